@@ -1,0 +1,1 @@
+"""genesis keeps trackers in step with what YAML definitions mean."""

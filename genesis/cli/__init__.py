@@ -1,0 +1,136 @@
+"""The command line: what each command takes, and how each failure ends.
+
+stdout is data, stderr is talk. A command is imported when it is called, so that `--help` and
+`check` load no engine. Exit codes: 0 done, 1 in part, 2 definitions, 3 engine, 4 sink, 64 a wrong
+command line, 70 a bug of ours, 75 try again, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import click
+
+from genesis.errors import GenesisError
+
+BUG, INTERRUPTED, WRONG_USAGE = 70, 130, 64
+
+_COMMANDS = {
+    "init": "start a project, or a demo of one",
+    "check": "tell every problem of the project's YAML",
+    "compile": "print the SQL of inputs",
+    "preview": "show the rows of an input",
+    "run": "refresh trackers now",
+    "ingest": "take change events into the lake",
+    "status": "tell how fresh the trackers are",
+}
+
+
+class _Commands(click.Group):
+    """Commands by name, each in the module of that name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
+        if name not in _COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"genesis.cli.{name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """The command's result; problems are told with excerpts of the project's files."""
+        try:
+            return super().invoke(ctx)
+        except GenesisError as error:
+            from genesis.console import show_problems
+
+            show_problems(error.problems, root=ctx.obj.shown_root if ctx.obj else None)
+            return error.exit_code
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        from genesis.errors import did_you_mean
+
+        name = args[0] if args else ""
+        if name and name not in _COMMANDS and not name.startswith("-"):
+            hint = did_you_mean(name, _COMMANDS)
+            raise click.UsageError(f"no command `{name}`" + (f", {hint}" if hint else ""), ctx)
+        return super().resolve_command(ctx, args)
+
+
+def _version() -> str:
+    try:
+        return version("genesis-trackers")
+    except PackageNotFoundError:
+        return "from source"
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(_version(), prog_name="genesis")
+@click.option(
+    "-C",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The project's root; by default the nearest folder upwards with a genesis.yaml.",
+)
+@click.option("--target", metavar="NAME", help="The target of genesis.yaml that runs the SQL.")
+@click.pass_context
+def genesis(context: click.Context, folder: Path | None, target: str | None) -> None:
+    """Keep trackers in step with what YAML definitions mean.
+
+    \b
+    genesis init --demo studio     a project to try, with data
+    genesis check                  is the YAML right?
+    genesis run production_tracker refresh a tracker
+    """
+    from genesis.cli.session import Session
+
+    context.obj = Session(folder, target)
+
+
+def run_command(arguments: Sequence[str]) -> int:
+    """The exit code of a command line; whatever goes wrong is told on stderr."""
+    try:
+        result = genesis.main(list(arguments), prog_name="genesis", standalone_mode=False)
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except click.UsageError as error:
+        click.echo(f"error: {error.format_message()}", err=True)
+        if error.ctx is not None:
+            click.echo(f"hint: {error.ctx.command_path} --help", err=True)
+        return WRONG_USAGE
+    except click.ClickException as error:
+        click.echo(f"error: {error.format_message()}", err=True)
+        return WRONG_USAGE
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        return INTERRUPTED
+    except BrokenPipeError:  # `genesis compile x | head`: the reader has what it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001  (the last door: a bug is told as one)
+        return _tell_bug(error)
+    return result if isinstance(result, int) else 0
+
+
+def _tell_bug(error: Exception) -> int:
+    click.echo(f"error: a bug in genesis: {type(error).__name__}: {error}", err=True)
+    if os.environ.get("GENESIS_TRACEBACK"):
+        traceback.print_exception(error)
+    else:
+        click.echo("hint: GENESIS_TRACEBACK=1 shows where; please report it with that", err=True)
+    return BUG

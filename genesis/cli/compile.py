@@ -1,0 +1,102 @@
+"""`genesis compile`: the SQL of inputs, on stdout or into files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from genesis.cli.session import (
+    Session,
+    as_of_option,
+    definitions_option,
+    inputs_option,
+    param_option,
+    parse_as_of,
+    parse_parameters,
+    pick_inputs,
+)
+from genesis.errors import DefinitionError, Problem, Problems, UsageError
+
+
+@click.command("compile")
+@click.argument("names", nargs=-1, metavar="INPUT...")
+@click.option("--all", "everything", is_flag=True, help="Every input of the project.")
+@click.option(
+    "--dialect",
+    type=click.Choice(["duckdb", "trino"]),
+    help="The dialect of the SQL; by default the target's.",
+)
+@click.option(
+    "--render",
+    type=click.Choice(["native", "text"]),
+    default="native",
+    show_default=True,
+    help="Typed columns, or text as people read it.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write DIR/INPUT.sql instead of stdout.",
+)
+@param_option
+@as_of_option
+@definitions_option
+@inputs_option
+@click.pass_obj
+def command(
+    session: Session,
+    names: tuple[str, ...],
+    everything: bool,
+    dialect: str | None,
+    render: Literal["native", "text"],
+    out: Path | None,
+    pairs: tuple[str, ...],
+    as_of: str | None,
+    definitions: tuple[Path, ...],
+    inputs: tuple[Path, ...],
+) -> None:
+    """Print the SQL that an input means; INPUT is a name or a file.
+
+    \b
+    genesis compile production_tracker --dialect trino
+    genesis compile --all --out build/sql
+    """
+    from genesis.compile.compiler import compile_input
+    from genesis.compile.run import Run
+
+    if bool(names) == everything:
+        raise UsageError(Problem("wrong-usage", "name at least one INPUT, or `--all`"))
+    problems = Problems()
+    root = session.folder or Path.cwd()
+    loaded_inputs = inputs or tuple(
+        Path(name) for name in names if definitions and Path(name).is_file()
+    )
+    project = session.load(problems, definitions, loaded_inputs)
+    root = Path.cwd() if definitions or inputs else session.root
+    picked = list(project.inputs) if everything else pick_inputs(project, names, root, problems)
+    dialect = dialect or session.target(project)[1].engine.kind
+    moment = parse_as_of(as_of)
+    run = Run(parse_parameters(pairs), moment=moment, as_of=moment is not None, render=render)
+    texts: dict[str, str] = {}
+    for name in picked:
+        try:
+            texts[name] = compile_input(project, name, dialect, run).sql
+        except DefinitionError as error:
+            problems.extend(error.problems)
+    _write(texts, out)
+    problems.raise_errors()
+
+
+def _write(texts: dict[str, str], out: Path | None) -> None:
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, sql in texts.items():
+            (out / f"{name}.sql").write_text(sql + "\n", encoding="utf-8")
+            click.echo(out / f"{name}.sql", err=True)
+    elif len(texts) == 1:
+        click.echo(next(iter(texts.values())))
+    else:
+        click.echo("\n\n".join(f"-- {name}\n{sql};" for name, sql in texts.items()))

@@ -1,0 +1,108 @@
+"""`genesis run`: refresh trackers now, or say what a refresh would do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from genesis.cli.session import Session
+from genesis.console import show_problems
+from genesis.errors import Problem, Problems, UsageError
+
+if TYPE_CHECKING:
+    from genesis.run.runner import Outcome
+
+_MARKS = {
+    "succeeded": "✓",
+    "no_change": "=",
+    "planned": "~",
+    "partial": "!",
+    "failed": "✗",
+    "skipped": "-",
+}
+
+
+@click.command("run")
+@click.argument("names", nargs=-1, metavar="WORKFLOW[.JOB]...")
+@click.option("--all", "everything", is_flag=True, help="Every workflow of the project.")
+@click.option("--dry-run", is_flag=True, help="Print the changes per tracker and make none.")
+@click.option(
+    "--adopt", is_flag=True, help="Take over content that genesis did not write, by key and header."
+)
+@click.option(
+    "--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+@click.pass_obj
+def command(
+    session: Session,
+    names: tuple[str, ...],
+    everything: bool,
+    dry_run: bool,
+    adopt: bool,
+    format_: str,
+) -> int:
+    """Refresh trackers now.
+
+    \b
+    genesis run production_tracker
+    genesis run --all --dry-run
+    """
+    from genesis.plugins import find_plugin
+    from genesis.run.jobs import all_jobs, pick_jobs
+    from genesis.run.ledger import Ledger
+    from genesis.run.runner import Runner
+    from genesis.secrets import resolve_references
+
+    if bool(names) == everything:
+        raise UsageError(Problem("wrong-usage", "name at least one WORKFLOW, or `--all`"))
+    problems = Problems()
+    root = session.root
+    project = session.load(problems)
+    jobs = tuple(all_jobs(project)) if everything else pick_jobs(project, names)
+    _, target = session.target(project)
+    ledger = None if dry_run else Ledger(resolve_references(project.settings.state, root), root)
+    with find_plugin("engines", target.engine.kind)(root, target) as engine:
+        runner = Runner(
+            project=project,
+            engine=engine,
+            open_sink=lambda kind: find_plugin("sinks", kind)(root),
+            ledger=ledger,
+            clock=lambda: datetime.now(UTC),
+            moment=datetime.now(UTC),
+            dry_run=dry_run,
+            adopt=adopt,
+        )
+        outcomes = [_tell(outcome, format_, session) for outcome in runner.run(jobs)]
+    if ledger:
+        ledger.close()
+    if format_ == "json":
+        report = {"schema": "genesis/run@1", "jobs": [outcome.to_json() for outcome in outcomes]}
+        click.echo(json.dumps(report, indent=2, ensure_ascii=False))
+    # What is broken in the project and was not asked for is told, and fails nothing here.
+    return _exit_code(outcomes) or (2 if names and not jobs else 0)
+
+
+def _tell(outcome: Outcome, format_: str, session: Session) -> Outcome:
+    if format_ == "text":
+        click.echo(f"{_MARKS[outcome.state]} {outcome.job}  {_described(outcome)}")
+    show_problems(outcome.problems, root=session.shown_root)
+    return outcome
+
+
+def _described(outcome: Outcome) -> str:
+    where = f"  -> {outcome.tracker}" if outcome.tracker else ""
+    if outcome.changes is None:
+        return outcome.state.replace("_", " ") + where
+    text = outcome.changes.summary()
+    first, _, rest = text.partition("\n")
+    return f"{first}{where}" + (f"\n{rest}" if rest and outcome.state != "succeeded" else "")
+
+
+def _exit_code(outcomes: Iterable[Outcome]) -> int:
+    """The first failure's; a passing reason counts only where nothing else failed."""
+    codes = [outcome.exit_code for outcome in outcomes if outcome.exit_code]
+    return next((code for code in codes if code != 75), codes[0] if codes else 0)

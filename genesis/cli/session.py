@@ -1,0 +1,145 @@
+"""What all commands share: the project's root, its definitions, its target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from genesis.errors import DefinitionError, Problem, Problems, UsageError, did_you_mean
+from genesis.load import find_root, load_files, load_project, require_root
+from genesis.spec.project import Project, Target
+
+
+@dataclass(frozen=True)
+class Session:
+    """One command's view of the project."""
+
+    folder: Path | None = None
+    target_name: str | None = None
+
+    @property
+    def root(self) -> Path:
+        """The project's root. Raises `UsageError` where there is none."""
+        if self.folder is not None:
+            if not self.folder.is_dir():
+                raise UsageError(Problem("no-project", f"`{self.folder}` is no folder"))
+            return self.folder.resolve()
+        return require_root(Path.cwd())
+
+    @property
+    def shown_root(self) -> Path:
+        """Where the files that problems name are found."""
+        return self.folder or find_root(Path.cwd()) or Path.cwd()
+
+    def load(
+        self, problems: Problems, definitions: Sequence[Path] = (), inputs: Sequence[Path] = ()
+    ) -> Project:
+        """The project; or, where files are named, just what they define."""
+        if definitions or inputs:
+            for path in (*definitions, *inputs):
+                if not path.exists():
+                    raise UsageError(Problem("unreadable-file", f"`{path}` does not exist"))
+            root = self.folder or find_root(Path.cwd()) or Path.cwd()
+            return load_files(root.resolve(), [*definitions, *inputs], problems)
+        return load_project(self.root, problems)
+
+    def target(self, project: Project) -> tuple[str, Target]:
+        """The target that runs the SQL, with its name."""
+        targets = project.settings.targets or {"local": Target()}
+        name = self.target_name or project.settings.default_target or next(iter(targets))
+        if name not in targets:
+            hint = did_you_mean(name, targets) or "targets stand in genesis.yaml: " + ", ".join(
+                f"`{n}`" for n in targets
+            )
+            raise UsageError(Problem("unknown-target", f"unknown target `{name}`", hint=hint))
+        return name, targets[name]
+
+
+def pick_inputs(
+    project: Project, names: Iterable[str], root: Path, problems: Problems
+) -> list[str]:
+    """The inputs that names or paths of files mean. Raises `DefinitionError` for one that is none."""
+    picked: list[str] = []
+    for name in names:
+        if name in project.inputs:
+            picked.append(name)
+            continue
+        inside = _inputs_in(project, name, root)
+        if inside:
+            picked += inside
+        elif ("input", name) not in project.broken and not _is_broken_file(name, root, problems):
+            hint = did_you_mean(name, project.inputs)
+            unknown = Problem("unknown-input", f"unknown input `{name}`", hint=hint)
+            raise DefinitionError((unknown, *problems.errors))
+    if problems.errors and len(picked) < len(list(names)):
+        raise DefinitionError(tuple(problems))
+    return list(dict.fromkeys(picked))
+
+
+def _inputs_in(project: Project, name: str, root: Path) -> list[str]:
+    wanted = _relative(name, root)
+    return [found.name for found in project.inputs.values() if wanted in (found.file, name)]
+
+
+def _is_broken_file(name: str, root: Path, problems: Problems) -> bool:
+    wanted = _relative(name, root)
+    return any(problem.at and problem.at.file in (wanted, name) for problem in problems.errors)
+
+
+def _relative(name: str, root: Path) -> str:
+    try:
+        return Path(name).resolve().relative_to(root.resolve()).as_posix()
+    except ValueError:
+        return Path(name).as_posix()
+
+
+def parse_parameters(pairs: Iterable[str]) -> dict[str, str]:
+    """`k=v` pairs, split at the first `=`."""
+    parameters: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise UsageError(Problem("wrong-usage", f"`--param {pair}` is not `name=value`"))
+        parameters[name] = value
+    return parameters
+
+
+def parse_as_of(text: str | None) -> datetime | None:
+    """A moment; without a zone it is UTC."""
+    from genesis.compile.compare import parse_moment
+
+    if text is None:
+        return None
+    try:
+        return parse_moment(text)
+    except ValueError:
+        hint = "for example `2026-11-23`, `2026-11-23T09:30:00Z`"
+        raise UsageError(
+            Problem("wrong-usage", f"`--as-of {text}` is no moment", hint=hint)
+        ) from None
+
+
+definitions_option = click.option(
+    "--definitions",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Read definitions here instead; no genesis.yaml is needed.",
+)
+inputs_option = click.option(
+    "--inputs",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Read inputs here instead.",
+)
+param_option = click.option(
+    "--param", "pairs", multiple=True, metavar="K=V", help="A parameter's value."
+)
+as_of_option = click.option(
+    "--as-of", "as_of", metavar="T", help="Read everything as it was at this moment."
+)

@@ -1,0 +1,144 @@
+"""`genesis status`: fresh, late, failing; the last receipts."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from genesis.cli.session import Session
+from genesis.errors import DefinitionError, Problem, Problems, did_you_mean
+
+if TYPE_CHECKING:
+    from genesis.run.jobs import NamedJob
+    from genesis.run.ledger import Ledger
+
+
+@click.command("status")
+@click.argument("tracker", required=False)
+@click.option(
+    "--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+@click.pass_obj
+def command(session: Session, tracker: str | None, format_: str) -> None:
+    """Tell how fresh the trackers are; TRACKER is `workflow` or `workflow.job`.
+
+    \b
+    genesis status
+    genesis status production_tracker --format json
+    """
+    from genesis.run.jobs import all_jobs
+    from genesis.run.ledger import Ledger
+    from genesis.secrets import resolve_references
+
+    problems = Problems()
+    project = session.load(problems)
+    jobs = [job for job in all_jobs(project) if job.job.kind == "refresh"]
+    if tracker is not None:
+        names = {job.name for job in jobs} | {job.workflow.name for job in jobs}
+        jobs = [job for job in jobs if tracker in (job.name, job.workflow.name)]
+        if not jobs:
+            unknown = Problem(
+                "unknown-workflow",
+                f"no tracker is called `{tracker}`",
+                hint=did_you_mean(tracker, names),
+            )
+            raise DefinitionError(unknown)
+    ledger = Ledger(resolve_references(project.settings.state, session.root), session.root)
+    now = datetime.now(UTC)
+    entries = [_entry(job, ledger, now) for job in jobs]
+    ledger.close()
+    if format_ == "json":
+        click.echo(
+            json.dumps(
+                {"schema": "genesis/status@1", "trackers": entries}, indent=2, ensure_ascii=False
+            )
+        )
+    else:
+        _show(entries, now)
+
+
+def _entry(job: NamedJob, ledger: Ledger, now: datetime) -> dict[str, Any]:
+    from genesis.run.jobs import place_text
+
+    last = next(iter(ledger.last_runs(job.name)), None)
+    success = ledger.last_success(job.name)
+    refreshed = success.finished_at if success else None
+    return {
+        "tracker": job.name,
+        "place": place_text(job.job.to) if job.job.to else None,
+        "owner": job.workflow.owner,
+        "state": _state(job, last.state if last else None, refreshed, now),
+        "refreshed_at": refreshed.isoformat() if refreshed else None,
+        "rows": success.rows if success else None,
+        "last_run": {
+            "outcome": last.state,
+            "started_at": last.started_at.isoformat(),
+            "finished_at": last.finished_at.isoformat() if last.finished_at else None,
+            "receipt": last.receipt,
+            "problems": [problem["message"] for problem in last.problems],
+        }
+        if last
+        else None,
+    }
+
+
+def _state(job: NamedJob, last: str | None, refreshed: datetime | None, now: datetime) -> str:
+    """`never`, `failing`, `late` where it is older than its workflow's freshness, else `fresh`."""
+    if last is None:
+        return "never"
+    if last in ("failed", "skipped"):
+        return "failing"
+    freshness = job.workflow.alerts.freshness
+    if refreshed is None or (freshness is not None and now - refreshed > freshness):
+        return "late"
+    return "fresh"
+
+
+def _show(entries: list[dict[str, Any]], now: datetime) -> None:
+    from genesis.console import table_text
+
+    header = ["Tracker", "State", "Refreshed", "Rows", "Last run", "Place"]
+    rows = [
+        [
+            entry["tracker"],
+            entry["state"],
+            _ago(entry["refreshed_at"], now),
+            "" if entry["rows"] is None else str(entry["rows"]),
+            _last(entry["last_run"]),
+            entry["place"] or "",
+        ]
+        for entry in entries
+    ]
+    click.echo(table_text(header, rows, right=[False, False, False, True]))
+
+
+def _ago(moment: str | None, now: datetime) -> str:
+    if moment is None:
+        return "never"
+    age = now - datetime.fromisoformat(moment)
+    if age < timedelta(minutes=1):
+        return "just now"
+    for unit, length in (
+        ("d", timedelta(days=1)),
+        ("h", timedelta(hours=1)),
+        ("m", timedelta(minutes=1)),
+    ):
+        if age >= length:
+            return f"{age // length}{unit} ago"
+    return "just now"
+
+
+def _last(run: dict[str, Any] | None) -> str:
+    if run is None:
+        return ""
+    receipt = run["receipt"]
+    if run["outcome"] in ("succeeded", "partial") and receipt:
+        counts = (("inserted", "+"), ("updated", "~"), ("deleted", "-"))
+        return (
+            " ".join(f"{mark}{receipt[name]}" for name, mark in counts if receipt[name])
+            or run["outcome"]
+        )
+    return str(run["outcome"]).replace("_", " ")

@@ -1,0 +1,25 @@
+"""The compiler's one entry: which SQL gives exactly the rows an input means."""
+
+from __future__ import annotations
+
+from genesis.compile.passes import PASSES
+from genesis.compile.plan import plan_query
+from genesis.compile.render import render
+from genesis.compile.resolve import resolve
+from genesis.compile.run import Run
+from genesis.compile.statement import Statement
+from genesis.errors import DefinitionError, Problems
+from genesis.spec.project import Project
+
+
+def compile_input(project: Project, name: str, dialect: str, run: Run | None = None) -> Statement:
+    """The SQL of an input for a dialect. Raises `DefinitionError` with every problem of the input."""
+    run = run or Run()
+    problems = Problems()
+    query = resolve(project.inputs[name], project, run, problems)
+    if query is None or problems.errors:
+        raise DefinitionError(tuple(problems))
+    plan = plan_query(query)
+    for rewrite in PASSES:
+        plan = rewrite(plan)
+    return render(plan, dialect, run, project.settings.dialect)

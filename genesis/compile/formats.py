@@ -1,0 +1,212 @@
+"""Formatters: `labels`, `link` and `sql` make another value; `date` and `number` are patterns.
+
+In native rendering a pattern travels beside the value, which stays typed. In text rendering SQL
+writes the text that the pattern means.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from genesis.compile.bind import Binder, Scope, broken, is_broken
+from genesis.compile.compare import typed_literal
+from genesis.compile.expression import Fragment
+from genesis.compile.functions import own
+from genesis.compile.infer import to_sql, type_of, typed
+from genesis.compile.query import Node
+from genesis.errors import Location, Problems, did_you_mean
+from genesis.spec.data_source import Field
+from genesis.spec.formatter import Formatter
+from genesis.spec.types import DATE, FLOAT, STRING, TIMESTAMPTZ, Type
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A value as people see it: its SQL, its type, and the pattern for one that stays typed."""
+
+    value: exp.Expr
+    type: Type
+    pattern: str | None = None
+
+
+def find_formatter(binder: Binder, name: str, at: Location) -> Formatter | None:
+    """The formatter of a name, or `None` with the problem told."""
+    found = binder.project.formatters.get(name)
+    if found is None and ("formatters", name) not in binder.project.broken:
+        hint = did_you_mean(name, binder.project.formatters)
+        binder.problems.add("unknown-formatter", f"unknown formatter `{name}`", at, hint=hint)
+    return found
+
+
+def inline_labels(field: Field) -> Formatter | None:
+    """The formatter that a field's own `labels` are."""
+    return Formatter(labels=field.labels, otherwise=field.otherwise) if field.labels else None
+
+
+def apply_formatter(
+    formatter: Formatter,
+    value: exp.Expr,
+    type_: Type,
+    binder: Binder,
+    *,
+    node: Node | None,
+    at: Location,
+) -> Shown | None:
+    """The value as the formatter shows it, or `None` with the problem told at `at`.
+
+    `node` is the record whose fields a `link` may name.
+    """
+    if formatter.date is not None or formatter.number is not None:
+        fits = type_.is_time if formatter.date is not None else type_.is_number
+        if not fits:
+            wanted = "dates and timestamps" if formatter.date is not None else "numbers"
+            binder.problems.add(
+                "wrong-format", f"the format is for {wanted}, the column is {type_}", at
+            )
+            return None
+        return Shown(value, type_, formatter.date or formatter.number)
+    if formatter.labels is not None:
+        labelled = _labelled(formatter, value, type_, binder.problems, at)
+        return Shown(labelled, STRING) if labelled is not None else None
+    if formatter.link is not None:
+        link = _link(formatter, binder, node, at)
+        return Shown(link, STRING) if link is not None else None
+    fragment = Fragment(formatter.sql or "value", formatter, ("sql",))
+    bound: exp.Expr
+    if formatter.sql in _BUILT_IN_SQL:
+        bound = _BUILT_IN_SQL[formatter.sql](value)
+    elif node is None:
+        bound = broken()
+    else:
+        bound = binder.bind(Scope(fragment, {(): node}, node.source, value=typed(value, type_)))
+    if is_broken(bound):
+        return None
+    return Shown(bound, formatter.type or type_of(bound) or type_)
+
+
+_BUILT_IN_SQL: dict[str | None, Callable[[exp.Expr], exp.Expr]] = {
+    "round(value)": lambda value: exp.Round(this=value),
+    "upper(value)": lambda value: exp.Upper(this=value),
+    "lower(value)": lambda value: exp.Lower(this=value),
+    "trim(value)": lambda value: exp.Trim(this=value),
+}
+
+
+def _labelled(
+    formatter: Formatter, value: exp.Expr, type_: Type, problems: Problems, at: Location
+) -> exp.Expr | None:
+    cases = []
+    for key, label in (formatter.labels or {}).items():
+        try:
+            literal = typed_literal(key, type_)
+        except ValueError:
+            problems.add("wrong-format", f"the label for `{key}` is for no {type_}", at)
+            return None
+        cases.append(exp.If(this=literal, true=exp.Literal.string(label)))
+    rest: exp.Expr
+    if formatter.otherwise is not None:
+        rest = exp.Literal.string(formatter.otherwise)
+    else:
+        rest = value.copy() if type_ == STRING else exp.Cast(this=value.copy(), to=to_sql(STRING))
+    return typed(exp.Case(this=value, ifs=cases, default=rest), STRING)
+
+
+def _link(formatter: Formatter, binder: Binder, node: Node | None, at: Location) -> exp.Expr | None:
+    if node is None:
+        binder.problems.add(
+            "wrong-format", "a link is for a field of one record, not for an expression", at
+        )
+        return None
+    parts: list[exp.Expr] = []
+    for text, field in re.findall(r"([^{}]+)|\{([^{}]*)\}", formatter.link or ""):
+        if text:
+            parts.append(exp.Literal.string(text))
+        elif field in node.source.fields:
+            parts.append(own("url_encode", binder.field(node, field)))
+        else:
+            hint = did_you_mean(field, node.source.fields)
+            message = f"the link names `{{{field}}}`, no field of data source `{node.source.name}`"
+            binder.problems.add("wrong-format", message, at, hint=hint)
+            return None
+    joined = parts[0]
+    for part in parts[1:]:
+        joined = exp.DPipe(this=joined, expression=part, safe=False)
+    return typed(joined, STRING)
+
+
+# --- text rendering -----------------------------------------------------------------------------
+
+_DATE_WORDS = {
+    "yyyy": "%Y", "yy": "%y", "MMMM": "%B", "MMM": "%b", "MM": "%m", "M": "%-m", "dd": "%d", "d": "%-d",
+    "EEEE": "%A", "EEE": "%a", "HH": "%H", "H": "%-H", "hh": "%I", "h": "%-I", "mm": "%M", "ss": "%S", "a": "%p",
+}  # fmt: skip
+_DATE_PATTERN = re.compile(r"'([^']*)'|([A-Za-z])\2*|([^A-Za-z']+)")
+_NUMBER_PATTERN = re.compile(r"([^#0,.%]*)(#,##0|#,###|0)(?:\.(0+))?(%?)([^#0,.%]*)")
+
+
+def as_text(shown: Shown, timezone: str, problems: Problems, at: Location) -> exp.Expr:
+    """The text that people would read, display formats included."""
+    if shown.pattern is not None and shown.type.is_number:
+        return _number_text(shown, problems, at)
+    value = shown.value
+    if shown.type == TIMESTAMPTZ:
+        value = exp.AtTimeZone(this=value, zone=exp.Literal.string(timezone))
+    if shown.type.is_time:
+        default = "yyyy-MM-dd" if shown.type == DATE else "yyyy-MM-dd HH:mm:ss"
+        return _date_text(value, shown.pattern or default, problems, at)
+    if shown.type == FLOAT:
+        message = "engines write a float differently as text"
+        problems.add("not-supported", message, at, hint="give the column a number format")
+        return value
+    return value if shown.type == STRING else exp.Cast(this=value, to=to_sql(STRING))
+
+
+def _date_text(value: exp.Expr, pattern: str, problems: Problems, at: Location) -> exp.Expr:
+    words = []
+    for match in _DATE_PATTERN.finditer(pattern):
+        quoted, letter, plain = match.groups()
+        if letter is None:
+            words.append((quoted if quoted is not None else plain).replace("%", "%%"))
+        elif match.group() in _DATE_WORDS:
+            words.append(_DATE_WORDS[match.group()])
+        else:
+            problems.add(
+                "not-supported",
+                f"`{match.group()}` in a date format cannot be rendered as text",
+                at,
+            )
+            return broken()
+    return exp.TimeToStr(this=value, format=exp.Literal.string("".join(words)))
+
+
+def _number_text(shown: Shown, problems: Problems, at: Location) -> exp.Expr:
+    match = _NUMBER_PATTERN.fullmatch(shown.pattern or "")
+    if match is None:
+        problems.add(
+            "not-supported", f"the number format `{shown.pattern}` cannot be rendered as text", at
+        )
+        return broken()
+    before, whole, fraction, percent, after = match.groups()
+    decimals = len(fraction or "")
+    value = shown.value
+    if percent:
+        value = exp.Mul(this=exp.Paren(this=value), expression=exp.Literal.number(100))
+    digits = exp.Literal.number(decimals)
+    rounded = exp.Cast(
+        this=exp.Round(this=value, decimals=digits),
+        to=exp.DataType.build(f"DECIMAL(38, {decimals})"),
+    )
+    text: exp.Expr = own(
+        "number_text", rounded, digits.copy(), exp.Literal.number(int("," in whole))
+    )
+    for literal, left in ((before, True), (f"{percent}{after}", False)):
+        if literal:
+            word = exp.Literal.string(literal.replace("\\", "").replace('"', ""))
+            text = exp.DPipe(
+                this=word if left else text, expression=text if left else word, safe=False
+            )
+    return text

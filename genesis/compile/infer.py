@@ -1,0 +1,235 @@
+"""The type of an expression, and whether it can be NULL, as far as they can be told.
+
+A bound column carries its declared type in `meta`; everything else follows from its parts.
+`None` means that nobody can tell, never a guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlglot import exp
+
+from genesis.spec.types import (
+    BOOLEAN,
+    DATE,
+    FLOAT,
+    INTEGER,
+    JSON,
+    MAX_PRECISION,
+    STRING,
+    TIME,
+    TIMESTAMP,
+    TIMESTAMPTZ,
+    Type,
+)
+
+_TYPE = "genesis_type"
+_NOT_NULL = "genesis_not_null"
+
+
+def typed(node: exp.Expr, type_: Type | None, *, nullable: bool = True) -> exp.Expr:
+    """The node, knowing its type."""
+    if type_ is not None:
+        node.meta[_TYPE] = type_
+    if not nullable:
+        node.meta[_NOT_NULL] = True
+    return node
+
+
+def is_nullable(node: exp.Expr) -> bool:
+    """Whether a value may be NULL, as far as can be told."""
+    if node.meta.get(_NOT_NULL):
+        return False
+    match node:
+        case exp.Literal() | exp.Boolean():
+            return False
+        case exp.Paren() | exp.Cast() | exp.Upper() | exp.Lower() | exp.Trim():
+            return is_nullable(node.this)
+        case exp.Coalesce():
+            return all(is_nullable(part) for part in (node.this, *node.expressions))
+    return True
+
+
+_STRINGS = (
+    exp.Upper, exp.Lower, exp.Trim, exp.Substring, exp.Concat, exp.DPipe, exp.Replace, exp.RegexpReplace,
+    exp.RegexpExtract, exp.Left, exp.Right, exp.Pad, exp.Reverse, exp.SplitPart, exp.TimeToStr, exp.JSONExtractScalar,
+    exp.Chr, exp.Repeat, exp.Initcap,
+)  # fmt: skip
+_INTEGERS = (
+    exp.Length, exp.DateDiff, exp.Year, exp.Month, exp.Day, exp.Quarter, exp.Week, exp.WeekOfYear, exp.DayOfWeek,
+    exp.DayOfWeekIso, exp.DayOfMonth, exp.DayOfYear, exp.Extract, exp.StrPosition, exp.Sign, exp.Count, exp.Hour,
+    exp.Minute, exp.Second, exp.Unicode, exp.Levenshtein,
+)  # fmt: skip
+_FLOATS = (exp.Div, exp.Sqrt, exp.Ln, exp.Log, exp.Exp, exp.Pow, exp.Cbrt, exp.Avg)
+_BOOLEANS = (
+    exp.Predicate, exp.And, exp.Or, exp.Not, exp.Xor, exp.Boolean, exp.LogicalAnd, exp.LogicalOr, exp.StartsWith,
+    exp.EndsWith, exp.RegexpLike, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Contains, exp.IsNan,
+)  # fmt: skip
+_SAME_AS_FIRST = (
+    exp.Paren, exp.Neg, exp.Abs, exp.Nullif, exp.Min, exp.Max, exp.TimestampTrunc, exp.DateTrunc, exp.DateAdd,
+    exp.DateSub, exp.Filter,
+)  # fmt: skip
+_NAMED = {
+    "int_div": INTEGER,
+    "today": DATE,
+    "local_date": DATE,
+    "count_distinct": INTEGER,
+}
+
+
+def type_of(node: exp.Expr) -> Type | None:
+    """The type of a bound expression, or `None` where it cannot be told."""
+    if _TYPE in node.meta:
+        known: Type = node.meta[_TYPE]
+        return known
+    match node:
+        case exp.Literal():
+            return STRING if node.is_string else _number(node.name)
+        case exp.Cast():
+            return from_sql(node.to)
+        case exp.Anonymous():
+            return _NAMED.get(node.name.lower())
+        case exp.CurrentTimestamp():
+            return TIMESTAMPTZ
+        case exp.CurrentDate():
+            return DATE
+        case exp.Case():
+            branches = [part.args["true"] for part in node.args["ifs"]]
+            return unify([*branches, node.args.get("default")])
+        case exp.If():
+            return unify([node.args["true"], node.args.get("false")])
+        case exp.Coalesce() | exp.Greatest() | exp.Least():
+            return unify([node.this, *node.expressions])
+        case exp.Add() | exp.Sub() | exp.Mul() | exp.Mod():
+            return _arithmetic(node)
+        case exp.Round() | exp.Ceil() | exp.Floor() | exp.Trunc():
+            return _rounded(node)
+        case exp.Sum():
+            return _summed(type_of(node.this))
+    if isinstance(node, _BOOLEANS):
+        return BOOLEAN
+    if isinstance(node, _SAME_AS_FIRST):
+        return type_of(node.this)
+    for classes, type_ in ((_STRINGS, STRING), (_INTEGERS, INTEGER), (_FLOATS, FLOAT)):
+        if isinstance(node, classes):
+            return type_
+    return None
+
+
+def unify(nodes: Iterable[exp.Expr | None]) -> Type | None:
+    """The one type that holds all the values; NULLs have any."""
+    types = [type_of(node) for node in nodes if node is not None and not isinstance(node, exp.Null)]
+    return join_types(types) if types else None
+
+
+def join_types(types: Iterable[Type | None]) -> Type | None:
+    """The smallest type that holds values of all the given ones."""
+    found: Type | None = None
+    for type_ in types:
+        if type_ is None:
+            return None
+        if found is None or found == type_:
+            found = type_
+        elif found.is_number and type_.is_number:
+            found = _wider(found, type_)
+        elif {found, type_} == {DATE, TIMESTAMP}:
+            found = TIMESTAMP
+        else:
+            return None
+    return found
+
+
+def _number(text: str) -> Type:
+    if "e" in text.lower():
+        return FLOAT
+    whole, _, fraction = text.partition(".")
+    if not fraction:
+        return INTEGER
+    return Type(
+        "decimal", min(MAX_PRECISION, len(whole.lstrip("0")) + len(fraction) or 1), len(fraction)
+    )
+
+
+def _wider(left: Type, right: Type) -> Type:
+    if FLOAT in (left, right):
+        return FLOAT
+    if left == right == INTEGER:
+        return INTEGER
+    scale = max(left.scale, right.scale)
+    whole = max(_whole_digits(left), _whole_digits(right))
+    return Type("decimal", min(MAX_PRECISION, whole + scale), scale)
+
+
+def _whole_digits(type_: Type) -> int:
+    return 19 if type_ == INTEGER else type_.precision - type_.scale
+
+
+def _arithmetic(node: exp.Expr) -> Type | None:
+    left, right = type_of(node.this), type_of(node.expression)
+    if isinstance(node.expression, exp.Interval) and left and left.is_time:
+        return left
+    if isinstance(node.this, exp.Interval) and right and right.is_time:
+        return right
+    if not (left and right and left.is_number and right.is_number):
+        return None
+    joined = _wider(left, right)
+    if joined.name != "decimal":
+        return joined
+    scale = left.scale + right.scale if isinstance(node, exp.Mul) else joined.scale
+    return Type("decimal", MAX_PRECISION, min(scale, MAX_PRECISION))
+
+
+def _rounded(node: exp.Expr) -> Type | None:
+    inner = type_of(node.this)
+    if inner and inner.name == "decimal":
+        digits = node.args.get("decimals")
+        kept = int(digits.name) if isinstance(digits, exp.Literal) and digits.name.isdigit() else 0
+        return Type("decimal", inner.precision, min(kept, inner.scale))
+    return inner
+
+
+def _summed(inner: Type | None) -> Type | None:
+    if inner and inner.name == "decimal":
+        return Type("decimal", MAX_PRECISION, inner.scale)
+    return inner if inner and inner.is_number else None
+
+
+def to_sql(type_: Type) -> exp.DataType:
+    """The SQL type that holds a type's values on every engine."""
+    match type_.name:
+        case "decimal":
+            return exp.DataType.build(f"DECIMAL({type_.precision}, {type_.scale})")
+        case "array":
+            item = to_sql(type_.item or STRING)
+            return exp.DataType(this=exp.DataType.Type.ARRAY, expressions=[item], nested=True)
+    return exp.DataType(this=_SQL_TYPES[type_])
+
+
+_SQL_TYPES = {
+    STRING: exp.DataType.Type.VARCHAR,
+    INTEGER: exp.DataType.Type.BIGINT,
+    FLOAT: exp.DataType.Type.DOUBLE,
+    BOOLEAN: exp.DataType.Type.BOOLEAN,
+    DATE: exp.DataType.Type.DATE,
+    TIME: exp.DataType.Type.TIME,
+    TIMESTAMP: exp.DataType.Type.TIMESTAMP,
+    TIMESTAMPTZ: exp.DataType.Type.TIMESTAMPTZ,
+    JSON: exp.DataType.Type.JSON,
+}
+_FROM_SQL = {
+    **{sql: type_ for type_, sql in _SQL_TYPES.items()},
+    **dict.fromkeys((exp.DataType.Type.TEXT, exp.DataType.Type.CHAR), STRING),
+    **dict.fromkeys(
+        (exp.DataType.Type.TINYINT, exp.DataType.Type.SMALLINT, exp.DataType.Type.INT), INTEGER
+    ),
+    exp.DataType.Type.FLOAT: FLOAT,
+}
+
+
+def from_sql(data_type: exp.DataType) -> Type | None:
+    """The language's type for an SQL type, or `None` where it has none."""
+    if data_type.this == exp.DataType.Type.DECIMAL:
+        precision, scale = [*(int(part.name) for part in data_type.expressions), 0, 0][:2]
+        return Type("decimal", precision, scale) if precision else None
+    return _FROM_SQL.get(data_type.this)

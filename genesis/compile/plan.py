@@ -1,0 +1,166 @@
+"""A query -> a plan: the SELECTs it needs, each a frozen value, in the order in which SQL names them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from genesis.compile.query import Block, Branch, Node, Query, Relation
+from genesis.compile.statement import Column
+from genesis.spec.data_source import DataSource, Latest
+
+
+@dataclass(frozen=True)
+class From:
+    """A relation in a FROM clause: a table, or the name of a CTE."""
+
+    name: str
+    alias: str
+    is_table: bool = False
+
+
+@dataclass(frozen=True)
+class JoinTo:
+    """A relation that is joined, LEFT or INNER."""
+
+    kind: str
+    to: From
+    on: exp.Expr
+
+
+@dataclass(frozen=True)
+class Select:
+    """One SELECT. `rank_by` numbers its rows; only the first of each partition is kept."""
+
+    columns: tuple[tuple[str, exp.Expr], ...]
+    start: From
+    joins: tuple[JoinTo, ...] = ()
+    where: tuple[exp.Expr, ...] = ()
+    group_by: tuple[exp.Expr, ...] = ()
+    order: tuple[exp.Ordered, ...] = ()
+    limit: int | None = None
+    rank_by: exp.Window | None = None
+
+
+@dataclass(frozen=True)
+class Newest:
+    """The newest record of each key of a change log."""
+
+    table: str
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+    latest: Latest
+
+
+@dataclass(frozen=True)
+class Written:
+    """The query that a data source is by definition."""
+
+    sql: str
+
+
+@dataclass(frozen=True)
+class Cte:
+    """A named SELECT. A branch says by what its rows know their record: `here` equals `there`."""
+
+    name: str
+    body: Select | Newest | Written
+    here: tuple[exp.Expr, ...] = ()
+    there: tuple[exp.Expr, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a statement does, before SQL. `filters` are the root's own, one condition each."""
+
+    ctes: tuple[Cte, ...]
+    root: Select
+    columns: tuple[Column, ...]
+    filters: tuple[exp.Expr, ...]
+
+
+def plan_query(query: Query) -> Plan:
+    """The plan of a resolved query."""
+    planner = _Planner()
+    planner.visit(query.root)
+    root = Select(
+        columns=tuple((output.column.name, output.shown) for output in query.outputs),
+        start=_from(query.root.root),
+        joins=_joins(query.root),
+        where=tuple(query.root.where),
+        order=query.order,
+        limit=query.limit,
+    )
+    return Plan(tuple(planner.ctes), root, tuple(o.column for o in query.outputs), query.filters)
+
+
+@dataclass
+class _Planner:
+    """Puts each CTE behind those it reads."""
+
+    ctes: list[Cte] = field(default_factory=list)
+    seen: set[int] = field(default_factory=set)
+
+    def visit(self, block: Block) -> None:
+        self._relation(block.root.relation)
+        for part in block.joined:
+            if isinstance(part, Node):
+                self._relation(part.relation)
+            else:
+                self.visit(part.block)
+                self.ctes.append(Cte(part.name, _select(part.block), part.key_here, part.key_there))
+
+    def _relation(self, relation: Relation) -> None:
+        if id(relation) in self.seen or relation.is_table:
+            return
+        self.seen.add(id(relation))
+        if relation.block is not None:
+            self.visit(relation.block)
+            body: Select | Newest | Written = _select(relation.block, relation.ranked_by)
+        elif relation.latest is not None:
+            body = _newest(relation, relation.latest)
+        else:
+            body = Written(relation.source.sql or "")
+        self.ctes.append(Cte(relation.name, body))
+
+
+def _newest(relation: Relation, latest: Latest) -> Newest:
+    key = tuple(key_column(relation.source, name) for name in relation.source.primary_key)
+    return Newest(relation.source.table or "", tuple(sorted(relation.columns)), key, latest)
+
+
+def key_column(source: DataSource, name: str) -> str:
+    """The raw column of a key field."""
+    return source.fields[name].column or name
+
+
+def _select(block: Block, rank_by: exp.Window | None = None) -> Select:
+    return Select(
+        columns=tuple(_sorted_raw(block)),
+        start=_from(block.root),
+        joins=_joins(block),
+        where=tuple(block.where),
+        group_by=tuple(block.group_by),
+        rank_by=rank_by,
+    )
+
+
+def _sorted_raw(block: Block) -> Iterator[tuple[str, exp.Expr]]:
+    """Columns of a branch as they were asked for; of a relation, which has no order, by name."""
+    yield from block.outputs.items() if block.group_by else sorted(block.outputs.items())
+
+
+def _from(node: Node) -> From:
+    return From(node.relation.name, node.alias, node.relation.is_table)
+
+
+def _joins(block: Block) -> tuple[JoinTo, ...]:
+    return tuple(_join(part) for part in block.joined)
+
+
+def _join(part: Node | Branch) -> JoinTo:
+    if isinstance(part, Branch):
+        return JoinTo("LEFT", From(part.name, part.alias), part.on)
+    return JoinTo("INNER" if part.inner else "LEFT", _from(part), part.on or exp.true())

@@ -1,0 +1,157 @@
+"""A report while it is being resolved: its tree of joins, its branches, its relations.
+
+A *relation* is the rows of a data source that count. A *node* is one use of a relation, reached by
+a path of joins. A *block* becomes one SELECT: a root node, what is joined to it, what it returns.
+A *branch* is a block behind a to-many join, grouped to its anchor's grain, so that a join with it
+never repeats a row. These grow while names are resolved; `plan` freezes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from genesis.compile.identifiers import Names, column, identifier
+from genesis.compile.statement import Column
+from genesis.spec.data_source import DataSource, Latest
+
+
+@dataclass(eq=False)
+class Relation:
+    """The rows of one data source, under the name that SQL knows them by.
+
+    It is a table; or the newest records of one (`latest`); or a query of the definition; or, where
+    `block` is set, what remains of another relation (`over`) after a filter or a choice.
+    """
+
+    source: DataSource
+    name: str
+    latest: Latest | None = None
+    over: Relation | None = None
+    block: Block | None = None
+    ranked_by: exp.Window | None = None
+    columns: set[str] = field(default_factory=set)
+
+    @property
+    def is_table(self) -> bool:
+        """Whether SQL names the table itself, without a CTE."""
+        return not (self.latest or self.block or self.source.sql)
+
+    def need(self, name: str) -> None:
+        """Make a raw column available."""
+        if name not in self.columns:
+            self.columns.add(name)
+            if self.block and self.over:
+                self.over.need(name)
+                self.block.outputs[name] = column(name, self.block.root.alias)
+
+
+@dataclass(eq=False)
+class Node:
+    """One use of a relation in a block: `optional` where a row may lack it, `inner` where rows without it go."""
+
+    alias: str
+    relation: Relation
+    block: Block
+    optional: bool = False
+    inner: bool = False
+    on: exp.Expr | None = None
+    children: dict[str, Node] = field(default_factory=dict)
+
+    @property
+    def source(self) -> DataSource:
+        return self.relation.source
+
+    def column(self, name: str) -> exp.Column:
+        """A raw column of this use."""
+        self.relation.need(name)
+        return column(name, self.alias)
+
+
+@dataclass(eq=False)
+class Block:
+    """One SELECT in the making; `joined` is in the order in which each part may use those before."""
+
+    joined: list[Node | Branch] = field(default_factory=list)
+    where: list[exp.Expr] = field(default_factory=list)
+    group_by: list[exp.Expr] = field(default_factory=list)
+    outputs: dict[str, exp.Expr] = field(default_factory=dict)
+    branches: dict[tuple[int, tuple[str, ...], bool], Branch] = field(default_factory=dict)
+    aliases: Names = field(default_factory=Names)
+    _root: Node | None = None
+
+    @property
+    def root(self) -> Node:
+        """The node whose rows are the block's rows, or are grouped."""
+        if self._root is None:
+            raise LookupError("a block starts with its root")
+        return self._root
+
+    def start(self, alias: str, relation: Relation) -> Node:
+        """Begin the block with the rows of a relation."""
+        self._root = Node(self.aliases.take(alias), relation, self)
+        return self._root
+
+
+@dataclass(eq=False)
+class Branch:
+    """Related rows grouped to the grain of their anchor, joined to it by `on`.
+
+    `places` are the nodes at the steps of its chain, by their path from the anchor.
+    """
+
+    name: str
+    alias: str
+    anchor: Node
+    block: Block
+    places: Mapping[tuple[str, ...], Node]
+    on: exp.Expr
+    key_here: tuple[exp.Expr, ...]
+    key_there: tuple[exp.Expr, ...]
+    names: Names
+
+    @property
+    def end(self) -> Node:
+        """The node whose rows are aggregated."""
+        return self.places[max(self.places, key=len)]
+
+    def output(self, wish: str, expression: exp.Expr) -> exp.Column:
+        """A column of the branch with that expression; the same expression is written once."""
+        for name, existing in self.block.outputs.items():
+            if existing == expression:
+                return column(name, self.alias)
+        name = self.names.take(wish)
+        self.block.outputs[name] = expression
+        return column(name, self.alias)
+
+
+@dataclass(frozen=True)
+class Output:
+    """One column of the report: its value as it is shown, and raw, as it is sorted."""
+
+    column: Column
+    shown: exp.Expr
+    raw: exp.Expr
+
+
+@dataclass(frozen=True)
+class Query:
+    """A resolved input."""
+
+    root: Block
+    outputs: tuple[Output, ...]
+    order: tuple[exp.Ordered, ...]
+    limit: int | None
+    filters: tuple[exp.Expr, ...]
+
+
+def ordered(expression: exp.Expr, *, descending: bool = False) -> exp.Ordered:
+    """A sort key; NULLs come last, written out since engines differ."""
+    return exp.Ordered(this=expression, desc=descending, nulls_first=False)
+
+
+def select_alias(expression: exp.Expr, name: str) -> exp.Alias:
+    """An output column of a SELECT."""
+    return exp.Alias(this=expression, alias=identifier(name))

@@ -1,0 +1,188 @@
+"""A plan -> SQL text of one dialect, from syntax trees built node by node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import sqlglot
+from sqlglot import exp
+
+from genesis.compile.functions import to_dialect
+from genesis.compile.identifiers import identifier, table
+from genesis.compile.latest import has_positions, log_columns, newest_by_rank, newest_in_two_phases
+from genesis.compile.plan import Cte, From, JoinTo, Newest, Plan, Select, Written
+from genesis.compile.query import select_alias
+from genesis.compile.run import Run
+from genesis.compile.statement import Scan, Statement
+
+RANK = "_rank"
+
+
+def render(plan: Plan, dialect: str, run: Run, source_dialect: str) -> Statement:
+    """The statement of a plan.
+
+    Staged, newest records are found by statements that run before (DuckDB, tables with positions);
+    else everything is one readable text.
+    """
+    setup: list[exp.Expr] = []
+    staged = run.staged and dialect == "duckdb"
+    as_of = run.moment if run.as_of else None
+    ctes = [
+        exp.CTE(
+            this=_body(cte, source_dialect, as_of, setup if staged else None),
+            alias=exp.TableAlias(this=identifier(cte.name)),
+        )
+        for cte in plan.ctes
+    ]
+    root = _select(plan.root)
+    if ctes:
+        root.set("with_", exp.With(expressions=ctes))
+    return Statement(
+        sql=_text(root, dialect),
+        columns=plan.columns,
+        scans=tuple(_scans(plan, source_dialect)),
+        setup=tuple(_text(statement, dialect) for statement in setup),
+    )
+
+
+def _text(tree: exp.Expr, dialect: str) -> str:
+    writer = sqlglot.Dialect.get_or_raise(dialect).generator(pretty=True, comments=False)
+    # The generators are compiled and leave out what is a dialect's default; this is the one way in.
+    writer._dispatch = {**writer._dispatch, exp.Ordered: _sort_key}
+    text: str = writer.generate(to_dialect(tree, dialect), copy=False)
+    return text
+
+
+def _sort_key(writer: sqlglot.Generator, node: exp.Expr) -> str:
+    """A sort key with its NULLs' place always written: a server's default can be changed."""
+    direction = "DESC" if node.args.get("desc") else "ASC"
+    nulls = "FIRST" if node.args.get("nulls_first") else "LAST"
+    return f"{writer.sql(node, 'this')} {direction} NULLS {nulls}"
+
+
+def _body(
+    cte: Cte, source_dialect: str, as_of: datetime | None, setup: list[exp.Expr] | None
+) -> exp.Expr:
+    match cte.body:
+        case Select():
+            return _select(cte.body)
+        case Written(sql):
+            written: exp.Expr = sqlglot.parse_one(sql, dialect=source_dialect)
+            return written
+        case Newest(name, columns, key, latest):
+            if setup is None or not has_positions(latest):
+                return newest_by_rank(
+                    table(name), columns, key, latest, as_of, dialect=source_dialect
+                )
+            statements, select = newest_in_two_phases(
+                table(name),
+                columns,
+                key,
+                latest,
+                as_of,
+                winners=f"{cte.name}_winners",
+                dialect=source_dialect,
+            )
+            setup.extend(statements)
+            return select
+
+
+def _select(plan: Select) -> exp.Select:
+    select = exp.Select(expressions=[select_alias(value, name) for name, value in plan.columns])
+    select.set("from_", exp.From(this=_from(plan.start)))
+    select.set("joins", [_join(join) for join in plan.joins])
+    if plan.where:
+        select.set("where", exp.Where(this=exp.and_(*plan.where, copy=False)))
+    if plan.group_by:
+        select.set("group", exp.Group(expressions=list(plan.group_by)))
+    if plan.order:
+        select.set("order", exp.Order(expressions=list(plan.order)))
+    if plan.limit is not None:
+        select.set("limit", exp.Limit(expression=exp.Literal.number(plan.limit)))
+    return _first_of_each(select, plan, plan.rank_by) if plan.rank_by is not None else select
+
+
+def _first_of_each(select: exp.Select, plan: Select, rank_by: exp.Window) -> exp.Select:
+    select.append("expressions", select_alias(rank_by, RANK))
+    ranked = exp.Subquery(this=select, alias=exp.TableAlias(this=identifier("ranked")))
+    outer = exp.Select(expressions=[exp.Column(this=identifier(name)) for name, _ in plan.columns])
+    outer.set("from_", exp.From(this=ranked))
+    is_first = exp.EQ(this=exp.Column(this=identifier(RANK)), expression=exp.Literal.number(1))
+    outer.set("where", exp.Where(this=is_first))
+    return outer
+
+
+def _from(source: From) -> exp.Table:
+    found = table(source.name) if source.is_table else exp.Table(this=identifier(source.name))
+    if source.is_table or source.alias != source.name:
+        found.set("alias", exp.TableAlias(this=identifier(source.alias)))
+    return found
+
+
+def _join(join: JoinTo) -> exp.Join:
+    side = {"side": "LEFT"} if join.kind == "LEFT" else {"kind": "INNER"}
+    return exp.Join(this=_from(join.to), on=join.on, **side)
+
+
+def _scans(plan: Plan, source_dialect: str) -> Iterator[Scan]:
+    """The tables a plan reads, each once, by name."""
+    columns: dict[str, set[str] | None] = {}
+    for cte in plan.ctes:
+        match cte.body:
+            case Newest() as newest:
+                columns.setdefault(newest.table, set())
+                known = columns[newest.table]
+                if known is not None:
+                    known.update(
+                        log_columns(
+                            newest.columns, newest.key, newest.latest, dialect=source_dialect
+                        )
+                    )
+            case Written(sql):
+                for name in written_tables(sql, source_dialect):
+                    columns[name] = None
+    for select in _selects(plan):
+        aliases = {
+            source.alias: source.name
+            for source in (select.start, *(j.to for j in select.joins))
+            if source.is_table
+        }
+        for name in aliases.values():
+            columns.setdefault(name, set())
+        for found in _columns(select):
+            if found.table in aliases and (known := columns[aliases[found.table]]) is not None:
+                known.add(found.name)
+    for name, needed in sorted(columns.items()):
+        yield Scan(name, None if needed is None else tuple(sorted(needed)))
+
+
+def _selects(plan: Plan) -> Iterator[Select]:
+    yield plan.root
+    yield from (cte.body for cte in plan.ctes if isinstance(cte.body, Select))
+
+
+def _columns(select: Select) -> Iterator[exp.Column]:
+    expressions = [value for _, value in select.columns]
+    expressions += [
+        *select.where,
+        *select.group_by,
+        *select.order,
+        *(join.on for join in select.joins),
+    ]
+    if select.rank_by is not None:
+        expressions.append(select.rank_by)
+    for expression in expressions:
+        yield from expression.find_all(exp.Column)
+
+
+def written_tables(sql: str, dialect: str) -> list[str]:
+    """The tables that a data source's own query reads, as it names them."""
+    tree = sqlglot.parse_one(sql, dialect=dialect)
+    names = {cte.alias for cte in tree.find_all(exp.CTE)}
+    found = {
+        ".".join(part.sql() for part in reference.parts)
+        for reference in tree.find_all(exp.Table)
+        if not (reference.name in names and not reference.db)
+    }
+    return sorted(found)

@@ -1,0 +1,196 @@
+"""Problems and tables, for a person and for machines.
+
+`full` is for people: an excerpt of the file with a caret, on stderr. The others are one text on
+stdout: `concise` for grep, `json` (genesis/problems@1), `github` annotations, `sarif` 2.1.0.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import unicodedata
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from genesis.errors import CODES, Location, Problem
+
+FORMATS = ("full", "concise", "json", "github", "sarif")
+
+_BOLD, _RED, _YELLOW, _BLUE, _RESET = "\033[1m", "\033[31m", "\033[33m", "\033[34m", "\033[0m"
+
+
+def show_problems(problems: Iterable[Problem], *, root: Path | None = None) -> None:
+    """Tell problems to a person, on stderr."""
+    colour = _has_colour(sys.stderr)
+    for problem in problems:
+        print(_full(problem, root or Path(), colour=colour), file=sys.stderr)  # noqa: T201
+
+
+def write_problems(problems: Iterable[Problem], format_: str) -> None:
+    """Write problems for a machine, on stdout."""
+    written = {"concise": _concise, "json": _json, "github": _github, "sarif": _sarif}[format_]
+    text = written(tuple(problems))
+    if text:
+        print(text)  # noqa: T201
+
+
+def _has_colour(stream: TextIO) -> bool:
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _full(problem: Problem, root: Path, *, colour: bool) -> str:
+    def paint(text: str, *codes: str) -> str:
+        return "".join(codes) + text + _RESET if colour else text
+
+    tint = _RED if problem.severity == "error" else _YELLOW
+    head = f"{paint(f'{problem.severity}[{problem.code}]', _BOLD, tint)}{paint(f': {problem.message}', _BOLD)}"
+    at = problem.at
+    if at is None:
+        return head + (f"\n  = help: {problem.hint}" if problem.hint else "") + "\n"
+    line = _source_line(root / at.file, at.line)
+    margin = " " * len(str(at.line))
+    lines = [head, f"{margin}{paint('-->', _BLUE)} {at}"]
+    if line is None:
+        lines += [f"{margin} = help: {problem.hint}"] if problem.hint else []
+        return "\n".join(lines) + "\n"
+    bar = paint("|", _BLUE)
+    carets = paint(_carets(line, at) + (f" {problem.hint}" if problem.hint else ""), tint)
+    lines += [
+        f"{margin} {bar}",
+        f"{paint(str(at.line), _BLUE)} {bar} {line}",
+        f"{margin} {bar} {carets}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _source_line(file: Path, number: int) -> str | None:
+    try:
+        lines = file.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    except OSError:
+        return None
+    return lines[number - 1].replace("\t", " ") if 0 < number <= len(lines) else None
+
+
+def _carets(line: str, at: Location) -> str:
+    before = _width(line[: at.column - 1])
+    end = at.end_column if at.end_line == at.line else len(line) + 1
+    return " " * before + "^" * max(1, _width(line[at.column - 1 : end - 1].rstrip()))
+
+
+def _width(text: str) -> int:
+    """Terminal cells of a text: wide characters take two, combining marks none."""
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
+    )
+
+
+def _concise(problems: Sequence[Problem]) -> str:
+    return "\n".join(
+        str(problem).replace("\n  hint: ", " (") + (")" if problem.hint else "")
+        for problem in problems
+    )
+
+
+def _json(problems: Sequence[Problem]) -> str:
+    return json.dumps(
+        {"schema": "genesis/problems@1", "problems": [as_json(p) for p in problems]},
+        indent=2,
+        ensure_ascii=False,
+    )
+
+
+def as_json(problem: Problem) -> dict[str, Any]:
+    """A problem as an entry of `genesis/problems@1`."""
+    at = problem.at
+    return {
+        "code": problem.code,
+        "severity": problem.severity,
+        "message": problem.message,
+        "hint": problem.hint,
+        "file": at.file if at else None,
+        "line": at.line if at else None,
+        "column": at.column if at else None,
+        "end_line": at.end_line if at else None,
+        "end_column": at.end_column if at else None,
+    }
+
+
+def _github(problems: Sequence[Problem]) -> str:
+    """Workflow commands; their data escapes percents and line ends."""
+
+    def escape(text: str) -> str:
+        return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+    def escape_property(text: str) -> str:
+        return escape(text).replace(":", "%3A").replace(",", "%2C")
+
+    lines = []
+    for problem in problems:
+        text = f"{problem.message}\n{problem.hint}" if problem.hint else problem.message
+        at = problem.at
+        place = (
+            f"file={escape_property(at.file)},line={at.line},col={at.column},endLine={at.end_line},endColumn={at.end_column},"
+            if at
+            else ""
+        )
+        lines.append(f"::{problem.severity} {place}title={problem.code}::{escape(text)}")
+    return "\n".join(lines)
+
+
+def _sarif(problems: Sequence[Problem]) -> str:
+    rules = sorted({problem.code for problem in problems})
+    results = [
+        {
+            "ruleId": problem.code,
+            "level": problem.severity,
+            "message": {
+                "text": f"{problem.message}. {problem.hint}" if problem.hint else problem.message
+            },
+            "locations": [_sarif_location(problem.at)] if problem.at else [],
+        }
+        for problem in problems
+    ]
+    driver = {
+        "name": "genesis",
+        "rules": [{"id": code, "shortDescription": {"text": CODES[code]}} for code in rules],
+    }
+    log = {
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [
+            {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
+        ],
+    }
+    return json.dumps(log, indent=2, ensure_ascii=False)
+
+
+def _sarif_location(at: Location) -> dict[str, Any]:
+    region = {
+        "startLine": at.line,
+        "startColumn": at.column,
+        "endLine": at.end_line,
+        "endColumn": at.end_column,
+    }
+    return {"physicalLocation": {"artifactLocation": {"uri": at.file}, "region": region}}
+
+
+def table_text(
+    header: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[bool] = ()
+) -> str:
+    """Rows as aligned text; columns of numbers end at the right."""
+    cells = [list(header), *(list(row) for row in rows)]
+    widths = [max(_width(row[i]) for row in cells) for i in range(len(header))]
+    aligned = [*right, *[False] * (len(header) - len(right))]
+
+    def line(row: Sequence[str]) -> str:
+        padded = (
+            " " * (width - _width(cell)) + cell if to_right else cell + " " * (width - _width(cell))
+            for cell, width, to_right in zip(row, widths, aligned, strict=True)
+        )
+        return "  ".join(padded).rstrip()
+
+    rule = "  ".join("-" * width for width in widths)
+    return "\n".join([line(cells[0]), rule, *(line(row) for row in cells[1:])])

@@ -1,0 +1,266 @@
+"""DuckDB, embedded: runs compiled SQL over the snapshots of a lake, and over a database file.
+
+Every query gets a DuckDB of its own in memory, where the statement's tables are views. It may read
+the files that were planned for them and nothing else, and it loads no extension. So no query sees
+another's temporary tables, and a database file is open no longer than a query takes. What outlives
+a query is the choice of snapshots: an engine sees one version of each table while it lives.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import duckdb
+import pyarrow as pa
+from pyiceberg.catalog import Catalog
+from sqlglot import exp
+
+from genesis.compile.identifiers import identifier
+from genesis.compile.statement import Scan, Statement
+from genesis.errors import EngineBusy, EngineError, Problem, Problems, did_you_mean
+from genesis.lake.catalog import Identifier, find_catalog, table_identifier, tables
+from genesis.lake.read import Pinned, pin
+from genesis.spec.project import Target
+
+_DATABASE = "_database"  # what an attached file is called inside
+
+
+@dataclass(frozen=True)
+class _Attached:
+    """A table of the target's database file."""
+
+    name: Identifier
+    columns: tuple[str, ...]
+    files: tuple[str, ...] = ()
+
+    def relation(self) -> exp.Select:
+        return exp.select(exp.Star()).from_(_table((_DATABASE, *self.name)))
+
+
+_Found = Pinned | _Attached
+
+
+class DuckDBEngine:
+    """Runs statements of DuckDB's dialect for one target of a project."""
+
+    dialect = "duckdb"
+
+    def __init__(self, root: Path, target: Target) -> None:
+        self._root = root
+        self._target = target
+        self._pins: dict[Identifier, Pinned | None] = {}
+
+    def query(self, statement: Statement) -> pa.Table:
+        """The rows of a statement, in its order. Raises `EngineError`."""
+        with _told_as_problem(), closing(_in_memory()) as duck:
+            scans = _merged(statement.scans)
+            found = self._find(duck, scans)
+            for scan in scans:
+                _make_view(duck, scan, found[scan.table])
+            _lock_down(duck, [file for table in found.values() for file in table.files])
+            for step in statement.setup:
+                duck.execute(step)
+            return duck.sql(statement.sql).to_arrow_table()
+
+    def snapshots(self, tables: tuple[str, ...]) -> dict[str, int | None]:
+        """The pinned snapshot of each table; `None` where a table has none."""
+        pins = {table: self._pin(table) for table in tables}
+        return {table: pinned.snapshot_id if pinned else None for table, pinned in pins.items()}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if "_catalog" in self.__dict__ and self._catalog is not None:
+            self._catalog.close()
+
+    @cached_property
+    def _catalog(self) -> Catalog | None:
+        return find_catalog(self._root, self._target)
+
+    @property
+    def _database(self) -> Path | None:
+        config = self._target.engine.duckdb
+        return self._root / config.database if config and config.database else None
+
+    def _pin(self, table: str) -> Pinned | None:
+        name = table_identifier(table)
+        if name not in self._pins:
+            self._pins[name] = pin(self._catalog, name) if self._catalog else None
+        return self._pins[name]
+
+    def _find(self, duck: duckdb.DuckDBPyConnection, scans: Sequence[Scan]) -> dict[str, _Found]:
+        """The tables of a statement by name. Raises `EngineError` with all that is missing."""
+        found: dict[str, _Found] = {}
+        attached: dict[Identifier, _Attached] = {}
+        names = [scan.table for scan in scans]
+        if self._database and not all(map(self._pin, names)):
+            attached = _attach(duck, self._database)
+        for name in names:
+            table = self._pin(name) or attached.get(_folded(table_identifier(name)))
+            if table is not None:
+                found[name] = table
+        self._refuse_missing(scans, found, attached)
+        return found
+
+    def _refuse_missing(
+        self,
+        scans: Sequence[Scan],
+        found: Mapping[str, _Found],
+        attached: Iterable[Identifier],
+    ) -> None:
+        problems = Problems()
+        for scan in scans:
+            if scan.table in found:
+                problems.extend(_missing_columns(scan, found[scan.table].columns))
+            elif self._catalog is None and self._database is None:
+                raise EngineError(self._nothing_ingested())
+            else:
+                known = [
+                    *(tables(self._catalog) if self._catalog else ()),
+                    *map(".".join, attached),
+                ]
+                way_out = "`genesis ingest DATA_SOURCE FILE...` makes the table of a data source"
+                hint = did_you_mean(scan.table, known) or way_out
+                problems.add("unknown-table", f"unknown table `{scan.table}`", hint=hint)
+        if problems.errors:
+            raise EngineError(problems.errors)
+
+    def _nothing_ingested(self) -> Problem:
+        config = self._target.catalog.sql
+        return Problem(
+            "catalog-failed",
+            f"there is no catalog at `{config.uri if config else ''}`",
+            hint="`genesis ingest DATA_SOURCE FILE...` makes it, with the table of a data source",
+        )
+
+
+def _merged(scans: Iterable[Scan]) -> list[Scan]:
+    """One scan per table: two data sources may share one."""
+    merged: dict[str, Scan] = {}
+    for scan in scans:
+        other = merged.setdefault(scan.table, scan)
+        if other.columns is None or scan.columns is None:
+            merged[scan.table] = Scan(scan.table, None)
+        else:
+            merged[scan.table] = Scan(scan.table, tuple(sorted({*other.columns, *scan.columns})))
+    return list(merged.values())
+
+
+def _missing_columns(scan: Scan, columns: Sequence[str]) -> Iterator[Problem]:
+    """What a scan names and its table lacks. Engines compare names without their case."""
+    present = {name.lower() for name in columns}
+    for name in scan.columns or ():
+        if name.lower() not in present:
+            message = f"the table `{scan.table}` has no column `{name}`"
+            yield Problem("unknown-column", message, hint=did_you_mean(name, columns))
+
+
+def _in_memory() -> duckdb.DuckDBPyConnection:
+    """A DuckDB without anything in it. Extensions are code from the network: none is loaded."""
+    spill = Path(tempfile.gettempdir()) / f"genesis-{uuid.uuid4()}"  # made and removed by DuckDB
+    duck = duckdb.connect(
+        config={
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "allow_community_extensions": "false",
+            "temp_directory": str(spill),
+        }
+    )
+    duck.execute("SET TimeZone = 'UTC'")
+    return duck
+
+
+def _lock_down(duck: duckdb.DuckDBPyConnection, files: Sequence[str]) -> None:
+    """Let what runs from here on read these files, and nothing else outside."""
+    paths = exp.Array(expressions=[exp.Literal.string(file) for file in files])
+    duck.execute(f"SET allowed_paths = {paths.sql('duckdb')}")
+    duck.execute("SET enable_external_access = false")
+    duck.execute("SET lock_configuration = true")
+
+
+def _make_view(duck: duckdb.DuckDBPyConnection, scan: Scan, found: _Found) -> None:
+    """Give a table the name that the statement knows it by."""
+    parts = table_identifier(scan.table)
+    _make_schema(duck, parts[:-1])
+    relation = found.relation()
+    if relation is not None:
+        _execute(duck, exp.Create(this=_table(parts), kind="VIEW", expression=relation))
+    elif isinstance(found, Pinned):
+        duck.register("_batches", found.batches(scan.columns or found.columns))
+        rows = exp.select(exp.Star()).from_("_batches")
+        _execute(duck, exp.Create(this=_table(parts), kind="TABLE", expression=rows))
+        duck.unregister("_batches")
+
+
+def _make_schema(duck: duckdb.DuckDBPyConnection, parts: Sequence[str]) -> None:
+    if len(parts) > 1:  # what stands before the schema is a database to DuckDB
+        memory = exp.alias_(exp.Literal.string(":memory:"), identifier(parts[0]))
+        _execute(duck, exp.Attach(this=memory, exists=True))
+    schema = _table((*parts, ""))
+    schema.set("this", None)
+    _execute(duck, exp.Create(this=schema, kind="SCHEMA", exists=True))
+
+
+def _attach(duck: duckdb.DuckDBPyConnection, file: Path) -> dict[Identifier, _Attached]:
+    """The tables of a database file, by their names in lower case."""
+    if not file.exists():
+        message = f"there is no database file `{file}`"
+        raise EngineError(
+            Problem("catalog-failed", message, hint="`targets` in `genesis.yaml` name it")
+        )
+    attach = exp.Attach(
+        this=exp.alias_(exp.Literal.string(str(file)), identifier(_DATABASE)),
+        expressions=[exp.AttachOption(this=exp.var("READ_ONLY"))],
+    )
+    _execute(duck, attach)
+    columns: dict[Identifier, list[str]] = {}
+    rows = duck.execute(
+        "SELECT schema_name, table_name, column_name FROM duckdb_columns() "
+        "WHERE database_name = ? AND NOT internal ORDER BY ALL",
+        [_DATABASE],
+    )
+    for schema, table, column in rows.fetchall():
+        columns.setdefault((schema, table), []).append(column)
+    return {_folded(name): _Attached(name, tuple(of)) for name, of in columns.items()}
+
+
+def _folded(name: Identifier) -> Identifier:
+    return tuple(part.lower() for part in name)
+
+
+def _table(parts: Sequence[str]) -> exp.Table:
+    """A table by its parts, of which DuckDB knows three: database, schema and table."""
+    names = ("this", "db", "catalog")
+    return exp.Table(**dict(zip(names, map(identifier, reversed(parts)), strict=False)))
+
+
+def _execute(duck: duckdb.DuckDBPyConnection, statement: exp.Expr) -> None:
+    duck.execute(statement.sql("duckdb"))
+
+
+@contextmanager
+def _told_as_problem() -> Iterator[None]:
+    """What DuckDB refuses, as a problem with the first line of what it says."""
+    try:
+        yield
+    except duckdb.Error as error:
+        said = str(error).splitlines()[0]
+        if "lock on file" in said or "already attached" in said:
+            message = "the database file is in use by another process"
+            raise EngineBusy(Problem("query-failed", message, hint="try again")) from error
+        code = "catalog-failed" if ".parquet" in said else "query-failed"
+        raise EngineError(Problem(code, said)) from error

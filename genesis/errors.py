@@ -1,0 +1,244 @@
+"""Problems and where they are; the exceptions that carry them.
+
+A problem is a value: it is collected, so that a person mends a file in one go, and raised once.
+Nothing here states a place it does not know: a made-up line is worse than none.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Location:
+    """A stretch of a file: lines and columns from 1, in characters, the end exclusive."""
+
+    file: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong: a code of `genesis.errors.CODES`, a sentence, its place, the way out."""
+
+    code: str
+    message: str
+    at: Location | None = None
+    hint: str | None = None
+    severity: Severity = "error"
+
+    def __post_init__(self) -> None:
+        if self.code not in CODES:
+            raise KeyError(f"undeclared problem code {self.code!r}")
+
+    def __str__(self) -> str:
+        place = f"{self.at}: " if self.at else ""
+        hint = f"\n  hint: {self.hint}" if self.hint else ""
+        return f"{place}{self.message} [{self.code}]{hint}"
+
+
+class Problems:
+    """A collector: what is wrong so far, each thing once, in the order of the files."""
+
+    def __init__(self, problems: Iterable[Problem] = ()) -> None:
+        self._problems: dict[Problem, None] = dict.fromkeys(problems)
+
+    def add(
+        self, code: str, message: str, at: Location | None = None, *, hint: str | None = None
+    ) -> None:
+        self._problems[Problem(code, message, at, hint)] = None
+
+    def warn(
+        self, code: str, message: str, at: Location | None = None, *, hint: str | None = None
+    ) -> None:
+        self._problems[Problem(code, message, at, hint, "warning")] = None
+
+    def extend(self, problems: Iterable[Problem]) -> None:
+        self._problems.update(dict.fromkeys(problems))
+
+    def __iter__(self) -> Iterator[Problem]:
+        return iter(sorted(self._problems, key=_reading_order))
+
+    def __len__(self) -> int:
+        return len(self._problems)
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        return tuple(problem for problem in self if problem.severity == "error")
+
+    def raise_errors(self) -> None:
+        """Raise `DefinitionError` with everything found, if any of it is an error."""
+        if self.errors:
+            raise DefinitionError(tuple(self))
+
+
+def _reading_order(problem: Problem) -> tuple[str, int, int, str, str]:
+    at = problem.at
+    place = (at.file, at.line, at.column) if at else ("", 0, 0)
+    return (*place, problem.code, problem.message)
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is most like this one, or nothing where none is near."""
+    return next(iter(difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)), None)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str | None:
+    """The hint that names the nearest known name, or nothing where none is near."""
+    close = nearest(name, known)
+    return f"did you mean `{close}`?" if close else None
+
+
+class GenesisError(Exception):
+    """Anything genesis refuses; `exit_code` is the command's.
+
+    GenesisError            1
+      UsageError           64   a bad command line
+      DefinitionError       2   the YAML is wrong; holds problems
+      EngineError           3   the data could not be read
+        EngineBusy         75   ... for a reason that passes by itself
+      SinkError             4   the tracker could not be written
+        SinkBusy           75   ... for a reason that passes by itself
+      AuditFailed           5   source and lake differ
+    """
+
+    exit_code = 1
+
+    def __init__(self, problems: Problem | tuple[Problem, ...]) -> None:
+        self.problems = (problems,) if isinstance(problems, Problem) else problems
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class UsageError(GenesisError):
+    exit_code = 64
+
+
+class DefinitionError(GenesisError):
+    exit_code = 2
+
+
+class EngineError(GenesisError):
+    exit_code = 3
+
+
+class EngineBusy(EngineError):
+    exit_code = 75
+
+
+class SinkError(GenesisError):
+    exit_code = 4
+
+
+class SinkBusy(SinkError):
+    exit_code = 75
+
+
+class AuditFailed(GenesisError):
+    exit_code = 5
+
+
+# Every code, with its meaning in one sentence. A folder `tests/fixtures/errors/<code>` shows each.
+CODES: dict[str, str] = {
+    # reading YAML
+    "invalid-yaml": "the text is not YAML",
+    "not-utf8": "the file is not UTF-8 text",
+    "yaml-limit": "the YAML is larger, deeper or more repetitive than is read",
+    "yaml-tag": "tags are not read",
+    "merge-key": "merge keys are not read",
+    "duplicate-key": "a key is written twice in one mapping",
+    "wrong-key": "a key is not a plain name",
+    "wrong-value": "a number or date in the YAML cannot be represented",
+    "empty-file": "a file holds nothing",
+    "unreadable-file": "a file cannot be read",
+    # the shape of documents
+    "unknown-document": "a document's first key is none that is known",
+    "unknown-key": "a mapping has a key that is not known",
+    "missing-key": "a mapping lacks a key that is required",
+    "wrong-type": "a value is of another kind than the key wants",
+    "wrong-choice": "a value is none of those that the key knows",
+    "wrong-name": "a name is not lower case letters, digits and underscores",
+    "duplicate-name": "two definitions of one kind share a name",
+    "clear-secret": "a secret is written in clear",
+    "wrong-reference": "a reference to a secret or file is not allowed",
+    # names that lead nowhere
+    "unknown-field": "a name is no field of its data source",
+    "unknown-join": "a step of a path is no join of its data source",
+    "unknown-data-source": "a name is no data source of the project",
+    "unknown-formatter": "a name is no formatter",
+    "unknown-input": "a name is no input of the project",
+    "unknown-workflow": "a name is no workflow or job of the project",
+    "unknown-audit": "a name is no audit of the project",
+    "unknown-set": "a name is no set of its data source",
+    "unknown-parameter": "a name is no parameter of its input",
+    "unknown-target": "a name is no target of the project",
+    "unknown-template": "a name is no template of the project",
+    "unknown-alert": "a name is no alert receiver of the project",
+    "unknown-source": "a name is no source system of the project",
+    "unknown-job": "a name is no job of its workflow",
+    "unknown-type": "a name is no type",
+    "unknown-timezone": "a name is no time zone",
+    "unknown-function": "a function is known to no engine",
+    "unused-data-source": "nothing uses a data source",
+    # definitions that contradict
+    "wrong-join": "a join's keys or relationship do not fit its two sides",
+    "name-clash": "two things in one place share a name",
+    "cycle": "definitions build on one another in a circle",
+    # expressions
+    "invalid-sql": "a fragment is not an SQL expression",
+    "not-an-expression": "a fragment is a statement or holds a subquery",
+    "nondeterministic": "a function gives another result every time",
+    "unportable-function": "a function is not known to agree on all engines",
+    "wrong-literal": "a literal does not fit what it is compared with",
+    "untyped": "a column's type cannot be told",
+    "fans-out": "a field behind a to-many join has many values for one row",
+    "quantifier-needed": "a filter on a to-many path does not say any, none or all",
+    "own-aggregate": "a detail report aggregates its own rows",
+    "mixed-branches": "one aggregate reaches over two to-many joins",
+    "wrong-aggregate": "an aggregate is written in a way it does not understand",
+    "name-needed": "a column that is no plain path has no name",
+    "column-clash": "two columns of an input share a name or a label",
+    "wrong-sort": "a sort key is not in the report",
+    "wrong-format": "a formatter does not fit its column",
+    "nullable-comparison": "a comparison silently drops NULLs",
+    "limit-without-sort": "a limit without a sort keeps rows that mean nothing",
+    "deprecated-field": "a deprecated field is used",
+    "wrong-parameter": "a parameter's value is missing, of another type or not allowed",
+    "wrong-cron": "a schedule is not one",
+    "not-supported": "the language has this, this version does not compile it yet",
+    # the command line and the world
+    "wrong-usage": "a command line does not make sense",
+    "no-project": "no `genesis.yaml` is near",
+    "folder-not-empty": "a folder already holds files",
+    "unknown-table": "a table is not in the catalog or the database",
+    "unknown-column": "a column is not in its table",
+    "query-failed": "the engine refused or lost a query",
+    "catalog-failed": "the catalog or the warehouse cannot be used",
+    "state-failed": "the run ledger cannot be used",
+    "unknown-plugin": "no plug-in of that kind has the name",
+    "wrong-batch": "a batch of events cannot be taken",
+    "rejected-events": "some events were refused",
+    # trackers
+    "empty-result": "the report has no rows and the tracker has",
+    "too-many-deletes": "a refresh would delete more rows than allowed",
+    "too-few-rows": "the report has fewer rows than its job asks for",
+    "wrong-keys": "the report's keys are missing or repeat",
+    "tracker-not-ours": "the place has content that genesis did not write",
+    "tracker-locked": "the tracker is open elsewhere",
+    "tracker-unreadable": "the tracker cannot be read",
+    "tracker-unwritable": "the tracker cannot be written",
+    "tracker-changed": "the tracker changed while it was being refreshed",
+    "tracker-too-large": "the tracker does not fit its place",
+    "held-change": "a change waits for a person",
+    "rejected-rows": "the sink refused some rows",
+}

@@ -1,0 +1,43 @@
+"""Every port of genesis, as Protocols on one page. Plug-ins implement them; `run` knows only these."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self
+
+from genesis.compile.statement import Statement
+from genesis.sync.changes import Changes, Present, Receipt, Tracker
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Engine(Protocol):
+    """Runs compiled SQL. One engine sees one snapshot of every table for as long as it is open."""
+
+    dialect: str
+
+    def query(self, statement: Statement) -> pa.Table:
+        """The rows of a statement, in its order. Raises `EngineError`."""
+
+    def snapshots(self, tables: tuple[str, ...]) -> dict[str, int | None]:
+        """The pinned snapshot of each table; `None` where a table has none."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+class Sink(Protocol):
+    """A kind of place where trackers live."""
+
+    def read(self, tracker: Tracker) -> Present:
+        """What the tracker holds now. Raises `SinkError`."""
+
+    def apply(self, tracker: Tracker, changes: Changes) -> Receipt:
+        """Make the changes: all of them, or none that a reader could see. Raises `SinkError`."""

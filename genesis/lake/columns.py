@@ -1,0 +1,68 @@
+"""The columns of a change log: its own, then the key, then the payload. PURE.
+
+Names here are raw ones, as the table has them. The surprise: a field with `sql` may or may not
+read a column of its own name, and only its text tells.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from genesis.spec.data_source import DataSource, Field
+from genesis.spec.types import INTEGER, STRING, TIMESTAMPTZ, Type
+
+
+@dataclass(frozen=True, slots=True)
+class LogColumn:
+    """A column of a change log; a required one is never NULL."""
+
+    name: str
+    type: Type
+    required: bool = False
+
+
+OP = LogColumn("_op", STRING, required=True)
+TS = LogColumn("_ts", TIMESTAMPTZ, required=True)
+POS = LogColumn("_pos", INTEGER, required=True)
+SOURCE_TS = LogColumn("_source_ts", TIMESTAMPTZ)
+SOURCE_POS = LogColumn("_source_pos", STRING)
+BATCH = LogColumn("_batch", STRING)
+
+OWN = (OP, TS, POS, SOURCE_TS, SOURCE_POS, BATCH)
+
+
+def record_columns(source: DataSource) -> tuple[LogColumn, ...]:
+    """The columns of a data source's records: its key, then what a delete may leave out."""
+    types = _types_by_column(source)
+    fields = {name: source.fields[name] for name in source.primary_key if name in source.fields}
+    key = [column for name, field in fields.items() if (column := own_column(name, field))]
+    return (
+        *(LogColumn(name, types[name], required=True) for name in key),
+        *(LogColumn(name, type_) for name, type_ in types.items() if name not in key),
+    )
+
+
+def own_column(name: str, field: Field) -> str | None:
+    """The raw column that a field reads, or `None` where it is derived from others."""
+    if field.column is not None:
+        return field.column
+    if field.sql is None:
+        return name
+    # The field's own name as a word of its SQL: not in a text, no step of a path, no function.
+    # A wrong guess only makes a column that stays NULL, so nothing is parsed.
+    without_text = re.sub(r"'(?:[^']|'')*'", "''", field.sql)
+    word = rf"(?<![\w.]){re.escape(name)}(?!\w|\"?\s*[.(])"
+    return name if re.search(word, without_text, re.IGNORECASE) else None
+
+
+def _types_by_column(source: DataSource) -> dict[str, Type]:
+    """A field with `sql` has the type of its result; where a plain field reads the same column, it knows better."""
+    columns = {name: own_column(name, field) for name, field in source.fields.items()}
+    own = {column.name for column in OWN}
+    types: dict[str, Type] = {}
+    for name, field in source.fields.items():
+        column = columns[name]
+        if column is not None and column not in own and (column not in types or field.sql is None):
+            types[column] = field.type
+    return types

@@ -1,0 +1,169 @@
+"""A project's folder -> `Project`, with every problem its files have.
+
+Reading is stateless: it opens YAML files and nothing else. One broken file does not stop the
+healthy ones; what could not be read is remembered as broken, so that its users are not blamed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from genesis.document import Document, read_documents
+from genesis.errors import Location, Problem, Problems, UsageError, did_you_mean
+from genesis.spec.data_source import DataSource
+from genesis.spec.formatter import BUILT_IN, Formatter
+from genesis.spec.input import Input
+from genesis.spec.model import Definition, Located, read_definition, read_entries, read_model
+from genesis.spec.project import Project, ProjectFile
+from genesis.spec.workflow import Audit, Template, Workflow
+
+PROJECT_FILE = "genesis.yaml"
+FOLDERS = ("definitions", "inputs", "workflows")
+MAX_BYTES = 4 * 1024 * 1024  # of a file: far more than any that is read, far less than memory
+
+_DEFINITIONS: tuple[type[Definition], ...] = (DataSource, Input, Workflow, Audit)
+_ENTRIES: dict[str, type[Located]] = {"formatters": Formatter, "templates": Template}
+
+
+def find_root(start: Path) -> Path | None:
+    """The nearest folder upwards that holds a `genesis.yaml`."""
+    start = start.resolve()
+    return next(
+        (folder for folder in (start, *start.parents) if (folder / PROJECT_FILE).is_file()), None
+    )
+
+
+def load_project(root: Path, problems: Problems) -> Project:
+    """The project below `root`. Problems are collected; what is healthy is in the project."""
+    return load_files(root, [root / folder for folder in FOLDERS], problems)
+
+
+def load_files(root: Path, paths: Iterable[Path], problems: Problems) -> Project:
+    """The definitions in the given files and folders, with the settings of `root`, if it has any."""
+    loader = _Loader(root, problems)
+    settings = loader.settings()
+    for path in paths:
+        for file in _yaml_files(path):
+            loader.read(file)
+    return loader.project(settings)
+
+
+def _yaml_files(path: Path) -> Iterator[Path]:
+    """Files in one order on every machine; hidden files and folders are none of ours."""
+    if not path.is_dir():
+        if path.exists():
+            yield path
+        return
+    for folder, folders, files in os.walk(path):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if name.endswith((".yaml", ".yml")) and not name.startswith("."):
+                yield Path(folder) / name
+
+
+class _Loader:
+    def __init__(self, root: Path, problems: Problems) -> None:
+        self._root = root
+        self._problems = problems
+        self._found: dict[str, dict[str, Located]] = {}
+        self._broken: set[tuple[str, str]] = set()
+        self._read: set[Path] = set()
+
+    def settings(self) -> ProjectFile:
+        file = self._root / PROJECT_FILE
+        documents = self._documents(file) if file.is_file() else []
+        found = read_model(ProjectFile, documents[0], self._problems) if documents else None
+        return found or ProjectFile()
+
+    def read(self, file: Path) -> None:
+        if file.resolve() in self._read:
+            return
+        self._read.add(file.resolve())
+        for document in self._documents(file):
+            self._take(document)
+
+    def project(self, settings: ProjectFile) -> Project:
+        found = {kind: dict(sorted(entries.items())) for kind, entries in self._found.items()}
+        # The keys of `found` are the kinds, each filled only from its own model.
+        return Project(
+            settings=settings,
+            data_sources=found.get("data_source", {}),  # type: ignore[arg-type]
+            formatters={**BUILT_IN, **found.get("formatters", {})},  # type: ignore[dict-item]
+            inputs=found.get("input", {}),  # type: ignore[arg-type]
+            workflows=found.get("workflow", {}),  # type: ignore[arg-type]
+            audits=found.get("audit", {}),  # type: ignore[arg-type]
+            templates=found.get("templates", {}),  # type: ignore[arg-type]
+            broken=frozenset(self._broken),
+        )
+
+    def _documents(self, file: Path) -> list[Document]:
+        name = self._name(file)
+        try:
+            with file.open("rb") as stream:
+                content = stream.read(MAX_BYTES)
+        except OSError as error:
+            message = f"`{name}` cannot be read: {error.strerror}"
+            self._problems.add("unreadable-file", message, Location(name, 1, 1, 1, 1))
+            return []
+        return read_documents(name, content, self._problems)
+
+    def _name(self, file: Path) -> str:
+        """A file's name in messages: relative to the root, with slashes."""
+        try:
+            return file.resolve().relative_to(self._root.resolve()).as_posix()
+        except ValueError:
+            return file.as_posix()
+
+    def _take(self, document: Document) -> None:
+        kinds = {model.kind: model for model in _DEFINITIONS}
+        if not isinstance(document.data, dict) or not document.data:
+            message = "a definition is a mapping that starts with its kind"
+            self._problems.add("unknown-document", message, document.locate(), hint=_first_keys())
+            return
+        kind = next(iter(document.data))
+        if kind in kinds:
+            self._take_definition(kinds[kind], document)
+        elif kind in _ENTRIES:
+            entries = read_entries(_ENTRIES[kind], document, self._problems)
+            for name, entry in entries.items():
+                self._keep(kind, name, entry, entry.locate_key())
+            if not entries and isinstance(document.data[kind], dict):
+                self._broken |= {(kind, name) for name in document.data[kind]}
+        else:
+            hint = did_you_mean(kind, [*kinds, *_ENTRIES]) or _first_keys()
+            message = f"`{kind}` is no kind of definition"
+            self._problems.add("unknown-document", message, document.locate_key(kind), hint=hint)
+
+    def _take_definition(self, model: type[Definition], document: Document) -> None:
+        definition = read_definition(model, document, self._problems)
+        if definition is not None:
+            self._keep(model.kind, definition.name, definition, definition.locate_name())
+        elif isinstance(name := document.data[model.kind], str):
+            self._broken.add((model.kind, name))
+
+    def _keep(self, kind: str, name: str, entry: Located, at: Location) -> None:
+        first = self._found.setdefault(kind, {}).setdefault(name, entry)
+        if first is not entry:
+            what = kind.removesuffix("s").replace("_", " ")
+            before = first.locate_name() if isinstance(first, Definition) else first.locate_key()
+            self._problems.add(
+                "duplicate-name", f"{what} `{name}` is defined in {before} already", at
+            )
+
+
+def _first_keys() -> str:
+    return "the first key is one of " + ", ".join(
+        f"`{kind}`" for kind in sorted([*(model.kind for model in _DEFINITIONS), *_ENTRIES])
+    )
+
+
+def require_root(start: Path) -> Path:
+    """The project's root, or a clear refusal."""
+    root = find_root(start)
+    if root is None:
+        message = f"no `{PROJECT_FILE}` in `{start}` or above it"
+        hint = "`genesis init --demo DIR` makes a project to try; `genesis -C DIR` names one"
+        raise UsageError(Problem("no-project", message, hint=hint))
+    return root

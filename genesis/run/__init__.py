@@ -1,0 +1,1 @@
+"""Jobs and their runs: the ledger that remembers, the runner that does."""

@@ -1,0 +1,104 @@
+"""The jobs of a project, each with its templates written out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from genesis.compile.check import job_names
+from genesis.errors import DefinitionError, Problem, did_you_mean
+from genesis.spec.project import Project
+from genesis.spec.workflow import Job, JobOptions, Place, Workflow
+
+
+@dataclass(frozen=True)
+class NamedJob:
+    """A job of a workflow, under the name that runs and trackers go by: `workflow.job`."""
+
+    workflow: Workflow
+    short_name: str
+    job: Job
+
+    @property
+    def name(self) -> str:
+        return f"{self.workflow.name}.{self.short_name}"
+
+
+def jobs_of(project: Project, workflow: Workflow) -> tuple[NamedJob, ...]:
+    """A workflow's jobs, those that others need first."""
+    found = {
+        name: NamedJob(workflow, name, _with_templates(project, job))
+        for name, job in zip(job_names(workflow), workflow.jobs, strict=True)
+    }
+    ordered: dict[str, NamedJob] = {}
+
+    def place(name: str, on_the_way: tuple[str, ...] = ()) -> None:
+        for needed in found[name].job.needs:
+            if needed in found and needed not in ordered and needed not in on_the_way:
+                place(needed, (*on_the_way, name))
+        ordered[name] = found[name]
+
+    for name in found:
+        if name not in ordered:
+            place(name)
+    return tuple(ordered.values())
+
+
+def all_jobs(project: Project) -> Iterator[NamedJob]:
+    """Every job of a project."""
+    for workflow in project.workflows.values():
+        yield from jobs_of(project, workflow)
+
+
+def pick_jobs(project: Project, names: Iterable[str]) -> tuple[NamedJob, ...]:
+    """The jobs that `WORKFLOW` or `WORKFLOW.JOB` mean. Raises `DefinitionError` for one that is none."""
+    picked: dict[str, NamedJob] = {}
+    unknown = []
+    for name in names:
+        workflow_name, _, job_name = name.partition(".")
+        workflow = project.workflows.get(workflow_name)
+        if workflow is None:
+            if ("workflow", workflow_name) not in project.broken:
+                hint = did_you_mean(workflow_name, project.workflows)
+                unknown.append(
+                    Problem("unknown-workflow", f"unknown workflow `{workflow_name}`", hint=hint)
+                )
+            continue
+        jobs = {job.short_name: job for job in jobs_of(project, workflow)}
+        if job_name and job_name not in jobs:
+            hint = did_you_mean(job_name, jobs) or "its jobs are " + ", ".join(
+                f"`{n}`" for n in jobs
+            )
+            unknown.append(
+                Problem(
+                    "unknown-job",
+                    f"unknown job `{job_name}` in workflow `{workflow_name}`",
+                    hint=hint,
+                )
+            )
+            continue
+        for job in [jobs[job_name]] if job_name else jobs.values():
+            picked[job.name] = job
+    if unknown:
+        raise DefinitionError(tuple(unknown))
+    return tuple(picked.values())
+
+
+def _with_templates(project: Project, job: Job) -> Job:
+    """The job with what its templates say, where it says nothing itself; later templates win."""
+    shared: dict[str, object] = {}
+    for name in job.use:
+        template = project.templates.get(name)
+        if template is not None:
+            shared |= {key: getattr(template, key) for key in template.model_fields_set}
+    shared = {key: value for key, value in shared.items() if key in JobOptions.model_fields}
+    own = job.model_fields_set
+    return job.model_copy(update={key: value for key, value in shared.items() if key not in own})
+
+
+def place_text(place: Place) -> str:
+    """A tracker's place in words: `xlsx trackers/productions.xlsx, Productions`."""
+    details = [
+        str(value) for value in place.details.model_dump().values() if isinstance(value, str)
+    ]
+    return f"{place.sink} {', '.join(details)}"

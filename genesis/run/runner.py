@@ -1,0 +1,202 @@
+"""Refreshes, one after another: query, compare, guard, apply, receipt.
+
+A job that fails stops those that need it and no others. What a run did is in the ledger before
+the next one starts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from genesis.compile.compiler import compile_input
+from genesis.compile.run import Run as Reading
+from genesis.compile.statement import Statement
+from genesis.errors import DefinitionError, GenesisError, Problem, SinkError
+from genesis.interfaces import Engine, Sink
+from genesis.run.jobs import NamedJob, place_text
+from genesis.run.ledger import Ledger
+from genesis.spec.project import Project
+from genesis.sync.changes import Changes, Receipt, Tracker
+from genesis.sync.compare import compare
+from genesis.sync.encode import encode
+from genesis.sync.guards import Guards, check_guards
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one job ended: `succeeded no_change partial failed skipped`, or `planned` by a dry run."""
+
+    job: str
+    tracker: str
+    state: str
+    changes: Changes | None = None
+    receipt: Receipt | None = None
+    problems: tuple[Problem, ...] = ()
+    exit_code: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """The entry of `genesis run --format json`."""
+        entry: dict[str, Any] = {"job": self.job, "tracker": self.tracker, "outcome": self.state}
+        entry["receipt"] = self.receipt.to_json() if self.receipt else None
+        if self.problems:
+            entry["problems"] = [problem.message for problem in self.problems]
+        return entry
+
+
+@dataclass(frozen=True)
+class Runner:
+    """What refreshes need from outside; `clock` gives the time, in UTC."""
+
+    project: Project
+    engine: Engine
+    open_sink: Callable[[str], Sink]
+    ledger: Ledger | None
+    clock: Callable[[], datetime]
+    moment: datetime
+    dry_run: bool = False
+    adopt: bool = False
+    _failed: set[str] = field(default_factory=set)
+
+    def run(self, jobs: Iterable[NamedJob]) -> Iterator[Outcome]:
+        """Run jobs in order; each outcome as it is known."""
+        for job in jobs:
+            needed = [f"{job.workflow.name}.{name}" for name in job.job.needs]
+            if failed := [name for name in needed if name in self._failed]:
+                outcome = Outcome(
+                    job.name, _tracker_text(job), "skipped", problems=(_needs(failed[0]),)
+                )
+            else:
+                outcome = self._run_one(job)
+            if outcome.state in ("failed", "skipped"):
+                self._failed.add(job.name)
+            yield outcome
+
+    def _run_one(self, job: NamedJob) -> Outcome:
+        ledger = None if self.dry_run else self.ledger
+        started = self.clock()
+        run = (
+            ledger.start(
+                run_key=f"{job.name}|manual|{started.isoformat()}", job=job.name, at=started
+            )
+            if ledger
+            else 0
+        )
+        facts: dict[str, Any] = {}
+        try:
+            outcome = self._refresh(job, facts)
+        except GenesisError as error:
+            outcome = Outcome(
+                job.name,
+                _tracker_text(job),
+                "failed",
+                problems=error.problems,
+                exit_code=error.exit_code,
+            )
+        if ledger:
+            ledger.finish(
+                run,
+                state=outcome.state,
+                at=self.clock(),
+                receipt=outcome.receipt.to_json() if outcome.receipt else None,
+                problems=tuple(
+                    {"code": p.code, "message": p.message, "hint": p.hint} for p in outcome.problems
+                ),
+                **facts,
+            )
+        return outcome
+
+    def _refresh(self, job: NamedJob, facts: dict[str, Any]) -> Outcome:
+        """Bring one tracker up to date."""
+        options = job.job
+        if options.refresh is None or options.to is None:
+            message = f"this version does not run `{options.kind}` jobs yet"
+            raise DefinitionError(Problem("not-supported", message))
+        statement = self._compile(options.refresh, options.parameters)
+        facts["definition"] = definition_hash(statement)
+        rows = self.engine.query(statement)
+        facts["rows"] = rows.num_rows
+        facts["snapshots"] = self.engine.snapshots(tuple(scan.table for scan in statement.scans))
+        tracker = self._tracker(job, statement)
+        sink = self.open_sink(options.to.sink)
+        wanted = encode(rows, tracker)
+        present = sink.read(tracker)
+        changes = compare(wanted=wanted, present=present, policy=tracker.policy)
+        check_guards(changes, _guards(job), tracker)
+        if self.dry_run:
+            return Outcome(job.name, place_text(options.to), "planned", changes=changes)
+        receipt = sink.apply(tracker, changes)
+        state = (
+            "partial" if receipt.is_partial else "no_change" if changes.is_empty else "succeeded"
+        )
+        return Outcome(
+            job.name,
+            place_text(options.to),
+            state,
+            changes=changes,
+            receipt=receipt,
+            exit_code=SinkError.exit_code if receipt.is_partial else 0,
+        )
+
+    def _compile(self, name: str, parameters: Mapping[str, Any]) -> Statement:
+        if name not in self.project.inputs:
+            raise DefinitionError(
+                Problem(
+                    "unknown-input",
+                    f"input `{name}` is unknown or broken",
+                    hint="`genesis check` says why",
+                )
+            )
+        return compile_input(
+            self.project,
+            name,
+            self.engine.dialect,
+            Reading(parameters, moment=self.moment, staged=True),
+        )
+
+    def _tracker(self, job: NamedJob, statement: Statement) -> Tracker:
+        options = job.job
+        definition = self.project.inputs[options.refresh or ""]
+        place = options.to
+        if place is None:
+            raise LookupError("a refresh has a place")
+        title = definition.title or definition.name.replace("_", " ").capitalize()
+        written = self.moment.strftime("%Y-%m-%d %H:%M UTC")
+        return Tracker(
+            name=job.name,
+            place=place,
+            columns=statement.columns,
+            mode=options.mode,
+            on_delete=options.on_delete,
+            order=options.order,
+            on_human_edit=options.on_human_edit,
+            is_summary=definition.shape == "summary",
+            timezone=self.project.timezone_of(definition),
+            note=f"{title}\nKept by genesis from input `{definition.name}` ({definition.file})\nLast change: {written}",
+            touch=options.touch,
+            adopt=self.adopt,
+        )
+
+
+def definition_hash(statement: Statement) -> str:
+    """What a refresh means, as a hash: equal hashes over equal snapshots give equal rows."""
+    text = "\n".join([*statement.setup, statement.sql, repr(statement.columns)])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _guards(job: NamedJob) -> Guards:
+    options = job.job
+    return Guards(
+        max_deletes=options.max_deletes, min_rows=options.min_rows, allow_empty=options.allow_empty
+    )
+
+
+def _needs(name: str) -> Problem:
+    return Problem("unknown-job", f"it needs `{name}`, which did not succeed")
+
+
+def _tracker_text(job: NamedJob) -> str:
+    return place_text(job.job.to) if job.job.to else ""

@@ -1,0 +1,36 @@
+"""References to secrets (`${env:NAME}`, `${file:PATH}`) -> their values, as late as can be."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from genesis.errors import DefinitionError, Problem
+
+_REFERENCE = re.compile(r"\$\{(env|file):([^}]*)\}")
+
+
+def resolve_references(text: str, root: Path) -> str:
+    """The text with each reference's value. Raises `DefinitionError` where one is not there."""
+
+    def value(match: re.Match[str]) -> str:
+        kind, name = match.groups()
+        return _variable(name) if kind == "env" else _file(root / name)
+
+    return _REFERENCE.sub(value, text)
+
+
+def _variable(name: str) -> str:
+    if name not in os.environ:
+        message = f"the environment has no `{name}`"
+        raise DefinitionError(Problem("wrong-reference", message, hint=f"export {name}=..."))
+    return os.environ[name]
+
+
+def _file(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"`{path}` cannot be read: {getattr(error, 'strerror', None) or 'it is not text'}"
+        raise DefinitionError(Problem("wrong-reference", message)) from error

@@ -1,0 +1,1 @@
+"""PURE: rows wanted + cells present -> changes; value encoding; guards."""

@@ -1,0 +1,314 @@
+"""Rows wanted, rows present -> what a refresh will do. Pure, and therefore the dry run.
+
+Rows are matched by key. A cell that differs from the report is updated; where it also differs from
+what genesis wrote last, a person changed it, and the policy says whose value stays. The surprise:
+people sort a range and miss the hidden key beside it. Rows whose cells are exactly those that
+genesis wrote for another key are that row: the key follows the cells, and the notes stay right.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
+
+from genesis.errors import Problem, SinkError
+from genesis.sync.changes import (
+    Changes,
+    HumanEdit,
+    Insert,
+    Move,
+    Policy,
+    Present,
+    PresentColumn,
+    PresentRow,
+    Relabel,
+    Update,
+    Wanted,
+    WantedRow,
+)
+from genesis.sync.encode import REMOVED
+from genesis.sync.stamps import fingerprint, same, select, split, stamp_of
+
+if TYPE_CHECKING:
+    from genesis.compile.statement import Column
+
+T = TypeVar("T")
+
+
+def compare(*, wanted: Wanted, present: Present, policy: Policy) -> Changes:
+    """What a refresh will do to a tracker; nothing where wanted and present agree."""
+    _refuse_unsupported(policy)
+    goals = {row.key: row for row in wanted.rows}
+    columns = _Columns(wanted.columns, present)
+    rows = _follow_sorted(columns.align(present.rows), goals)
+    gone = _gone(rows, goals, wanted, policy)
+    deletes = gone if policy.on_delete == "delete" else ()
+    updates, human_edits = _compare_cells(rows, goals, wanted, policy)
+    inserts, moves = _place(rows, wanted.rows, frozenset(deletes), policy)
+    return Changes(
+        tracker=wanted.tracker,
+        present=present,
+        policy=policy,
+        columns=wanted.columns,
+        wanted_rows=len(wanted.rows) + len(wanted.refused),
+        added=columns.added,
+        dropped=columns.dropped,
+        relabels=columns.relabels,
+        inserts=inserts,
+        updates=(*updates, *_marks(gone, rows, policy)),
+        deletes=deletes,
+        moves=moves,
+        followed=_followed(present.rows, rows),
+        releases=tuple(row.position for row in present.copies),
+        rejects=wanted.rejects,
+        human_edits=human_edits,
+        notes=tuple(_notes(present, columns, rows)),
+    )
+
+
+def recognise(recorded: Sequence[tuple[str, str]], columns: Sequence[Column]) -> list[str]:
+    """What columns that a tracker has, each by name and label, are called in the report now.
+
+    A column that keeps its label is the same column, although its field got another name.
+    """
+    known = {name for name, _ in recorded}
+    names = {column.name for column in columns}
+    by_label = {column.label: column.name for column in columns if column.name not in known}
+    return [name if name in names else by_label.get(label, name) for name, label in recorded]
+
+
+def _refuse_unsupported(policy: Policy) -> None:
+    if policy.on_delete == "archive":
+        raise SinkError(
+            Problem(
+                "not-supported",
+                "`on_delete: archive` is not done by this version",
+                hint="`mark` keeps such rows and says so in a column, `keep` keeps them as they are",
+            )
+        )
+
+
+def _gone(
+    rows: Sequence[PresentRow],
+    goals: Mapping[str, WantedRow],
+    wanted: Wanted,
+    policy: Policy,
+) -> tuple[str, ...]:
+    """Keys of rows that the report no longer has; a row that was merely refused is still in it."""
+    if policy.mode in ("upsert", "append"):
+        return ()
+    refused = wanted.refused
+    return tuple(row.key for row in rows if row.key not in goals and row.key not in refused)
+
+
+def _compare_cells(
+    rows: Sequence[PresentRow], goals: Mapping[str, WantedRow], wanted: Wanted, policy: Policy
+) -> tuple[tuple[Update, ...], tuple[HumanEdit, ...]]:
+    updates: list[Update] = []
+    edits: list[HumanEdit] = []
+    for row in rows if policy.mode != "append" else ():
+        goal = goals.get(row.key)
+        if goal is None or row.cells == goal.cells:
+            continue
+        prints = split(row.stamp, len(row.cells))
+        for at, (found, cell) in enumerate(zip(row.cells, goal.cells, strict=True)):
+            if same(found, cell):
+                continue
+            name = wanted.columns[at].name
+            if prints and fingerprint(found) != prints[at]:
+                source_unchanged = fingerprint(cell) == prints[at]
+                edits.append(HumanEdit(row.key, name, cell if source_unchanged else None, found))
+                if policy.on_human_edit == "keep" and source_unchanged:
+                    continue
+            updates.append(Update(row.key, name, found, cell))
+    return tuple(updates), tuple(edits)
+
+
+def _marks(gone: Iterable[str], rows: Sequence[PresentRow], policy: Policy) -> Iterator[Update]:
+    """Under `mark`, the last column of rows that left the report says so."""
+    if policy.on_delete == "mark":
+        cells = {row.key: row.cells[-1] for row in rows}
+        yield from (
+            Update(key, REMOVED.name, cells[key], True) for key in gone if cells[key] is not True
+        )
+
+
+# ---- order
+
+
+def _place(
+    rows: Sequence[PresentRow], wanted: Sequence[WantedRow], deletes: frozenset[str], policy: Policy
+) -> tuple[tuple[Insert, ...], tuple[Move, ...]]:
+    """New rows at the bottom and no move, or all in the report's order with the fewest moves."""
+    present = [row.key for row in rows if row.key not in deletes]
+    here = set(present)
+    in_order = policy.order == "query" and policy.mode != "append"
+    staying = _longest_ordered(present, wanted) if in_order else here
+    previous = None if in_order or not present else present[-1]
+    inserts: list[Insert] = []
+    moves: list[Move] = []
+    for row in wanted:
+        if row.key not in here:
+            inserts.append(Insert(row.key, row.cells, previous))
+        elif row.key not in staying:
+            moves.append(Move(row.key, previous))
+        if in_order or row.key not in here:
+            previous = row.key
+    return tuple(inserts), tuple(moves)
+
+
+def _longest_ordered(present: Sequence[str], wanted: Sequence[WantedRow]) -> set[str]:
+    """The most rows that are in the wanted order already: a longest increasing subsequence."""
+    ranks = {row.key: rank for rank, row in enumerate(wanted)}
+    ends: list[int] = []  # the lowest rank that ends an ordered run of each length
+    end_keys: list[str] = []
+    before: dict[str, str | None] = {}
+    for key in present:
+        if key not in ranks:
+            continue
+        at = bisect_left(ends, ranks[key])
+        before[key] = end_keys[at - 1] if at else None
+        ends[at:] = [ranks[key], *ends[at + 1 :]]
+        end_keys[at:] = [key, *end_keys[at + 1 :]]
+    ordered: set[str] = set()
+    last = end_keys[-1] if end_keys else None
+    while last is not None:
+        ordered.add(last)
+        last = before[last]
+    return ordered
+
+
+# ---- columns
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """The wanted columns beside the present ones."""
+
+    wanted: tuple[Column, ...]
+    present: Present
+
+    @property
+    def added(self) -> tuple[Column, ...]:
+        found = {column.name for column in self.present.columns}
+        return tuple(column for column in self.wanted if column.name not in found)
+
+    @property
+    def dropped(self) -> tuple[PresentColumn, ...]:
+        names = {column.name for column in self.wanted}
+        return tuple(column for column in self.present.columns if column.name not in names)
+
+    @property
+    def relabels(self) -> tuple[Relabel, ...]:
+        """Headers whose definition changed, unless a person wrote another."""
+        labels = {column.name: column.label for column in self.wanted}
+        return tuple(
+            Relabel(column.name, column.label, labels[column.name])
+            for column in self.present.columns
+            if column.header == column.label != labels.get(column.name, column.label)
+        )
+
+    @property
+    def renamed(self) -> tuple[PresentColumn, ...]:
+        """Columns whose header a person wrote."""
+        return tuple(column for column in self.present.columns if column.header != column.label)
+
+    def align(self, rows: Sequence[PresentRow]) -> list[PresentRow]:
+        """The rows with their cells and stamps in the order of the wanted columns."""
+        found = {column.name: at for at, column in enumerate(self.present.columns)}
+        sources = [found.get(column.name) for column in self.wanted]
+        if sources == list(range(len(self.present.columns))):
+            return list(rows)
+        return [
+            replace(
+                row,
+                cells=tuple(None if at is None else row.cells[at] for at in sources),
+                stamp=select(row.stamp, sources, len(found)),
+            )
+            for row in rows
+        ]
+
+
+# ---- rows that a person sorted without their key
+
+
+def _follow_sorted(rows: list[PresentRow], goals: Mapping[str, WantedRow]) -> list[PresentRow]:
+    """The rows, each with the key that its cells were written for."""
+    found = {row.position: stamp_of(row.cells) for row in rows if _is_doubtful(row, goals)}
+    strays = [row for row in rows if found.get(row.position, row.stamp) != row.stamp]
+    writers = _by_unique((str(row.stamp), row.key) for row in strays)
+    holders = _by_unique((found[row.position], row.position) for row in strays)
+    keys = {at: writers[content] for content, at in holders.items() if content in writers}
+    if not keys:
+        return rows
+    stamps = {row.key: str(row.stamp) for row in strays}
+    free = {key: stamps[key] for key in stamps if key not in set(keys.values())}
+    rest = [row for row in strays if row.position not in keys]
+    for row in sorted(rest, key=lambda row: row.key not in free):
+        keys[row.position] = key = _most_alike(row.key, found[row.position], free)
+        del free[key]
+    return [
+        replace(row, key=keys[row.position], stamp=stamps[keys[row.position]])
+        if row.position in keys
+        else row
+        for row in rows
+    ]
+
+
+def _is_doubtful(row: PresentRow, goals: Mapping[str, WantedRow]) -> bool:
+    """Whether a row may be another: it has a stamp, and not the cells that its key should have."""
+    goal = goals.get(row.key)
+    stamped = row.stamp is not None and split(row.stamp, len(row.cells)) is not None
+    return stamped and (goal is None or row.cells != goal.cells)
+
+
+def _by_unique(pairs: Iterable[tuple[str, T]]) -> dict[str, T]:
+    """First -> second, for firsts that occur once."""
+    seen: dict[str, list[T]] = {}
+    for first, second in pairs:
+        seen.setdefault(first, []).append(second)
+    return {first: seconds[0] for first, seconds in seen.items() if len(seconds) == 1}
+
+
+def _most_alike(key: str, content: str, free: Mapping[str, str]) -> str:
+    """For a row that was sorted and edited: its own key if it is free, else that of the likest row."""
+    if key in free:
+        return key
+    return max(free, key=lambda other: _equal_prints(content, free[other]))
+
+
+def _equal_prints(one: str, other: str) -> int:
+    pairs = zip(split(one, len(one) // 4) or (), split(other, len(other) // 4) or (), strict=False)
+    return sum(mine == theirs for mine, theirs in pairs)
+
+
+def _followed(present: Sequence[PresentRow], rows: Sequence[PresentRow]) -> tuple[PresentRow, ...]:
+    """The present rows, cells as they stand there, with the keys that follow their cells."""
+    stamps = {row.key: row.stamp for row in present}
+    return tuple(
+        replace(old, key=new.key, stamp=stamps[new.key])
+        for old, new in zip(present, rows, strict=True)
+        if old.key != new.key
+    )
+
+
+# ---- what people should hear
+
+
+def _notes(present: Present, columns: _Columns, rows: Sequence[PresentRow]) -> Iterator[str]:
+    for column in columns.renamed:
+        yield f"header `{column.label}` was renamed to `{column.header}` and stays so"
+    copied = sorted({row.key for row in present.copies})
+    if copied:
+        yield (
+            f"copies of rows {_some(copied)} are their owner's now; the first of each stays managed"
+        )
+    moved = [new.key for old, new in zip(present.rows, rows, strict=True) if old.key != new.key]
+    if moved:
+        yield f"rows {_some(moved)} were sorted without their hidden key, which follows them"
+
+
+def _some(keys: Sequence[str]) -> str:
+    return ", ".join(f"`{key}`" for key in keys[:5]) + (", ..." if len(keys) > 5 else "")
