@@ -1,13 +1,15 @@
 """Problems and tables, for a person and for machines.
 
 `full` is for people: an excerpt of the file with a caret, on stderr. The others are one text on
-stdout: `concise` for grep, `json` (genesis/problems@1), `github` annotations, `sarif` 2.1.0.
+stdout: `concise` for grep, `json` (genesis/problems@1), `github` annotations, `sarif` 2.1.0. The
+surprise: a file may hold anything, so an excerpt shows no control characters and no endless line.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -22,10 +24,12 @@ _BOLD, _RED, _YELLOW, _BLUE, _RESET = "\033[1m", "\033[31m", "\033[33m", "\033[3
 
 
 def show_problems(problems: Iterable[Problem], *, root: Path | None = None) -> None:
-    """Tell problems to a person, on stderr."""
+    """Tell problems to a person, on stderr; `root` is where the files they name are found."""
     colour = _has_colour(sys.stderr)
+    files: dict[str, list[str]] = {}
     for problem in problems:
-        print(_full(problem, root or Path(), colour=colour), file=sys.stderr)  # noqa: T201
+        line = _source_line(problem.at, root or Path(), files) if problem.at else None
+        print(_full(problem, line, colour=colour), file=sys.stderr)  # noqa: T201
 
 
 def write_problems(problems: Iterable[Problem], format_: str) -> None:
@@ -40,43 +44,67 @@ def _has_colour(stream: TextIO) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def _full(problem: Problem, root: Path, *, colour: bool) -> str:
+def _full(problem: Problem, source: str | None, *, colour: bool) -> str:
     def paint(text: str, *codes: str) -> str:
         return "".join(codes) + text + _RESET if colour else text
 
     tint = _RED if problem.severity == "error" else _YELLOW
     head = f"{paint(f'{problem.severity}[{problem.code}]', _BOLD, tint)}{paint(f': {problem.message}', _BOLD)}"
-    at = problem.at
+    at, hint = problem.at, problem.hint
     if at is None:
-        return head + (f"\n  = help: {problem.hint}" if problem.hint else "") + "\n"
-    line = _source_line(root / at.file, at.line)
+        return head + (f"\n  = help: {hint}" if hint else "") + "\n"
     margin = " " * len(str(at.line))
     lines = [head, f"{margin}{paint('-->', _BLUE)} {at}"]
-    if line is None:
-        lines += [f"{margin} = help: {problem.hint}"] if problem.hint else []
+    if source is None:
+        lines += [f"{margin} = help: {hint}"] if hint else []
         return "\n".join(lines) + "\n"
     bar = paint("|", _BLUE)
-    carets = paint(_carets(line, at) + (f" {problem.hint}" if problem.hint else ""), tint)
+    line, carets = _excerpt(source, at)
     lines += [
         f"{margin} {bar}",
-        f"{paint(str(at.line), _BLUE)} {bar} {line}",
-        f"{margin} {bar} {carets}",
+        f"{paint(str(at.line), _BLUE)} {bar} {line}".rstrip(),
+        f"{margin} {bar} {paint(carets + (f' {hint}' if hint else ''), tint)}",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _source_line(file: Path, number: int) -> str | None:
-    try:
-        lines = file.read_text(encoding="utf-8-sig", errors="replace").splitlines()
-    except OSError:
-        return None
-    return lines[number - 1].replace("\t", " ") if 0 < number <= len(lines) else None
+_LINE_END = re.compile(r"\r\n|\r|\n")  # of YAML: `splitlines` knows seven more
 
 
-def _carets(line: str, at: Location) -> str:
-    before = _width(line[: at.column - 1])
-    end = at.end_column if at.end_line == at.line else len(line) + 1
-    return " " * before + "^" * max(1, _width(line[at.column - 1 : end - 1].rstrip()))
+def _source_line(at: Location, root: Path, files: dict[str, list[str]]) -> str | None:
+    """The line a place is in; every file is read once."""
+    if at.file not in files:
+        try:
+            text = (root / at.file).read_text(encoding="utf-8-sig", errors="replace")
+        except OSError:
+            text = None
+        files[at.file] = [] if text is None else _LINE_END.split(text)
+    lines = files[at.file]
+    return lines[at.line - 1] if 0 < at.line <= len(lines) else None
+
+
+_WIDEST = 120  # characters of an excerpt
+_BEFORE = 60  # of them before the place, where the line is longer
+
+
+def _excerpt(source: str, at: Location) -> tuple[str, str]:
+    """A line as a terminal can show it, and the carets under the place."""
+    start = at.column - 1
+    end = at.end_column - 1 if at.end_line == at.line else len(source)
+    line = "".join(map(_shown, source))
+    cut = start - _BEFORE if len(line) > _WIDEST and start > _BEFORE else 0
+    shown = ("…" if cut else "") + line[cut : cut + _WIDEST]
+    shown += "…" if len(line) > cut + _WIDEST else ""
+    before = ("…" if cut else "") + line[cut:start]
+    marked = line[start : min(end, cut + _WIDEST)].rstrip()
+    return shown, " " * _width(before) + "^" * max(1, _width(marked))
+
+
+def _shown(character: str) -> str:
+    """A character, or what stands for one that would move the cursor or speak to the terminal."""
+    if character == "\t":
+        return " "
+    return "�" if unicodedata.category(character) in ("Cc", "Zl", "Zp") else character
 
 
 def _width(text: str) -> int:

@@ -82,7 +82,7 @@ def pick_inputs(
 
 def _inputs_in(project: Project, name: str, root: Path) -> list[str]:
     wanted = _relative(name, root)
-    return [found.name for found in project.inputs.values() if wanted in (found.file, name)]
+    return [found.name for found in project.inputs.values() if found.file in (wanted, name)]
 
 
 def _is_broken_file(name: str, root: Path, problems: Problems) -> bool:

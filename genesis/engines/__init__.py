@@ -1,1 +1,1 @@
-"""TODO."""
+"""Engines: what runs compiled SQL."""

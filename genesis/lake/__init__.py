@@ -1,1 +1,1 @@
-"""TODO."""
+"""Iceberg: the catalog, change logs, and how they are read."""

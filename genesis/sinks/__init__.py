@@ -1,1 +1,1 @@
-"""TODO."""
+"""Sinks: the kinds of places where trackers live."""

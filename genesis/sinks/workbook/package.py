@@ -242,3 +242,12 @@ def _relations_of(part: str) -> str:
 def local(tag: str) -> str:
     """A tag without its prefix."""
     return tag.rsplit(":", 1)[-1]
+
+
+def child_of(parent: Element, tag: str) -> Element:
+    """The child with this tag, added behind the others if there is none."""
+    child = parent.find(tag)
+    if child is None:
+        child = Element(tag)
+        parent.append(child)
+    return child

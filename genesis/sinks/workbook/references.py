@@ -44,9 +44,7 @@ class Axis:
 
     @cached_property
     def _new(self) -> dict[int, int]:
-        return {
-            old: self.first + at for at, old in enumerate(self.order) if old is not None
-        }
+        return {old: self.first + at for at, old in enumerate(self.order) if old is not None}
 
     @property
     def _shift(self) -> int:
@@ -193,9 +191,7 @@ class References:
             rows = (start, end) if start and end else None
         if rows is None or columns is None:
             return _GONE
-        return (
-            f"{left}{_letters(columns[0])}{top}{rows[0]}:{right}{_letters(columns[1])}{bottom}{rows[1]}"
-        )
+        return f"{left}{_letters(columns[0])}{top}{rows[0]}:{right}{_letters(columns[1])}{bottom}{rows[1]}"
 
     def _pieces(self, area: str) -> list[str]:
         match = _AREA.fullmatch(area)

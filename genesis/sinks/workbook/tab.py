@@ -8,7 +8,7 @@ says that it is a date; which numbers are dates, the report's columns know.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
@@ -17,7 +17,7 @@ from xml.etree.ElementTree import Element
 from openpyxl.formula.translate import Translator, TranslatorError
 from openpyxl.utils import column_index_from_string, get_column_letter
 
-from genesis.sinks.workbook.package import NotAWorkbook, local
+from genesis.sinks.workbook.package import NotAWorkbook, child_of
 from genesis.sinks.workbook.references import Axis
 from genesis.sync.changes import Cell, Formula
 
@@ -66,7 +66,7 @@ class Tab:
     def value_of(self, element: Element) -> Cell:
         text = formula = inline = None
         for child in element:
-            match local(child.tag):
+            match child.tag:
                 case "v":
                     text = child.text
                 case "f":
@@ -114,7 +114,7 @@ class Tab:
             element = line.cells[column] = Element("c")
             if number := style():
                 element.set("s", str(number))
-        for child in [child for child in element if local(child.tag) in ("v", "f", "is")]:
+        for child in [child for child in element if child.tag in ("v", "f", "is")]:
             element.remove(child)
         for attribute in ("t", "cm", "vm"):  # of a formula that spilled, a picture in the cell
             element.attrib.pop(attribute, None)
@@ -135,7 +135,7 @@ class Tab:
                 kind, text = "n", repr(self.serial(cell))
             case str():
                 element.set("t", "inlineStr")
-                inline = _child(_child(element, "is"), "t")
+                inline = child_of(child_of(element, "is"), "t")
                 inline.text = escape(cell)
                 if cell != cell.strip() or "\n" in cell:
                     inline.set("xml:space", "preserve")
@@ -144,7 +144,7 @@ class Tab:
                 raise TypeError(f"no cell holds {cell!r}")
         if kind != "n":
             element.set("t", kind)
-        _child(element, "v").text = text
+        child_of(element, "v").text = text
 
     def serial(self, value: date | datetime | time) -> int | float:
         """The number that stands for a day, a moment or a time of day."""
@@ -176,9 +176,7 @@ class Tab:
         """The `f` element of every cell that has one."""
         for line in self.rows.values():
             for cell in line.cells.values():
-                for child in cell:
-                    if local(child.tag) == "f":
-                        yield child
+                yield from cell.findall("f")
 
     def write_back(self) -> None:
         """Bring the sheet's XML up to date."""
@@ -233,23 +231,18 @@ def _milliseconds(value: time) -> int:
     return seconds * 1000 + value.microsecond // 1000
 
 
-def _child(parent: Element, tag: str) -> Element:
-    child = Element(tag)
-    parent.append(child)
-    return child
-
-
 def text_of(element: Element) -> str:
     """The text of a string item, its differently formatted runs joined."""
     runs = (
-        run.findtext("t") or "" if local(run.tag) == "r" else run.text or ""
+        run.findtext("t") or "" if run.tag == "r" else run.text or ""
         for run in element
-        if local(run.tag) in ("t", "r")
+        if run.tag in ("t", "r")
     )
     return unescape("".join(runs))
 
 
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
+_LOOKS_ESCAPED = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
 
 
 def unescape(text: str) -> str:
@@ -258,14 +251,5 @@ def unescape(text: str) -> str:
 
 
 def escape(text: str) -> str:
-    """Text so that what looks like such a character is not taken for one."""
-    return _ESCAPED.sub(lambda match: f"_x005F{match[0]}", text) if "_x" in text else text
-
-
-def cells_by_column(tab: Tab, row: int, columns: Sequence[int]) -> tuple[Cell, ...]:
-    """What some cells of a row hold."""
-    line = tab.rows[row]
-    return tuple(
-        None if (cell := line.cells.get(column)) is None else tab.value_of(cell)
-        for column in columns
-    )
+    """Text so that what merely looks like such a character is not taken for one."""
+    return _LOOKS_ESCAPED.sub("_x005F_", text) if "_x" in text else text

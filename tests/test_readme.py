@@ -1,0 +1,85 @@
+"""The README's promises: its YAML gives its SQL, and its commands run as they are written."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from genesis.compile.compiler import compile_input
+from genesis.errors import Problems
+from genesis.load import load_files
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    """The README's fenced blocks of a language."""
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def test_its_yaml_gives_its_sql(tmp_path: Path) -> None:
+    """The example's SQL is what compiles from the example's YAML."""
+    file = tmp_path / "example.yaml"
+    file.write_text(blocks("yaml")[0], encoding="utf-8")
+    problems = Problems()
+    project = load_files(tmp_path, [file], problems)
+    shown = blocks("sql")[0].removeprefix("...\n").strip()
+    compiled = compile_input(project, "shooting", "duckdb").sql
+    assert not list(problems)
+    assert compiled.endswith(shown)
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the repository as a new user has it, but for the environment, which is ours."""
+    copy = tmp_path_factory.mktemp("checkout") / "genesis"
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    for name in filter(None, tracked.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, copy / name)
+    (copy / ".venv").symlink_to(ROOT / ".venv")
+    return copy
+
+
+def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """One command line in the copy, in a shell that knows the environment's commands."""
+    path = f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(folder)}
+    return subprocess.run(
+        command, shell=True, cwd=folder, env=environment, capture_output=True, text=True, check=False  # noqa: S602
+    )
+
+
+@pytest.mark.skipif(not (ROOT / ".venv" / "ready").exists(), reason="needs the environment that make sets up")
+def test_its_commands_run(checkout: Path) -> None:
+    """Every command of the README succeeds, in its order, from `make demo` on."""
+    commands = [line for block in blocks("sh") for line in block.splitlines()]
+    commands.remove("make test")  # that is what runs this
+    commands.remove(". .venv/bin/activate")
+    assert commands[0] == "make demo"
+    for command in commands:
+        done = run(command, checkout)
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        if command == "make demo":
+            assert "LOST" not in done.stdout
+            assert done.stdout.count("still beside") == 3
+            assert "0 writes in 13 trackers" in done.stdout
+
+
+def test_its_error_is_what_is_told(checkout: Path) -> None:
+    """The misspelt column of the README is told as the README shows."""
+    file = checkout / "inputs" / "open_tasks.yaml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("\nfields:\n", "\nfields:\n  - creatd_at\n", 1), encoding="utf-8")
+    done = run("genesis check", checkout)
+    shown = next(block for block in blocks("") if block.startswith("error["))
+    assert done.returncode == 2
+    assert shown.strip() in done.stderr
+    file.write_text(text, encoding="utf-8")
