@@ -6,7 +6,9 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--accept", action="store_true", help="write expected files anew; a person reads the diff")
+    parser.addoption(
+        "--accept", action="store_true", help="write expected files anew; a person reads the diff"
+    )
 
 
 @pytest.fixture

@@ -39,7 +39,9 @@ def test_its_yaml_gives_its_sql(tmp_path: Path) -> None:
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the repository as a new user has it, but for the environment, which is ours."""
     copy = tmp_path_factory.mktemp("checkout") / "genesis"
-    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True
+    ).stdout
     for name in filter(None, tracked.decode().split("\0")):
         if (ROOT / name).is_file():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
@@ -53,11 +55,19 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     path = f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "PYTHONPATH": str(folder)}
     return subprocess.run(
-        command, shell=True, cwd=folder, env=environment, capture_output=True, text=True, check=False  # noqa: S602
+        command,
+        shell=True,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
-@pytest.mark.skipif(not (ROOT / ".venv" / "ready").exists(), reason="needs the environment that make sets up")
+@pytest.mark.skipif(
+    not (ROOT / ".venv" / "ready").exists(), reason="needs the environment that make sets up"
+)
 def test_its_commands_run(checkout: Path) -> None:
     """Every command of the README succeeds, in its order, from `make demo` on."""
     commands = [line for block in blocks("sh") for line in block.splitlines()]

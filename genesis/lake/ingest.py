@@ -181,9 +181,9 @@ def _rejected_when_landed(log: Table, batch: str) -> int | None:
     for snapshot in history:
         if _property(snapshot, BATCH_PROPERTY) == batch:
             return int(_property(snapshot, REJECTED_PROPERTY) or 0)
-    if not history or history[-1].parent_snapshot_id is None:
+    if not history or (history[-1].sequence_number or 0) <= 1:
         return None
-    # Snapshots have expired; the events themselves still say which batch they came with.
+    # The first snapshots have expired; the events still say which batch they came with.
     with told_as_problem("the warehouse"):
         events = log.scan(selected_fields=(BATCH.name,), limit=1)
         return 0 if events.filter(EqualTo(term=BATCH.name, value=batch)).count() else None

@@ -125,7 +125,7 @@ class Runner:
         wanted = encode(rows, tracker)
         present = sink.read(tracker)
         changes = compare(wanted=wanted, present=present, policy=tracker.policy)
-        check_guards(changes, _guards(job), tracker)
+        check_guards(changes, Guards.of(options))
         if self.dry_run:
             return Outcome(job.name, place_text(options.to), "planned", changes=changes)
         receipt = sink.apply(tracker, changes)
@@ -185,13 +185,6 @@ def definition_hash(statement: Statement) -> str:
     """What a refresh means, as a hash: equal hashes over equal snapshots give equal rows."""
     text = "\n".join([*statement.setup, statement.sql, repr(statement.columns)])
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _guards(job: NamedJob) -> Guards:
-    options = job.job
-    return Guards(
-        max_deletes=options.max_deletes, min_rows=options.min_rows, allow_empty=options.allow_empty
-    )
 
 
 def _needs(name: str) -> Problem:

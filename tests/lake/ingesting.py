@@ -12,8 +12,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +49,7 @@ def die_at(moment: str) -> Callable[[Step], None]:
         sys.addaudithook(lambda name, details: die_if(name == what and _is_rejects_file(details)))
     else:
         hook = "before_cursor_execute" if kind == "before" else "after_cursor_execute"
-        event.listen(Engine, hook, lambda *details: die_if(details[2].startswith(what)))
+        event.listen(Engine, hook, lambda *details: die_if(details[2].strip().startswith(what)))
     return lambda _: None
 
 
@@ -66,8 +68,8 @@ def in_a_child(work: Callable[[], object]) -> int:
     if child == 0:
         try:
             work()
-        except BaseException as error:  # noqa: BLE001 - a child must never return to the caller
-            print(repr(error), file=sys.stderr)
+        except BaseException:  # noqa: BLE001 - a child must never return into its parent's code
+            traceback.print_exc()
             os._exit(1)
         os._exit(0)
     return child
@@ -77,19 +79,23 @@ def land(root: Path, files: list[Path], told: Callable[[Step], None] = lambda _:
     ingest(TASKS, files, root=root, target=Target(), now=NOW, told=told)
 
 
-def main(mode: str, *arguments: str) -> int:
-    if mode == "die":
-        for root, moment in zip(map(Path, arguments[::2]), arguments[1::2], strict=True):
-            child = in_a_child(lambda: land(root, [root / "events.jsonl"], die_at(moment)))  # noqa: B023
-            _, status = os.waitpid(child, 0)
-            if not os.WIFSIGNALED(status):
-                print(f"`{moment}` never came", file=sys.stderr)
-                return 1
-        return 0
-    root, *files = map(Path, arguments)
-    children = [in_a_child(lambda: land(root, [file])) for file in files]  # noqa: B023
-    return max(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children)
+def die_on_the_way(root: Path, moment: str) -> None:
+    child = in_a_child(lambda: land(root, [root / "events.jsonl"], die_at(moment)))
+    if not os.WIFSIGNALED(os.waitpid(child, 0)[1]):
+        sys.exit(f"`{moment}` never came")
+
+
+def land_together(root: Path, files: list[Path]) -> None:
+    children = [in_a_child(partial(land, root, [file])) for file in files]
+    if any([os.waitpid(child, 0)[1] for child in children]):
+        sys.exit("not all of them landed")
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    mode, *arguments = sys.argv[1:]
+    if mode == "die":
+        for project, moment in zip(arguments[::2], arguments[1::2], strict=True):
+            die_on_the_way(Path(project), moment)
+    else:
+        project, *events = map(Path, arguments)
+        land_together(project, events)

@@ -257,5 +257,5 @@ def test_metadata_that_is_damaged(catalog: Catalog, tmp_path: Path):
     change_log(catalog, movies(), tmp_path)
     for file in tmp_path.glob(".genesis/warehouse/**/*.json"):
         file.write_text(file.read_text()[:100])
-    with pytest.raises(EngineError, match="the table `studio[.]movies` cannot be used"):
+    with pytest.raises(EngineError, match=r"the table `studio\.movies` cannot be used"):
         load_table(catalog, ("studio", "movies"))

@@ -173,7 +173,7 @@ def test_bytes_that_are_no_text_are_rejected(tmp_path: Path):
     file = tmp_path / "a.jsonl"
     file.write_bytes(b'{"task_id": 1}\n{"task_id": 2, "title": "caf\xe9"}\n')
     landing = land(tmp_path, file)
-    reason = "no UTF-8: byte 30 of the line is 0xe9"
+    reason = "no UTF-8: byte 29 of the line is 0xe9"
     assert rejects(landing) == [(2, reason, '{"task_id": 2, "title": "caf\\xe9"}')]
 
 
@@ -280,7 +280,7 @@ def test_half_a_gzip_lands_nothing(tmp_path: Path):
     file = tmp_path / "a.gz"
     whole = gzip.compress("".join(f'{{"task_id": {n}}}\n' for n in range(9_999)).encode())
     file.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(EngineError, match="`.*a.gz` cannot be taken: Compressed file ended"):
+    with pytest.raises(EngineError, match=r"`.*a\.gz` cannot be taken: Compressed file ended"):
         land(tmp_path, file)
     assert log(tmp_path).current_snapshot() is None
 
@@ -289,7 +289,7 @@ def test_half_a_parquet_file_lands_nothing(tmp_path: Path):
     file = tmp_path / "a.parquet"
     pq.write_table(pa.table({"task_id": [1]}), file)
     file.write_bytes(file.read_bytes()[:-10])
-    with pytest.raises(EngineError, match="`.*a.parquet` cannot be taken"):
+    with pytest.raises(EngineError, match=r"`.*a\.parquet` cannot be taken"):
         land(tmp_path, file)
 
 

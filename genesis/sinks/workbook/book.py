@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,18 +28,18 @@ _FMTID = "{D5CDD505-2E9C-101B-9397-08002B2CF9AE}"  # of properties that users de
 _PROPERTY_LENGTH = 255
 
 # The order that the format wants; a part with another is called corrupt.
-_WORKBOOK_ORDER = (
-    "fileVersion fileSharing workbookPr workbookProtection bookViews sheets functionGroups"
-    " externalReferences definedNames calcPr oleSize customWorkbookViews pivotCaches"
-).split()
-_SHEET_ORDER = (
-    "sheetPr dimension sheetViews sheetFormatPr cols sheetData sheetCalcPr sheetProtection"
-    " protectedRanges scenarios autoFilter sortState dataConsolidate customSheetViews mergeCells"
-    " phoneticPr conditionalFormatting dataValidations hyperlinks printOptions pageMargins"
-    " pageSetup headerFooter rowBreaks colBreaks customProperties cellWatches ignoredErrors"
-    " smartTags drawing legacyDrawing legacyDrawingHF drawingHF picture oleObjects controls"
-    " webPublishItems tableParts extLst"
-).split()
+_WORKBOOK_ORDER = """
+    fileVersion fileSharing workbookPr workbookProtection bookViews sheets functionGroups
+    externalReferences definedNames calcPr oleSize customWorkbookViews pivotCaches
+"""
+_SHEET_ORDER = """
+    sheetPr dimension sheetViews sheetFormatPr cols sheetData sheetCalcPr sheetProtection
+    protectedRanges scenarios autoFilter sortState dataConsolidate customSheetViews mergeCells
+    phoneticPr conditionalFormatting dataValidations hyperlinks printOptions pageMargins pageSetup
+    headerFooter rowBreaks colBreaks customProperties cellWatches ignoredErrors smartTags drawing
+    legacyDrawing legacyDrawingHF drawingHF picture oleObjects controls webPublishItems tableParts
+    extLst
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,13 +324,13 @@ def _kept(text: str) -> KeptColumn:
     return KeptColumn(name, label, labels[1] if len(labels) > 1 else label)
 
 
-def place(root: Element, tag: str, order: Iterable[str]) -> Element:
+def place(root: Element, tag: str, order: str) -> Element:
     """The child with this tag, made where the format's order wants it."""
     found = root.find(tag)
     if found is not None:
         return found
-    order = list(order)
-    before = set(order[: order.index(tag)])
+    names = order.split()
+    before = set(names[: names.index(tag)])
     index = max((at + 1 for at, child in enumerate(root) if child.tag in before), default=0)
     child = Element(tag)
     root.insert(index, child)

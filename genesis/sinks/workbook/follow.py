@@ -35,7 +35,7 @@ _AREAS = {
     "ignoredError": "sqref",
     "protectedRange": "sqref",
 }
-_FORMULAS = ("f", "formula", "formula1", "formula2")
+_FORMULAS = ("f", "formula", "formula1", "formula2", "calculatedColumnFormula")
 
 
 def follow(book: Book, tab_name: str, tab: Tab, references: References) -> None:
@@ -46,9 +46,12 @@ def follow(book: Book, tab_name: str, tab: Tab, references: References) -> None:
     _rest_of_sheet(tab.root, references)
     _columns(tab.root, references.columns)
     sheet = book.part_of(tab_name)
-    for kind in ("comments", "threadedComment", "table"):
+    for kind, tag in (("comments", "commentList"), ("threadedComment", "ThreadedComments")):
         for part in book.package.related(sheet, kind):
-            _area_elements(book.package.edit(part), references)
+            for items in book.package.edit(part).iter(tag):
+                items[:] = [item for item in items if _area_elements(item, references)]
+    for part in book.package.related(sheet, "table"):
+        _area_elements(book.package.edit(part), references)
     notes = drawing_of_notes(book, tab_name)
     if notes:
         vml = book.package.data(notes).decode("utf-8")
@@ -87,6 +90,8 @@ def _rest_of_sheet(root: Element, references: References) -> None:
 def _area_elements(element: Element, references: References) -> bool:
     """Let an element and all below it follow; whether anything of it is left."""
     name = local(element.tag)
+    if name == "autoFilter":
+        _filtered_columns(element, references.columns)
     if attribute := _AREA.get(name):
         area = element.get(attribute)
         if area and _set(element, attribute, references.area(area)) is None:
@@ -97,7 +102,7 @@ def _area_elements(element: Element, references: References) -> bool:
     for child in children:
         if not _area_elements(child, references):
             element.remove(child)
-    if name == "calculatedColumnFormula" and element.text:
+    if name in _FORMULAS and element.text:
         element.text = references.formula(element.text, inside=True)
     if children and element.get("count") == str(len(children)):
         element.set("count", str(len(element)))
@@ -124,8 +129,27 @@ def _rule(element: Element, references: References) -> bool:
         holder.text = " ".join(new)
     for formula in element.iter():
         if local(formula.tag) in _FORMULAS and formula.text:
-            formula.text = references.rule(formula.text, distance=new_home[0] - home[0])
+            formula.text = (
+                references.formula(formula.text, inside=True)
+                if local(element.tag) == "sparkline"  # of one cell, and drawn from just these
+                else references.rule(formula.text, distance=new_home[0] - home[0])
+            )
     return True
+
+
+def _filtered_columns(element: Element, axis: Axis) -> None:
+    """A filter counts its columns from its own left edge."""
+    area = bounds(element.get("ref", ""))
+    if area is None:
+        return
+    edge = axis.span(area[1], area[3])
+    for item in list(element):
+        if item.tag == "filterColumn":
+            new = axis.of(area[1] + int(item.get("colId", 0)))
+            if new is None or edge is None:
+                element.remove(item)
+            else:
+                item.set("colId", str(new - edge[0]))
 
 
 def _merged(merges: Element, references: References) -> None:
@@ -158,16 +182,15 @@ def _columns(root: Element, axis: Axis) -> None:
     columns = root.find("cols")
     if columns is None or axis.stays:
         return
-    moved: list[tuple[int, Element]] = []
+    moved: list[Element] = []
     for stretch in columns:
         start, end = int(stretch.get("min", 1)), int(stretch.get("max", 1))
-        for column in range(start, min(end, axis.last) + 1):
-            if (new := axis.of(column)) is not None:
-                moved.append((new, _stretch(stretch, new, new)))
+        kept = map(axis.of, range(start, min(end, axis.last) + 1))
+        moved += [_stretch(stretch, new, new) for new in kept if new is not None]
         if end > axis.last:
-            new = axis.of(max(start, axis.last + 1)) or axis.limit
-            moved.append((new, _stretch(stretch, new, min(axis.limit, axis.of(end) or end))))
-    columns[:] = [stretch for _, stretch in sorted(moved, key=lambda item: item[0])]
+            rest = axis.span(max(start, axis.last + 1), end)
+            moved += [_stretch(stretch, *rest)] if rest else []
+    columns[:] = sorted(moved, key=lambda stretch: int(stretch.get("min", 1)))
     if not moved:
         root.remove(columns)
 
@@ -178,7 +201,7 @@ def _stretch(like: Element, start: int, end: int) -> Element:
 
 # ---- notes and pictures
 
-_BOX = re.compile(r"<((?:\w+:)?)shape\b(?:(?!</\1shape>).)*</\1shape>", re.DOTALL)
+_BOX = re.compile(r"<((?:\w+:)?)shape\b.*?</\1shape>", re.DOTALL)
 _BOX_ROW = re.compile(r"(<(?:\w+:)?Row>\s*)(\d+)(\s*</)")
 _BOX_COLUMN = re.compile(r"(<(?:\w+:)?Column>\s*)(\d+)(\s*</)")
 _BOX_ANCHOR = re.compile(r"(<(?:\w+:)?Anchor>)([^<]*)(</)")
@@ -242,16 +265,21 @@ def _elsewhere(book: Book, sheet: str, references: References) -> None:
         if part.startswith("xl/worksheets/"):
             expand_shared(book.package.edit(part))
             _formulas(book.package.edit(part), references)
-        elif part.startswith("xl/charts/"):
+        elif part.startswith(("xl/charts/", "xl/tables/")):
             _formulas(book.package.edit(part), references)
         elif part.startswith("xl/pivotCache/"):
             _pivot_source(book.package.edit(part), references)
 
 
 def _mention(tab: str) -> Callable[[bytes], bool]:
-    """Whether a part's bytes hold the tab's name, however its characters are written."""
-    letters = re.sub(rb"[^A-Za-z0-9]+", b" ", tab.encode()).split()
-    return lambda data: all(word.lower() in data.lower() for word in letters)
+    """Whether a part may name the tab: a look at its bytes, so that few parts are parsed."""
+    words = [word.lower() for word in re.findall(rb"[A-Za-z0-9]+", tab.encode())]
+
+    def mentions(data: bytes) -> bool:
+        lowered = data.lower()
+        return all(word in lowered for word in words)
+
+    return mentions
 
 
 def _formulas(root: Element, references: References) -> None:

@@ -59,8 +59,7 @@ class Tab:
 
     def value(self, row: int, column: int) -> Cell:
         """What a cell holds; a date is a number still."""
-        line = self.rows.get(row)
-        element = line.cells.get(column) if line else None
+        element = self.cell(row, column)
         return None if element is None else self.value_of(element)
 
     def value_of(self, element: Element) -> Cell:
@@ -104,18 +103,19 @@ class Tab:
 
     # ---- writing
 
-    def put(self, row: int, column: int, cell: Cell, *, style: Callable[[], int]) -> None:
-        """Write a value. A cell that is there keeps its style, a new one asks for it."""
-        line = self.line(row)
-        element = line.cells.get(column)
+    def cell(self, row: int, column: int) -> Element | None:
+        """The element of a cell."""
+        line = self.rows.get(row)
+        return line.cells.get(column) if line else None
+
+    def put(self, row: int, column: int, cell: Cell) -> None:
+        """Write a value; the cell keeps its style, and what is left empty is not made."""
+        element = self.cell(row, column)
         if element is None:
             if cell is None:
                 return
-            element = line.cells[column] = Element("c")
-            if number := style():
-                element.set("s", str(number))
-        for child in [child for child in element if child.tag in ("v", "f", "is")]:
-            element.remove(child)
+            element = self.line(row).cells[column] = Element("c")
+        element[:] = [child for child in element if child.tag not in ("v", "f", "is")]
         for attribute in ("t", "cm", "vm"):  # of a formula that spilled, a picture in the cell
             element.attrib.pop(attribute, None)
         if cell is not None:

@@ -1,0 +1,95 @@
+"""The run ledger keeps what ran, survives a kill, and tells clearly when it cannot."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from genesis.errors import EngineError
+from genesis.run.ledger import Ledger
+
+URL = "sqlite:///.genesis/state.db"
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(URL, tmp_path)
+
+
+def test_a_run_is_there_before_it_ends(ledger: Ledger) -> None:
+    """What is being done can be seen, and what was cut off too."""
+    ledger.start(run_key="a", job="w.j", at=NOON)
+    (run,) = ledger.last_runs("w.j")
+    assert (run.state, run.finished_at) == ("running", None)
+
+
+def test_a_run_ends_once(ledger: Ledger) -> None:
+    """The first end counts; a late second one changes nothing."""
+    run = ledger.start(run_key="a", job="w.j", at=NOON)
+    ledger.finish(
+        run, state="succeeded", at=NOON + timedelta(seconds=2), rows=3, receipt={"inserted": 3}
+    )
+    ledger.finish(run, state="failed", at=NOON + timedelta(seconds=9))
+    (found,) = ledger.last_runs("w.j")
+    assert (found.state, found.rows, found.receipt) == ("succeeded", 3, {"inserted": 3})
+    assert found.finished_at == NOON + timedelta(seconds=2)
+
+
+def test_a_key_runs_once(ledger: Ledger) -> None:
+    """Two runs of one slot are one too many."""
+    ledger.start(run_key="w.j|cron|12:00", job="w.j", at=NOON)
+    with pytest.raises(EngineError, match="run ledger"):
+        ledger.start(run_key="w.j|cron|12:00", job="w.j", at=NOON)
+
+
+def test_the_last_success_is_not_the_last_run(ledger: Ledger) -> None:
+    """A failure does not hide when the tracker was last right."""
+    for number, state in enumerate(["succeeded", "no_change", "failed"]):
+        run = ledger.start(run_key=str(number), job="w.j", at=NOON + timedelta(hours=number))
+        ledger.finish(run, state=state, at=NOON + timedelta(hours=number))
+    success = ledger.last_success("w.j")
+    assert success is not None
+    assert success.state == "no_change"
+    assert ledger.last_success("w.other") is None
+
+
+def test_its_file_is_private(ledger: Ledger, tmp_path: Path) -> None:
+    """Problems may name what only the team should read."""
+    ledger.start(run_key="a", job="w.j", at=NOON)
+    assert stat.S_IMODE((tmp_path / ".genesis" / "state.db").stat().st_mode) == 0o600
+
+
+def test_a_damaged_file_is_told(tmp_path: Path) -> None:
+    """No traceback, and the way out."""
+    (tmp_path / ".genesis").mkdir()
+    (tmp_path / ".genesis" / "state.db").write_bytes(b"this is no database, it is a poem" * 200)
+    with pytest.raises(EngineError) as refused:
+        Ledger(URL, tmp_path)
+    (problem,) = refused.value.problems
+    assert problem.code == "state-failed"
+    assert "move it away" in (problem.hint or "")
+
+
+def test_what_was_written_survives_a_kill(tmp_path: Path) -> None:
+    """A process that is killed right after `start` leaves its run in the ledger."""
+    program = f"""
+import os, signal, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from genesis.run.ledger import Ledger
+ledger = Ledger({URL!r}, Path({str(tmp_path)!r}))
+ledger.start(run_key="a", job="w.j", at=datetime(2026, 11, 23, tzinfo=UTC))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", program], env=os.environ, check=False)
+    assert done.returncode == -signal.SIGKILL
+    (run,) = Ledger(URL, tmp_path).last_runs("w.j")
+    assert run.state == "running"

@@ -1,0 +1,187 @@
+"""The runner: order, failures that stop only what needs them, templates, the ledger's entries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pyarrow as pa
+import pytest
+
+from genesis.compile.statement import Statement
+from genesis.errors import DefinitionError, Problem, Problems, SinkError
+from genesis.load import load_project
+from genesis.run.jobs import jobs_of, pick_jobs
+from genesis.run.ledger import Ledger
+from genesis.run.runner import Outcome, Runner
+from genesis.spec.project import Project
+from genesis.sync.changes import Changes, Present, Receipt, Tracker
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+DEFINITIONS = """
+data_source: film
+table: films
+primary_key: id
+fields: {id: integer, title: string}
+---
+input: films
+source: film
+fields: [id, title]
+---
+templates:
+  careful: {max_deletes: 1, min_rows: 1, on_delete: keep}
+"""
+
+
+class OneFilm:
+    """An engine whose every report is one film."""
+
+    dialect = "duckdb"
+
+    def query(self, statement: Statement) -> pa.Table:
+        assert statement.sql
+        return pa.table({"id": [1], "title": ["Metropolis"]})
+
+    def snapshots(self, tables: tuple[str, ...]) -> dict[str, int | None]:
+        return dict.fromkeys(tables, 7)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+class Desk:
+    """A sink that is always empty, and refuses the trackers it is told to."""
+
+    def __init__(self, refused: Sequence[str] = ()) -> None:
+        self.refused = refused
+        self.applied: list[str] = []
+
+    def read(self, tracker: Tracker) -> Present:
+        if tracker.name in self.refused:
+            raise SinkError(Problem("tracker-unreadable", f"`{tracker.name}` is a coffee stain"))
+        return Present(exists=False)
+
+    def apply(self, tracker: Tracker, changes: Changes) -> Receipt:
+        self.applied.append(tracker.name)
+        return changes.receipt(reads=1, writes=1)
+
+
+def project_with(tmp_path: Path, workflow: str) -> Project:
+    (tmp_path / "definitions").mkdir()
+    (tmp_path / "definitions" / "all.yaml").write_text(DEFINITIONS, encoding="utf-8")
+    (tmp_path / "workflows").mkdir()
+    (tmp_path / "workflows" / "w.yaml").write_text(workflow, encoding="utf-8")
+    problems = Problems()
+    project = load_project(tmp_path, problems)
+    assert not list(problems)
+    return project
+
+
+def outcomes(
+    project: Project, desk: Desk, *, ledger: Ledger | None = None, dry_run: bool = False
+) -> list[Outcome]:
+    runner = Runner(
+        project=project,
+        engine=OneFilm(),
+        open_sink=lambda _: desk,
+        ledger=ledger,
+        clock=lambda: NOON,
+        moment=NOON,
+        dry_run=dry_run,
+    )
+    return list(runner.run(jobs_of(project, project.workflows["w"])))
+
+
+CHAIN = """
+workflow: w
+jobs:
+  - {name: last, refresh: films, needs: [middle], to: {csv: {file: c.csv}}}
+  - {name: middle, refresh: films, needs: [first], to: {csv: {file: b.csv}}}
+  - {name: first, refresh: films, to: {csv: {file: a.csv}}}
+  - {name: other, refresh: films, to: {csv: {file: d.csv}}}
+"""
+
+
+def test_what_others_need_runs_first(tmp_path: Path) -> None:
+    """The order is that of `needs`, whatever the file's."""
+    desk = Desk()
+    outcomes(project_with(tmp_path, CHAIN), desk)
+    assert desk.applied == ["w.first", "w.middle", "w.last", "w.other"]
+
+
+def test_a_failure_stops_what_needs_it_and_nothing_else(tmp_path: Path) -> None:
+    """The chain behind the failure is skipped, down to its end; the rest runs."""
+    desk = Desk(refused=["w.middle"])
+    states = {
+        outcome.job: outcome.state for outcome in outcomes(project_with(tmp_path, CHAIN), desk)
+    }
+    assert states == {
+        "w.first": "succeeded",
+        "w.middle": "failed",
+        "w.last": "skipped",
+        "w.other": "succeeded",
+    }
+
+
+def test_each_run_is_in_the_ledger(tmp_path: Path) -> None:
+    """With its outcome, rows and receipt, or with what went wrong."""
+    ledger = Ledger("sqlite:///state.db", tmp_path)
+    outcomes(project_with(tmp_path, CHAIN), Desk(refused=["w.middle"]), ledger=ledger)
+    (first,), (middle,) = ledger.last_runs("w.first"), ledger.last_runs("w.middle")
+    assert (first.state, first.rows) == ("succeeded", 1)
+    assert first.receipt is not None
+    assert first.receipt["inserted"] == 1
+    assert middle.problems[0]["message"] == "`w.middle` is a coffee stain"
+
+
+def test_a_dry_run_touches_nothing(tmp_path: Path) -> None:
+    """It tells the changes; no sink is written and no run is remembered."""
+    desk, ledger = Desk(), Ledger("sqlite:///state.db", tmp_path)
+    planned = outcomes(project_with(tmp_path, CHAIN), desk, ledger=ledger, dry_run=True)
+    assert {outcome.state for outcome in planned} == {"planned"}
+    assert planned[0].changes is not None
+    assert len(planned[0].changes.inserts) == 1
+    assert not desk.applied
+    assert not ledger.last_runs("w.first")
+
+
+def test_a_template_says_what_the_job_does_not(tmp_path: Path) -> None:
+    """What the job writes itself wins."""
+    workflow = """
+workflow: w
+jobs: [{refresh: films, use: careful, max_deletes: 3, to: {csv: {file: a.csv}}}]
+"""
+    project = project_with(tmp_path, workflow)
+    (job,) = jobs_of(project, project.workflows["w"])
+    assert (job.job.max_deletes, job.job.min_rows, job.job.on_delete) == (3, 1, "keep")
+
+
+def test_a_job_not_yet_run_is_refused_by_name(tmp_path: Path) -> None:
+    """Compaction is read and checked, and says that it does not run yet."""
+    project = project_with(tmp_path, "workflow: w\njobs: [{compact: film}]\n")
+    (outcome,) = outcomes(project, Desk())
+    assert (outcome.state, outcome.exit_code) == ("failed", 2)
+    assert outcome.problems[0].code == "not-supported"
+
+
+def test_an_unknown_name_is_told_with_the_nearest(tmp_path: Path) -> None:
+    """All unknown names of one command line at once."""
+    project = project_with(tmp_path, CHAIN)
+    with pytest.raises(DefinitionError) as refused:
+        pick_jobs(project, ["v", "w.frist", "w.other"])
+    assert [problem.code for problem in refused.value.problems] == [
+        "unknown-workflow",
+        "unknown-job",
+    ]
+    assert refused.value.problems[1].hint == "did you mean `first`?"
