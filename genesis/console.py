@@ -26,10 +26,14 @@ _BOLD, _RED, _YELLOW, _BLUE, _RESET = "\033[1m", "\033[31m", "\033[33m", "\033[3
 def show_problems(problems: Iterable[Problem], *, root: Path | None = None) -> None:
     """Tell problems to a person, on stderr; `root` is where the files they name are found."""
     colour = _has_colour(sys.stderr)
-    files: dict[str, list[str]] = {}
-    for problem in problems:
-        line = _source_line(problem.at, root or Path(), files) if problem.at else None
-        print(_full(problem, line, colour=colour), file=sys.stderr)  # noqa: T201
+    told = tuple(problems)
+    files = {problem.at.file: _source(root or Path(), problem.at.file) for problem in told if problem.at}
+    for problem in told:
+        if problem.code == "clear-secret" and problem.at:
+            _mask(files[problem.at.file], problem.at)
+    for problem in told:
+        lines = files[problem.at.file] if problem.at else ()
+        print(_full(problem, lines, colour=colour), file=sys.stderr)  # noqa: T201
 
 
 def write_problems(problems: Iterable[Problem], format_: str) -> None:
@@ -44,7 +48,7 @@ def _has_colour(stream: TextIO) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def _full(problem: Problem, source: str | None, *, colour: bool) -> str:
+def _full(problem: Problem, source: Sequence[str], *, colour: bool) -> str:
     def paint(text: str, *codes: str) -> str:
         return "".join(codes) + text + _RESET if colour else text
 
@@ -55,11 +59,11 @@ def _full(problem: Problem, source: str | None, *, colour: bool) -> str:
         return head + (f"\n  = help: {hint}" if hint else "") + "\n"
     margin = " " * len(str(at.line))
     lines = [head, f"{margin}{paint('-->', _BLUE)} {at}"]
-    if source is None:
+    if at.line > len(source):
         lines += [f"{margin} = help: {hint}"] if hint else []
         return "\n".join(lines) + "\n"
     bar = paint("|", _BLUE)
-    line, carets = _excerpt(source, at)
+    line, carets = _excerpt(source[at.line - 1], at)
     lines += [
         f"{margin} {bar}",
         f"{paint(str(at.line), _BLUE)} {bar} {line}".rstrip(),
@@ -71,16 +75,21 @@ def _full(problem: Problem, source: str | None, *, colour: bool) -> str:
 _LINE_END = re.compile(r"\r\n|\r|\n")  # of YAML: `splitlines` knows seven more
 
 
-def _source_line(at: Location, root: Path, files: dict[str, list[str]]) -> str | None:
-    """The line a place is in; every file is read once."""
-    if at.file not in files:
-        try:
-            text = (root / at.file).read_text(encoding="utf-8-sig", errors="replace")
-        except OSError:
-            text = None
-        files[at.file] = [] if text is None else _LINE_END.split(text)
-    lines = files[at.file]
-    return lines[at.line - 1] if 0 < at.line <= len(lines) else None
+def _source(root: Path, file: str) -> list[str]:
+    """The lines of a file; none where it cannot be read."""
+    try:
+        return _LINE_END.split((root / file).read_text(encoding="utf-8-sig", errors="replace"))
+    except OSError:
+        return []
+
+
+def _mask(source: list[str], at: Location) -> None:
+    """Blot out a secret: what is told ends up in logs."""
+    for number in range(at.line, min(at.end_line, len(source)) + 1):
+        line = source[number - 1]
+        start = at.column - 1 if number == at.line else 0
+        end = at.end_column - 1 if number == at.end_line else len(line)
+        source[number - 1] = line[:start] + "*" * (end - start) + line[end:]
 
 
 _WIDEST = 120  # characters of an excerpt

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from yaml import events as ev
@@ -62,11 +62,14 @@ class Document:
         With `offset`, the place of `length` characters that many into the value's text: exact in
         plain, quoted and `|` scalars; in folded ones the scalar's start.
         """
-        place = self.values[self._nearest(path)]
+        nearest = self._nearest(path)
+        place = self.values[nearest]
         if offset is not None and place.style is not None:
-            return _inside(self, place, offset, length)
+            return _inside(self, nearest, offset, length)
         if place.style is None and path and path not in self.values and path[:-1] in self.values:
             return self._first_key(path[:-1])
+        if place.style == "" and place.start == place.end and nearest in self.keys:  # an empty value is nowhere
+            return _location(self.file, self.keys[nearest])
         return _location(self.file, place)
 
     def locate_key(self, *path: str | int) -> Location:
@@ -81,10 +84,16 @@ class Document:
 
     def _first_key(self, path: Path) -> Location:
         """A missing key is reported at the first key of the mapping that lacks it."""
-        for key, place in self.keys.items():
-            if key[:-1] == path:
-                return _location(self.file, place)
-        return _location(self.file, self.values[path])
+        value = self.value(path)
+        key = next(iter(value), "") if isinstance(value, dict) else ""
+        return _location(self.file, self.keys.get((*path, key), self.values[path]))
+
+    def value(self, path: Path) -> Any:
+        """The value at a path."""
+        value = self.data
+        for step in path:
+            value = value[step]
+        return value
 
 
 def read_documents(file: str, content: bytes | str, problems: Problems) -> list[Document]:
@@ -101,7 +110,8 @@ def read_documents(file: str, content: bytes | str, problems: Problems) -> list[
     except _Refused:
         pass
     if not builder.finished and not builder.refused:
-        problems.warn("empty-file", f"`{file}` holds nothing", Location(file, 1, 1, 1, 1))
+        hint = "delete it, or write a definition in it"
+        problems.warn("empty-file", "the file holds nothing", Location(file, 1, 1, 1, 1), hint=hint)
     return builder.finished
 
 
@@ -113,22 +123,26 @@ def _decode(file: str, content: bytes | str, problems: Problems) -> str | None:
         try:
             content = content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            at = _at(file, error.object[: error.start].decode("utf-8", "replace"), error.start)
-            problems.add("not-utf8", f"byte {error.start + 1} is not UTF-8 text", at)
+            before = error.object[: error.start].decode("utf-8")
+            message = f"byte 0x{error.object[error.start]:02X} is not UTF-8 text"
+            at = _at(file, before, len(before))
+            problems.add("not-utf8", message, at, hint="save the file as UTF-8")
             return None
+    content = content.removeprefix("\ufeff")
     if len(content) > MAX_CHARACTERS:
         _tell_too_large(file, len(content), "characters", problems)
         return None
     if odd := _UNPRINTABLE.search(content):
         at = _at(file, content, odd.start())
-        problems.add("invalid-yaml", f"character U+{ord(odd.group()):04X} is no text", at)
+        message = f"character U+{ord(odd.group()):04X} is no text"
+        problems.add("invalid-yaml", message, at, hint="remove it")
         return None
     return content
 
 
 def _tell_too_large(file: str, size: int, unit: str, problems: Problems) -> None:
     message = f"the file has {size:,} {unit}, more than {MAX_CHARACTERS:,}"
-    problems.add("yaml-limit", message, Location(file, 1, 1, 1, 1), hint="split it into files")
+    problems.add("yaml-limit", message, Location(file, 1, 1, 1, 1), hint="split it")
 
 
 class _Refused(Exception):
@@ -136,7 +150,10 @@ class _Refused(Exception):
 
 
 class _Builder:
-    """Documents from libyaml's events. `refused` says that something in the file was."""
+    """Documents from libyaml's events; `refused` says that something in the file was.
+
+    A document with a key that is not read means something else without it, so it is left out.
+    """
 
     def __init__(self, file: str, text: str, problems: Problems) -> None:
         self.finished: list[Document] = []
@@ -152,7 +169,7 @@ class _Builder:
             if isinstance(event, ev.DocumentStartEvent):
                 self._start_document()
                 data = self._node(next(self._events), (), 1)
-                if data is not None:
+                if data is not None and not self._spoilt:
                     self.finished.append(
                         Document(self._file, self._text, data, self._values, self._keys)
                     )
@@ -161,6 +178,7 @@ class _Builder:
         self._values: dict[Path, Place] = {}
         self._keys: dict[Path, Place] = {}
         self._order: list[Path] = []
+        self._spoilt = False
         # anchor -> its data, path, and where its places start and end in `_order`
         self._anchors: dict[str, tuple[Any, Path, int, int]] = {}
 
@@ -169,13 +187,13 @@ class _Builder:
         if isinstance(event, ev.AliasEvent):
             return self._alias(event, path)
         if event.tag is not None:
-            message = f"the tag `{event.tag}` is not read: values are typed by their key"
-            self._tell("yaml-tag", message, self._place(event))
+            self._tell_tag(event)
         start = len(self._order)
         self._order.append(path)
         if isinstance(event, ev.ScalarEvent):
             self._values[path] = self._place(event)
             data = self._scalar(event)
+            self._spoilt |= event.tag is not None and data is None
         elif isinstance(event, ev.SequenceStartEvent):
             data = self._sequence(event, path, depth)
         else:
@@ -195,43 +213,47 @@ class _Builder:
         mapping: dict[str, Any] = {}
         self._values[path] = self._place(start)
         while not isinstance(event := next(self._events), ev.MappingEndEvent):
-            key = self._key(event)
             place = self._place(event)
+            key = self._key(event, path, depth)
             key_path = (*path, key)
-            if key in mapping:
-                first = self._keys[key_path].line
-                message = f"`{key}` is written twice, first in line {first}"
+            if key_path in self._keys:
+                message = f"`{key}` is written twice, first in line {self._keys[key_path].line}"
                 self._tell("duplicate-key", message, place)
-                self._node(
-                    next(self._events), (*path, f"{key} (again, line {place.line})"), depth + 1
-                )
+                self._node(next(self._events), (*path, f"{key} in line {place.line}"), depth + 1)
                 continue
             self._keys[key_path] = place
             mapping[key] = self._node(next(self._events), key_path, depth + 1)
         return mapping
 
-    def _key(self, event: Any) -> str:
+    def _key(self, event: Any, path: Path, depth: int) -> str:
         if not isinstance(event, ev.ScalarEvent):
-            self._tell(
-                "wrong-key",
-                "a key is a plain name, not a list, mapping or alias",
-                self._place(event),
-            )
-            raise _Refused
+            message = "a key is a plain name, not a list, a mapping or an alias"
+            hint = "put a value that starts with `[`, `{` or `*` in quotes"
+            self._tell("wrong-key", message, self._place(event), hint=hint)
+            self._spoilt = True
+            self._node(event, (*path, f"key {len(self._order)}"), depth + 1)
+            return f"key {len(self._order)}"
         if event.value == "<<" and event.implicit[0]:
             message = "merge keys (`<<`) are not read"
-            self._tell(
-                "merge-key",
-                message,
-                self._place(event),
-                hint="use `extends`, or write the keys out",
-            )
+            hint = "use `extends`, or write the keys out"
+            self._tell("merge-key", message, self._place(event), hint=hint)
+            self._spoilt = True
         return self._string(event.value)
+
+    def _tell_tag(self, event: Any) -> None:
+        written = _TAG.search(self._text, event.start_mark.index)
+        tag = written.group() if written else event.tag
+        message = f"the tag `{tag}` is not read: values are typed by their key"
+        start = written.start() if written else event.start_mark.index
+        at = _at(self._file, self._text, start, len(tag))
+        hint = "leave it out; put a value that starts with `!` in quotes"
+        self.refused = True
+        self._problems.add("yaml-tag", message, at, hint=hint)
 
     def _alias(self, event: Any, path: Path) -> Any:
         if event.anchor not in self._anchors:
-            message = f"`*{event.anchor}` has no anchor before it"
-            hint = did_you_mean(event.anchor, self._anchors)
+            message = f"`*{event.anchor}` repeats a value, and none before it is marked `&{event.anchor}`"
+            hint = did_you_mean(event.anchor, self._anchors) or "put text in quotes"
             self._tell("invalid-yaml", message, self._place(event), hint=hint)
             raise _Refused
         self._aliases += 1
@@ -239,11 +261,11 @@ class _Builder:
         self._nodes += end - start
         self._count(event, len(path) + 1)
         if self._aliases > MAX_ALIASES:
-            self._refuse(f"more than {MAX_ALIASES:,} aliases", event)
+            self._refuse(f"more than {MAX_ALIASES:,} aliases", event, "write the values out")
         for place_path in self._order[start:end]:
             copied = path + place_path[len(source) :]
             if len(copied) > MAX_DEPTH:
-                self._refuse(f"nested deeper than {MAX_DEPTH} levels", event)
+                self._refuse_depth(event)
             self._order.append(copied)
             self._values[copied] = self._values[place_path]
             if place_path != source and place_path in self._keys:
@@ -253,12 +275,16 @@ class _Builder:
     def _count(self, event: Any, depth: int) -> None:
         self._nodes += 1
         if depth > MAX_DEPTH:
-            self._refuse(f"nested deeper than {MAX_DEPTH} levels", event)
+            self._refuse_depth(event)
         if self._nodes > MAX_NODES:
-            self._refuse(f"more than {MAX_NODES:,} values, aliases written out", event)
+            message = f"more than {MAX_NODES:,} values, those of aliases counted again"
+            self._refuse(message, event, "split the file, or repeat less of it")
 
-    def _refuse(self, message: str, event: Any) -> None:
-        self._tell("yaml-limit", message, self._place(event))
+    def _refuse_depth(self, event: Any) -> None:
+        self._refuse(f"nested deeper than {MAX_DEPTH} levels", event, "is a bracket not closed?")
+
+    def _refuse(self, message: str, event: Any, hint: str) -> None:
+        self._tell("yaml-limit", message, self._place(event), hint=hint)
         raise _Refused
 
     def _tell(self, code: str, message: str, place: Place, *, hint: str | None = None) -> None:
@@ -266,17 +292,16 @@ class _Builder:
         self._problems.add(code, message, _location(self._file, place), hint=hint)
 
     def _place(self, event: Any) -> Place:
+        """The place of a value itself, after its anchor and tag."""
         start, end = event.start_mark, event.end_mark
         style = (event.style or "") if isinstance(event, ev.ScalarEvent) else None
-        return Place(
-            start.index,
-            end.index,
-            start.line + 1,
-            start.column + 1,
-            end.line + 1,
-            end.column + 1,
-            style,
-        )
+        index, line, column = start.index, start.line + 1, start.column + 1
+        if self._text[index : index + 1] in ("&", "!"):
+            value = _PROPERTIES.match(self._text, index, end.index)
+            at = _at("", self._text[index:end.index], value.end() - index)  # type: ignore[union-attr]
+            line, column = line + at.line - 1, at.column + (column - 1 if at.line == 1 else 0)
+            index = value.end()  # type: ignore[union-attr]
+        return Place(index, end.index, line, column, end.line + 1, end.column + 1, style)
 
     def _string(self, text: str) -> str:
         return text.translate(_LINE_LIKE_BACK) if self._line_like else text
@@ -284,16 +309,20 @@ class _Builder:
     def _scalar(self, event: Any) -> Any:
         if event.style:  # quoted or block: a string, whatever it looks like
             return self._string(event.value)
-        try:
-            return _plain(self._string(event.value))
-        except ValueError:
-            self._tell("wrong-value", "the number has too many digits to read", self._place(event))
-            return None
+        if len(event.value) > _MAX_NUMBER and _NUMBER.fullmatch(event.value):
+            message = f"a number of more than {_MAX_NUMBER} characters"
+            self._refuse(message, event, "put it in quotes if it is text")
+        return _plain(self._string(event.value))
 
+
+_TAG = re.compile(r"!\S*")
+_PROPERTIES = re.compile(r"(?:[&!]\S*(?:\s+(?:#[^\r\n]*)?)*)*")
+_MAX_NUMBER = 400  # of both engines' types, none has as many digits
 
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _RADIX = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_NUMBER = re.compile("|".join(kind.pattern for kind in (_INTEGER, _RADIX, _FLOAT)))
 _WORDS: dict[str, Any] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -315,62 +344,115 @@ def _plain(text: str) -> Any:
     return float(text) if _FLOAT.fullmatch(text) else text
 
 
-_MISTAKES: dict[str, tuple[str, str | None]] = {
-    "mapping values are not allowed in this context": (
-        "a `: ` where no key can stand",
-        "put a value that holds `: ` in quotes, or check the indentation",
-    ),
-    "did not find expected key": ("a key was expected here", "check the indentation of this line"),
-    "did not find expected '-' indicator": (
-        "a `- ` item was expected here",
-        "check the indentation of this line",
-    ),
-    "could not find expected ':'": (
-        "the line is neither `key: value` nor an item",
-        "a key ends in `: `",
-    ),
-    "did not find expected ',' or ']'": (
-        "a `[` list is not closed",
-        "items are parted by `, ` and end in `]`",
-    ),
-    "did not find expected ',' or '}'": (
-        "a `{` mapping is not closed",
-        "entries are parted by `, ` and end in `}`",
-    ),
-    "found unexpected end of stream": (
-        "a quote is not closed",
-        'a quote inside a quoted value is written twice or as \\"',
-    ),
-    "block sequence entries are not allowed in this context": (
-        "a `- ` item cannot stand here",
-        "check the indentation of this line",
-    ),
-    "found unknown escape character": (
-        "an unknown escape in a double-quoted value",
-        "single quotes keep a backslash as it is",
-    ),
-}
+class _Mistake(NamedTuple):
+    """What is wrong, the way out, and which characters of the text are meant."""
+
+    message: str
+    hint: str | None
+    start: int
+    length: int = 1
+
+
+_QUOTE_IT = "put the value in quotes"
+_OPENED_BY = {"]": "[", "}": "{", '"': '"', "'": "'"}
+_NO_START = tuple("@`%!?]},-")
+_CONFLICT = re.compile(r"^(?:<{7} |={7}$|>{7} )", re.MULTILINE)
+_BARE_KEY = re.compile(r"""(?:- +)*(?P<key>[\w."'-]+)\s*""")
 
 
 def _tell_mistake(file: str, text: str, error: yaml.YAMLError, problems: Problems) -> None:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    """Tell what stopped libyaml, in words that ask for no knowledge of its grammar."""
     said = getattr(error, "problem", None) or str(error).splitlines()[0]
-    index = min(mark.index, len(text)) if mark else 0
-    message, hint = _MISTAKES.get(said, (said, None))
-    if said == "found character that cannot start any token":
-        if text[index : index + 1] == "\t":
-            message, hint = "a tab where YAML wants spaces", "indent with spaces"
-        else:
-            message, hint = (
-                f"no value can start with `{text[index : index + 1]}`",
-                "put the value in quotes",
-            )
-    if "not closed" in message and (mark := getattr(error, "context_mark", None)):
-        index = min(mark.index, len(text))
-    problems.add("invalid-yaml", message, _at(file, text, index), hint=hint)
+    here, context = (_index(error, key, text) for key in ("problem_mark", "context_mark"))
+    message, hint, start, length = _in_words(said, text, here, context)
+    problems.add("invalid-yaml", message, _at(file, text, start, length), hint=hint)
 
 
+def _index(error: yaml.YAMLError, key: str, text: str) -> int:
+    mark = getattr(error, key, None)
+    return min(mark.index, len(text)) if mark else 0
+
+
+def _in_words(said: str, text: str, here: int, context: int) -> _Mistake:
+    """`here` is where libyaml stopped, `context` where the thing began that it was reading."""
+    character, opener = text[here : here + 1], text[context : context + 1]
+    before = text[_start_of_line(text, here) : here].rstrip(" ")[-1:]
+    if conflict := _CONFLICT.search(text):
+        return _Mistake(
+            "a merge of git is not finished", "keep one of the versions", conflict.start(), 7
+        )
+    match said:
+        case _ if character == "\t":
+            return _Mistake("a tab where YAML wants spaces", "indent with spaces", here)
+        case "mapping values are not allowed in this context":
+            return _misplaced_colon(text, here)
+        case "could not find expected ':'":
+            return _no_key(text, context)
+        case _ if said.startswith("did not find expected ") and before in _OPENED_BY:
+            what = f"`{before}`" if before in "]}" else "quote"
+            hint = "put the whole value in one pair of quotes"
+            return _Mistake(f"text after a closing {what}", hint, here)
+        case "did not find expected ',' or ']'" | "did not find expected ',' or '}'":
+            if character == ":" and not _LINE_END.search(text, context, here):
+                return _Mistake("`: ` inside a value", _QUOTE_IT, here)
+            return _Mistake(f"a `{opener}` is not closed", f"close it with `{said[-2]}`", context)
+        case "did not find expected key" | "did not find expected '-' indicator":
+            message = "the line fits neither the keys nor the items above it"
+            return _Mistake(message, "check its indentation", here)
+        case "found unexpected end of stream" | "found unexpected document indicator":
+            return _Mistake("a quote is not closed", f"close it with `{opener}`", context)
+        case "did not find expected comment or line break":
+            message = f"text after `{opener}`, which starts a block of lines"
+            return _Mistake(message, f"{_QUOTE_IT}, or begin it on the next line", context)
+        case "block sequence entries are not allowed in this context":
+            hint = f"{_QUOTE_IT}, or begin the list on the next line"
+            return _Mistake("`- ` inside a value", hint, here)
+        case "did not find expected alphabetic or numeric character":
+            return _Mistake(f"no value can start with `{opener}`", _QUOTE_IT, context)
+        case "found unknown directive name":
+            return _Mistake("no line can start with `%`", _QUOTE_IT, context)
+        case _ if "escape" in said or "hexdecimal" in said:
+            message = "an unknown escape in a double-quoted value"
+            return _Mistake(message, "single quotes keep a backslash as it is", here)
+        case _ if character in _NO_START:
+            return _Mistake(f"no value can start with `{character}`", _QUOTE_IT, here)
+    return _Mistake(said, None, here)
+
+
+def _misplaced_colon(text: str, colon: int) -> _Mistake:
+    """A `: ` is inside a value, or after a key that the line before keeps from being one."""
+    line_start = _start_of_line(text, colon)
+    indent = _indent(text, line_start)
+    key = _BARE_KEY.fullmatch(text, line_start + indent, colon)
+    if key is None:
+        return _Mistake("`: ` inside a value", _QUOTE_IT, colon)
+    above = _start_of_line(text, len(text[:line_start].rstrip()))
+    if _indent(text, above) >= indent:
+        return _no_key(text, above)
+    message = f"`{key['key']}` is indented further than the key before it"
+    return _Mistake(message, "align it with that key", key.start("key"), len(key["key"]))
+
+
+def _no_key(text: str, index: int) -> _Mistake:
+    start = index + _indent(text, index)
+    end = _LINE_END.search(text, start)
+    length = (end.start() if end else len(text)) - start
+    message = "the line is neither `key: value` nor a `- ` item"
+    return _Mistake(message, "a key ends in `: `", start, length)
+
+
+def _start_of_line(text: str, index: int) -> int:
+    return max(text.rfind("\n", 0, index), text.rfind("\r", 0, index)) + 1
+
+
+def _indent(text: str, index: int) -> int:
+    """How many spaces stand there."""
+    return len(_SPACES.match(text, index).group())  # type: ignore[union-attr]  # it matches nothing too
+
+
+_SPACES = re.compile(" *")
 _LINE_END = re.compile(r"\r\n|\r|\n")
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
 
 def _at(file: str, text: str, index: int, length: int = 1) -> Location:
@@ -390,45 +472,42 @@ def _location(file: str, place: Place) -> Location:
     return Location(file, place.line, place.column, place.end_line, place.end_column)
 
 
-def _inside(document: Document, place: Place, offset: int, length: int) -> Location:
-    positions = _positions(document.text[place.start : place.end], place.style or "")
+def _inside(document: Document, path: Path, offset: int, length: int) -> Location:
+    place = document.values[path]
+    positions = _positions(document, path)
     if offset >= len(positions):
         return _location(document.file, place)
-    start = place.start + positions[offset]
     last = min(offset + length, len(positions)) - 1
-    end = place.start + positions[last] + 1
+    start, end = positions[offset], positions[last] + 1
     return _at(document.file, document.text, start, end - start)
 
 
-def _positions(source: str, style: str) -> list[int]:
-    """For each character of a scalar's value, where in its source text it stands."""
-    properties = re.match(r"(&\S+\s+)*", source)
-    first = properties.end() if properties else 0
-    match style:
+def _positions(document: Document, path: Path) -> list[int]:
+    """For each character of a scalar's value, where in the text it stands."""
+    place = document.values[path]
+    text, start, end = document.text, place.start, place.end
+    match place.style:
         case "|":
-            return _literal_positions(source, first)
+            return _literal_positions(text[start:end], str(document.value(path)), start)
         case ">":
             return []
         case "'" | '"':
-            return _flow_positions(source, first + 1, source.rfind(style), style)
+            return _flow_positions(text, start + 1, end - 1, place.style)
         case _:
-            return _flow_positions(source, first, len(source), style)
+            return _flow_positions(text, start, end, "")
 
 
-def _literal_positions(source: str, first: int) -> list[int]:
-    header, *lines = source[first:].splitlines(keepends=True)
-    indents = [len(line) - len(line.lstrip(" ")) for line in lines if line.strip()]
-    stated = re.search(r"[1-9]", header.split("#")[0])
-    if (
-        not indents or stated
-    ):  # an indentation indicator counts from the parent, which is not known here
-        return []
+def _literal_positions(source: str, value: str, start: int) -> list[int]:
+    """Lines of a `|` block; how far they are indented is told by the value, which is not."""
+    header, *lines = _LINE.findall(source)
+    first = next(line for line in [*value.split("\n"), ""] if line.strip(" "))
+    written = next(line for line in [*lines, ""] if line.strip(" \r\n"))
+    indent = len(written.rstrip("\r\n")) - len(first)
     positions: list[int] = []
-    at = first + len(header)
+    at = start + len(header)
     for line in lines:
-        body = line.rstrip("\r\n")
-        positions += range(at + min(indents[0], len(body)), at + len(body))
-        positions.append(at + len(body))
+        body = len(line.rstrip("\r\n"))
+        positions += range(at + min(indent, body), at + body + 1)
         at += len(line)
     return positions
 

@@ -158,7 +158,6 @@ CODES: dict[str, str] = {
     "merge-key": "merge keys are not read",
     "duplicate-key": "a key is written twice in one mapping",
     "wrong-key": "a key is not a plain name",
-    "wrong-value": "a number or date in the YAML cannot be represented",
     "empty-file": "a file holds nothing",
     "unreadable-file": "a file cannot be read",
     # the shape of documents
@@ -168,6 +167,7 @@ CODES: dict[str, str] = {
     "wrong-type": "a value is of another kind than the key wants",
     "wrong-choice": "a value is none of those that the key knows",
     "wrong-name": "a name is not lower case letters, digits and underscores",
+    "conflicting-keys": "two keys of one mapping exclude one another",
     "duplicate-name": "two definitions of one kind share a name",
     "clear-secret": "a secret is written in clear",
     "wrong-reference": "a reference to a secret or file is not allowed",

@@ -7,16 +7,17 @@ healthy ones; what could not be read is remembered as broken, so that its users 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from genesis.document import Document, read_documents
-from genesis.errors import Location, Problem, Problems, UsageError, did_you_mean
+from genesis.errors import Location, Problem, Problems, UsageError, nearest
 from genesis.spec.data_source import DataSource
 from genesis.spec.formatter import BUILT_IN, Formatter
 from genesis.spec.input import Input
 from genesis.spec.model import Definition, Located, read_definition, read_entries, read_model
-from genesis.spec.project import Project, ProjectFile
+from genesis.spec.project import SETTINGS, Project, ProjectFile
 from genesis.spec.workflow import Audit, Template, Workflow
 
 PROJECT_FILE = "genesis.yaml"
@@ -25,6 +26,11 @@ MAX_BYTES = 4 * 1024 * 1024  # of a file: far more than any that is read, far le
 
 _DEFINITIONS: tuple[type[Definition], ...] = (DataSource, Input, Workflow, Audit)
 _ENTRIES: dict[str, type[Located]] = {"formatters": Formatter, "templates": Template}
+
+
+def file_name(file: Path, root: Path) -> str:
+    """A file's name in messages: relative to the project's root, with slashes."""
+    return Path(os.path.relpath(file.resolve(), root.resolve())).as_posix()
 
 
 def find_root(start: Path) -> Path | None:
@@ -73,8 +79,17 @@ class _Loader:
 
     def settings(self) -> ProjectFile:
         file = self._root / PROJECT_FILE
-        documents = self._documents(file) if file.is_file() else []
+        if not file.is_file():
+            return ProjectFile()
+        before = len(self._problems.errors)
+        documents = self._documents(file)
         found = read_model(ProjectFile, documents[0], self._problems) if documents else None
+        for more in documents[1:]:
+            message = f"`{PROJECT_FILE}` is one document"
+            hint = "definitions stand in files of their own"
+            self._problems.add("unknown-document", message, more.locate(), hint=hint)
+        if len(self._problems.errors) > before:
+            self._broken.add(SETTINGS)
         return found or ProjectFile()
 
     def read(self, file: Path) -> None:
@@ -99,49 +114,71 @@ class _Loader:
         )
 
     def _documents(self, file: Path) -> list[Document]:
-        name = self._name(file)
+        name = file_name(file, self._root)
         try:
             with file.open("rb") as stream:
                 content = stream.read(MAX_BYTES)
         except OSError as error:
-            message = f"`{name}` cannot be read: {error.strerror}"
+            message = f"the file cannot be read: {error.strerror}"
             self._problems.add("unreadable-file", message, Location(name, 1, 1, 1, 1))
+            self._broken |= {(model.kind, file.stem) for model in _DEFINITIONS}
             return []
-        return read_documents(name, content, self._problems)
-
-    def _name(self, file: Path) -> str:
-        """A file's name in messages: relative to the root, with slashes."""
-        try:
-            return file.resolve().relative_to(self._root.resolve()).as_posix()
-        except ValueError:
-            return file.as_posix()
+        before = len(self._problems)
+        documents = read_documents(name, content, self._problems)
+        if len(self._problems) > before:
+            self._broken |= set(_names_in(content.decode("utf-8", "replace")))
+        return documents
 
     def _take(self, document: Document) -> None:
         kinds = {model.kind: model for model in _DEFINITIONS}
-        if not isinstance(document.data, dict) or not document.data:
-            message = "a definition is a mapping that starts with its kind"
+        data = document.data
+        if not isinstance(data, dict) or not data:
+            message = "a definition is a mapping, and its first key says what it is"
             self._problems.add("unknown-document", message, document.locate(), hint=_first_keys())
             return
-        kind = next(iter(document.data))
+        kind = next(iter(data))
         if kind in kinds:
             self._take_definition(kinds[kind], document)
         elif kind in _ENTRIES:
-            entries = read_entries(_ENTRIES[kind], document, self._problems)
-            for name, entry in entries.items():
-                self._keep(kind, name, entry, entry.locate_key())
-            if not entries and isinstance(document.data[kind], dict):
-                self._broken |= {(kind, name) for name in document.data[kind]}
+            self._take_entries(kind, document)
         else:
-            hint = did_you_mean(kind, [*kinds, *_ENTRIES]) or _first_keys()
-            message = f"`{kind}` is no kind of definition"
-            self._problems.add("unknown-document", message, document.locate_key(kind), hint=hint)
+            self._tell_unknown(kind, document)
+
+    def _take_entries(self, kind: str, document: Document) -> None:
+        entries = read_entries(_ENTRIES[kind], document, self._problems)
+        for name, entry in entries.items():
+            self._keep(kind, name, entry, entry.locate_key())
+        if not entries:
+            self._mark_broken(kind, document.data[kind])
+
+    def _tell_unknown(self, kind: str, document: Document) -> None:
+        known = [*(model.kind for model in _DEFINITIONS), *_ENTRIES]
+        meant = next((key for key in document.data if key in known), None)
+        if meant is not None:
+            message, hint = f"`{meant}` is not the first key", "move it to the top of its document"
+            self._problems.add(
+                "unknown-document", message, document.locate_key(meant), hint=hint
+            )
+            self._mark_broken(meant, document.data[meant])
+            return
+        close = nearest(kind, known)
+        hint = f"did you mean `{close}`?" if close else _first_keys()
+        message = f"`{kind}` is no kind of definition"
+        self._problems.add("unknown-document", message, document.locate_key(kind), hint=hint)
+        if close:
+            self._mark_broken(close, document.data[kind])
+
+    def _mark_broken(self, kind: str, names: object) -> None:
+        """Remember that a name, or the keys of a mapping, are defined, though not how."""
+        if isinstance(names, str | dict):
+            self._broken |= {(kind, name) for name in ([names] if isinstance(names, str) else names)}
 
     def _take_definition(self, model: type[Definition], document: Document) -> None:
         definition = read_definition(model, document, self._problems)
         if definition is not None:
             self._keep(model.kind, definition.name, definition, definition.locate_name())
-        elif isinstance(name := document.data[model.kind], str):
-            self._broken.add((model.kind, name))
+        else:
+            self._mark_broken(model.kind, document.data[model.kind])
 
     def _keep(self, kind: str, name: str, entry: Located, at: Location) -> None:
         first = self._found.setdefault(kind, {}).setdefault(name, entry)
@@ -151,6 +188,19 @@ class _Loader:
             self._problems.add(
                 "duplicate-name", f"{what} `{name}` is defined in {before} already", at
             )
+
+
+_NAMED = re.compile(r"^(data_source|input|workflow|audit):[ \t]*([a-z][a-z0-9_]*)", re.MULTILINE)
+_COLLECTION = re.compile(r"^(formatters|templates):(.*(?:\n[ \t].*|\n)*)", re.MULTILINE)
+
+
+def _names_in(text: str) -> Iterator[tuple[str, str]]:
+    """What a file that is no YAML seems to define, so that its users are not blamed for it."""
+    for kind, name in _NAMED.findall(text):
+        yield kind, name
+    for kind, entries in _COLLECTION.findall(text):
+        for name in re.findall(r"[a-z][a-z0-9_]*(?=:)", entries):
+            yield kind, name
 
 
 def _first_keys() -> str:

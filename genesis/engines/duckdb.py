@@ -26,7 +26,7 @@ from sqlglot import exp
 from genesis.compile.identifiers import identifier
 from genesis.compile.statement import Scan, Statement
 from genesis.errors import EngineBusy, EngineError, Problem, Problems, did_you_mean
-from genesis.lake.catalog import Identifier, find_catalog, table_identifier, tables
+from genesis.lake.catalog import Identifier, find_catalog, table_identifier, table_name, tables
 from genesis.lake.read import Pinned, pin
 from genesis.spec.project import Target
 
@@ -131,7 +131,7 @@ class DuckDBEngine:
             else:
                 known = [
                     *(tables(self._catalog) if self._catalog else ()),
-                    *map(".".join, attached),
+                    *map(table_name, attached),
                 ]
                 way_out = "`genesis ingest DATA_SOURCE FILE...` makes the table of a data source"
                 hint = did_you_mean(scan.table, known) or way_out
@@ -260,7 +260,11 @@ def _told_as_problem() -> Iterator[None]:
     except duckdb.Error as error:
         said = str(error).splitlines()[0]
         if "lock on file" in said or "already attached" in said:
-            message = "the database file is in use by another process"
+            message = "the database file is in use"
             raise EngineBusy(Problem("query-failed", message, hint="try again")) from error
-        code = "catalog-failed" if ".parquet" in said else "query-failed"
+        is_broken_file = isinstance(error, _BROKEN_FILE) and ".parquet" in said
+        code = "catalog-failed" if is_broken_file else "query-failed"
         raise EngineError(Problem(code, said)) from error
+
+
+_BROKEN_FILE = (duckdb.IOException, duckdb.InvalidInputException)

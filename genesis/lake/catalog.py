@@ -57,6 +57,8 @@ _OWN_NAMES = {column.name for column in OWN}
 
 STATE_FOLDER = ".genesis"
 
+_DEFAULT_SCHEMA = "main"
+
 # 200 small appends cost 26 to 43 ms each with these, 32 to 293 ms without. Row groups of DuckDB's
 # own size let it read one file with several threads. Appends outlive a compaction that started
 # before them only under snapshot isolation.
@@ -77,7 +79,16 @@ _PROPERTIES = {
 def table_identifier(table: str) -> Identifier:
     """Where a table stands in the catalog; a name without a schema is in `main`, as in DuckDB."""
     parts = table_parts(table)
-    return parts if len(parts) > 1 else ("main", *parts)
+    return parts if len(parts) > 1 else (_DEFAULT_SCHEMA, *parts)
+
+
+def table_name(table: Identifier) -> str:
+    """The name of a table as `table:` has it."""
+    shown = table[1:] if len(table) == 2 and table[0] == _DEFAULT_SCHEMA else table
+    return ".".join(
+        part if re.fullmatch(r"[a-z_][a-z0-9_]*", part) else '"' + part.replace('"', '""') + '"'
+        for part in shown
+    )
 
 
 def warehouse_folder(root: Path, target: Target) -> Path | None:
@@ -133,7 +144,7 @@ def tables(catalog: Catalog) -> list[str]:
     """The names of all tables, as definitions write them."""
     with told_as_problem("the catalog"):
         found = [t for space in _namespaces(catalog, ()) for t in catalog.list_tables(space)]
-    return sorted(".".join(map(_written, identifier)) for identifier in found)
+    return sorted(map(table_name, found))
 
 
 @contextmanager
@@ -337,8 +348,3 @@ def _namespaces(catalog: Catalog, above: Identifier) -> Iterator[Identifier]:
     for namespace in catalog.list_namespaces(above):
         yield namespace
         yield from _namespaces(catalog, namespace)
-
-
-def _written(part: str) -> str:
-    """A part of a table's name as `table:` has it."""
-    return part if re.fullmatch(r"[a-z_][a-z0-9_]*", part) else '"' + part.replace('"', '""') + '"'

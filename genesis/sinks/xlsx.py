@@ -1,71 +1,28 @@
 """Trackers that are tabs of Excel workbooks, edited in place by key.
 
-A hidden column `_genesis` beside the managed ones holds each row's stamp and key; which columns are
-managed, the workbook's properties say. Everything else on the tab belongs to people and goes along
-with its row or column. The surprise: managed columns are found by their header, and where a person
-renamed that, by their content, so that they may be renamed, moved and surrounded at will.
+A person's columns, notes, colours, formulas and order of rows stay with their rows. Refused are
+tabs with content that genesis did not write, workbooks that are open elsewhere, and names that
+Excel does not take. The surprise: a new workbook is read back before it replaces the old one.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
-from xml.etree.ElementTree import Element
 
 from genesis.errors import Problem, SinkError
 from genesis.sinks import aside
-from genesis.sinks.workbook.book import Book, KeptColumn, place_in_sheet
-from genesis.sinks.workbook.follow import follow
-from genesis.sinks.workbook.note import set_note
+from genesis.sinks.workbook.book import Book
+from genesis.sinks.workbook.edit import write_changes
+from genesis.sinks.workbook.find import XlsxPresent, read_tracker
 from genesis.sinks.workbook.package import NotAWorkbook
-from genesis.sinks.workbook.patterns import excel_pattern
-from genesis.sinks.workbook.references import (
-    COLUMNS,
-    ROWS,
-    Axis,
-    References,
-    area_of,
-    bounds,
-)
-from genesis.sinks.workbook.tab import Tab, expand_shared
-from genesis.sync.changes import (
-    Cell,
-    Changes,
-    Formula,
-    Insert,
-    Present,
-    PresentColumn,
-    PresentRow,
-    Receipt,
-    Tracker,
-    arrange,
-    result,
-)
-from genesis.sync.compare import recognise
-from genesis.sync.encode import key_of_cells, managed_columns
-from genesis.sync.stamps import fingerprint, same, select, split, stamp_of, stamps
+from genesis.spec.workflow import XlsxPlace
+from genesis.sync.changes import Changes, Receipt, Tracker, result
+from genesis.sync.stamps import same
 
-if TYPE_CHECKING:
-    from genesis.compile.statement import Column
-    from genesis.spec.types import Type
-    from genesis.spec.workflow import XlsxPlace
-
-MARK = "_genesis"
-_KEY_CELL = re.compile(r"([A-Za-z0-9_-]+) (.+)", re.DOTALL)
-_TITLE_ROWS = 100  # people put titles above a header, not novels
-
-
-@dataclass(frozen=True, slots=True)
-class XlsxPresent(Present):
-    """What a tab holds now, and where its header and its keys are."""
-
-    tab: str = ""
-    header_row: int = 1
-    key_column: int = 0
+_TAB = re.compile(r"(?!')[^\[\]:*?/\\]{1,31}(?<!')")
 
 
 class XlsxSink:
@@ -75,30 +32,88 @@ class XlsxSink:
         self._root = root
 
     def read(self, tracker: Tracker) -> XlsxPresent:
-        """What the tab holds now. Raises `SinkError` where it is not genesis's to keep."""
+        """What the tab holds now. Raises `SinkError` where genesis should not touch it."""
         place = _place(tracker)
         path = self._root / place.file
-        _refuse_suffix(path)
         data = aside.read_file(path)
         if data is None:
             return XlsxPresent(exists=False, fence=aside.fence_of(None), tab=place.tab)
         with _readable(path):
-            return _read(Book(data), tracker, fence=aside.fence_of(data))
+            return read_tracker(Book(data), tracker, place=place.tab, fence=aside.fence_of(data))
 
     def apply(self, tracker: Tracker, changes: Changes) -> Receipt:
-        """Make the changes, all of them or none. Raises `SinkError` and leaves the file as it was."""
+        """Make the changes: all of them, or the file stays as it was. Raises `SinkError`."""
         if changes.is_empty and not tracker.touch:
             return changes.receipt(reads=1)
-        path = self._root / _place(tracker).file
-        present = changes.present
-        assert isinstance(present, XlsxPresent)
+        place, present = _place(tracker), changes.present
+        if not isinstance(present, XlsxPresent):
+            raise TypeError("changes to a workbook start from what its sink read")
+        path = self._root / place.file
         data = aside.read_file(path)
         if aside.fence_of(data) != present.fence:
             raise aside.changed(path)
         with _readable(path):
             book = Book.new(present.tab) if data is None else Book(data)
-            _write(book, tracker, changes, present)
+            write_changes(book, changes, present, place=place.tab, note=tracker.note)
             new = book.save()
-            _verify(new, tracker, changes)
+        _check_result(new, tracker, changes)
         aside.replace_file(path, new, fence=present.fence)
         return changes.receipt(reads=1, writes=1, size=len(new), fence=aside.fence_of(new))
+
+
+def _place(tracker: Tracker) -> XlsxPlace:
+    place = tracker.place.xlsx
+    if place is None:
+        raise TypeError(f"tracker {tracker.name} is not in a workbook")
+    if not place.file.lower().endswith(".xlsx"):
+        raise SinkError(
+            Problem(
+                "tracker-unwritable",
+                f"`{place.file}` of tracker `{tracker.name}` is no .xlsx workbook",
+                hint="save it as .xlsx, or use a `csv`, `parquet` or `duckdb` tracker",
+            )
+        )
+    if not _TAB.fullmatch(place.tab):
+        raise SinkError(
+            Problem(
+                "tracker-unwritable",
+                f"tab `{place.tab}` of tracker `{tracker.name}` has a name that Excel does not take",
+                hint=r"at most 31 characters, none of []:*?/\ and no ' at an end",
+            )
+        )
+    return place
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except NotAWorkbook as error:
+        raise SinkError(
+            Problem(
+                "tracker-unreadable",
+                f"`{path.name}` cannot be read as a workbook: {error}; it is as it was",
+                hint="open it in Excel, which may mend it, and save it without a password;"
+                " or move it away, and the next refresh makes a new one",
+            )
+        ) from error
+
+
+def _check_result(data: bytes, tracker: Tracker, changes: Changes) -> None:
+    """Whether the new workbook holds what it should: it is read by those who did not write it."""
+    found = read_tracker(Book(data), tracker, place=_place(tracker).tab, fence="")
+    rows = result(changes)
+    same_columns = [c.name for c in found.columns] == [c.name for c in changes.columns]
+    same_rows = len(found.rows) == len(rows) and all(
+        present.key == row.key and all(map(same, present.cells, row.cells))
+        for present, row in zip(found.rows, rows, strict=True)
+    )
+    if not (same_columns and same_rows):
+        raise SinkError(
+            Problem(
+                "tracker-unwritable",
+                f"the new workbook of tracker `{tracker.name}` does not hold what was written;"
+                " the old one is as it was",
+                hint="this is a mistake in genesis: please report it with the workbook",
+            )
+        )

@@ -11,14 +11,22 @@ from pydantic import Field as Key
 from pydantic_core import PydanticCustomError
 
 from genesis.spec.model import Checked, Definition, Model
-from genesis.spec.values import Duration, Items, Name, OneOrMany, Scalar, TypeName, mistake
+from genesis.spec.values import (
+    Duration,
+    Items,
+    Name,
+    OneOrMany,
+    Scalar,
+    TypeName,
+    describe,
+    exactly_one,
+    exclusive,
+    lacking,
+    mistake,
+    short_form,
+)
 
 Relationship = Literal["one_to_one", "many_to_one", "one_to_many", "many_to_many"]
-
-
-def _short_form(value: Any) -> Any:
-    """`name: type` says `name: {type: type}`."""
-    return {"type": value} if isinstance(value, str) else value
 
 
 class Aggregated(Model):
@@ -72,7 +80,8 @@ def _key_pairs(value: Any) -> Any:
             return tuple((item, item) for item in value)
         case dict() if all(isinstance(item, str) for item in value.values()):
             return tuple(value.items())
-    raise mistake("wrong-type", "`by` is a field, a list of fields, or a mapping `{here: there}`")
+    message = f"{{it}} should be a field, a list of fields, or `{{here: there}}`, not {describe(value)}"
+    raise mistake("wrong-type", message)
 
 
 KeyPairs = Annotated[tuple[tuple[str, str], ...], BeforeValidator(_key_pairs)]
@@ -93,15 +102,10 @@ class Join(Checked):
 
     @classmethod
     def faults(cls, data: Mapping[str, Any]) -> Iterator[PydanticCustomError]:
-        if ("by" in data) == ("sql" in data):
-            if "by" in data:
-                yield mistake("wrong-join", "a join is told by `by` or `sql`, not both")
-            else:
-                yield mistake("missing-key", "a join is told by `by` or `sql`", key="by")
+        yield from exactly_one(data, "by", "sql")
         if "sql" in data and "relationship" not in data:
-            yield mistake("missing-key", "a join by `sql` states its `relationship`")
-        if "pick" in data and "as_of" in data:
-            yield mistake("wrong-join", "a join has `pick` or `as_of`, not both")
+            yield lacking("relationship", hint="a condition does not tell whether it leads to many")
+        yield from exclusive(data, "pick", "as_of")
 
 
 class Measure(Aggregated):
@@ -132,7 +136,10 @@ def _latest(value: Any) -> Any:
             return None
         case {"order_by": _} if "deleted" not in value:
             return {**value, "deleted": None}  # a log of another make says itself what a delete is
-    return value
+        case dict():
+            return value
+    message = f"{{it}} should be `true`, or a mapping (`key: value`), not {describe(value)}"
+    raise mistake("wrong-type", message)
 
 
 class DataSource(Definition):
@@ -151,23 +158,20 @@ class DataSource(Definition):
     unique_keys: Items[OneOrMany[str]] = ()
     latest: Annotated[Latest | None, BeforeValidator(_latest)] = None
     where: str | None = None
-    fields: dict[Name, Annotated[Field, BeforeValidator(_short_form)]] = Key(default_factory=dict)
+    fields: dict[Name, Annotated[Field, short_form("type")]] = Key(default_factory=dict)
     joins: dict[Name, Join] = Key(default_factory=dict)
     measures: dict[Name, Measure] = Key(default_factory=dict)
     sets: dict[Name, Items[str]] = Key(default_factory=dict)
 
     @classmethod
     def faults(cls, data: Mapping[str, Any]) -> Iterator[PydanticCustomError]:
-        if data.get("table") and data.get("sql"):
-            yield mistake("wrong-join", "a data source has a `table` or `sql`, not both")
+        yield from exclusive(data, "table", "sql")
         if "extends" in data:
             return
-        if not (data.get("table") or data.get("sql")):
-            yield _lacks(data, "table", "a `table`, or a query as `sql`")
+        if "table" not in data and "sql" not in data:
+            yield lacking("table", "sql")
         for key in ("primary_key", "fields"):
-            if not data.get(key):
-                yield _lacks(data, key)
-
-
-def _lacks(data: Mapping[str, Any], key: str, hint: str | None = None) -> PydanticCustomError:
-    return mistake("missing-key", f"data source `{data['name']}` lacks `{key}`", hint, key=key)
+            if key not in data:
+                yield lacking(key)
+            elif not data[key] and isinstance(data[key], dict | list | str):
+                yield mistake("wrong-type", f"`{key}` is empty", key=key)

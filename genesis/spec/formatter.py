@@ -8,7 +8,7 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from genesis.spec.model import Located
-from genesis.spec.values import TypeName, mistake
+from genesis.spec.values import TypeName, exactly_one, together
 
 KINDS = ("date", "number", "labels", "link", "sql")
 
@@ -31,16 +31,8 @@ class Formatter(Located):
 
     @classmethod
     def faults(cls, data: Mapping[str, Any]) -> Iterator[PydanticCustomError]:
-        kinds = [kind for kind in KINDS if kind in data]
-        if not kinds:
-            yield mistake(
-                "missing-key", "a formatter is one of " + ", ".join(f"`{k}`" for k in KINDS)
-            )
-        if len(kinds) > 1:
-            both = " and ".join(f"`{kind}`" for kind in kinds)
-            yield mistake("wrong-format", f"a formatter is one thing, this one has {both}")
-        if "otherwise" in data and "labels" not in data:
-            yield mistake("wrong-format", "`otherwise` goes with `labels`")
+        yield from exactly_one(data, *KINDS)
+        yield from together(data, "otherwise", "labels")
 
 
 BUILT_IN: Mapping[str, Formatter] = {

@@ -5,13 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator
 from pydantic import Field as Key
 from pydantic_core import PydanticCustomError
 
 from genesis.spec.data_source import Aggregated
 from genesis.spec.model import Checked, Definition, Model
-from genesis.spec.values import Items, Name, OneOrMany, Scalar, Timezone, TypeName, mistake
+from genesis.spec.values import (
+    Items,
+    Name,
+    OneOrMany,
+    Scalar,
+    Timezone,
+    TypeName,
+    exactly_one,
+    mistake,
+    short_form,
+    together,
+)
 
 
 class Parameter(Model):
@@ -21,11 +31,6 @@ class Parameter(Model):
     default: Scalar = None
     values: Items[Scalar] | None = None
     description: str | None = None
-
-
-def _short_form(value: Any) -> Any:
-    """An expression by itself says `{field: expression}`."""
-    return {"field": value} if isinstance(value, str) else value
 
 
 class Item(Aggregated, Checked):
@@ -42,10 +47,8 @@ class Item(Aggregated, Checked):
 
     @classmethod
     def faults(cls, data: Mapping[str, Any]) -> Iterator[PydanticCustomError]:
-        if ("field" in data) == ("set" in data):
-            yield mistake("missing-key", "an item is a `field` or a `set`")
-        if "except" in data and "set" not in data:
-            yield mistake("wrong-type", "`except` goes with `set`")
+        yield from exactly_one(data, "field", "set")
+        yield from together(data, "except", "set")
 
 
 class Input(Definition):
@@ -54,7 +57,7 @@ class Input(Definition):
     kind: ClassVar[str] = "input"
 
     source: str
-    fields: Items[Annotated[Item, BeforeValidator(_short_form)]]
+    fields: Items[Annotated[Item, short_form("field")]]
     title: str | None = None
     description: str | None = None
     owner: str | None = None
@@ -70,6 +73,4 @@ class Input(Definition):
     @classmethod
     def faults(cls, data: Mapping[str, Any]) -> Iterator[PydanticCustomError]:
         if data.get("fields") == []:
-            yield mistake(
-                "missing-key", f"input `{data['name']}` selects nothing", "list at least one field"
-            )
+            yield mistake("wrong-type", "`fields` is empty", "list at least one", key="fields")

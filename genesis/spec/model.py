@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import typing
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -25,7 +26,7 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from genesis.document import Document, Path
 from genesis.errors import Location, Problems, did_you_mean, nearest
-from genesis.spec.values import Name, describe, listed, mistake
+from genesis.spec.values import Name, describe, either, listed, mistake
 
 M = TypeVar("M", bound="Model")
 D = TypeVar("D", bound="Definition")
@@ -55,7 +56,9 @@ class Checked(Model):
     @model_validator(mode="wrap")
     @classmethod
     def _check(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        faults = cls.faults(data) if isinstance(data, dict) else ()
+        # A key without a value is as good as none.
+        given = {k: v for k, v in data.items() if v is not None} if isinstance(data, dict) else None
+        faults = () if given is None else cls.faults(given)
         found = [InitErrorDetails(type=fault, loc=(), input=data) for fault in faults]
         try:
             value = handler(data)
@@ -114,10 +117,12 @@ class Definition(Located):
 def read_definition(model: type[D], document: Document, problems: Problems) -> D | None:
     """The definition a document holds, or `None` with its problems told."""
     data = dict(document.data)
-    name = data.pop(model.kind)
-    definition = _read(
-        model, {"name": name, **data}, document, problems, {("name",): (model.kind,)}
-    )
+    named = {"name": data.pop(model.kind)}
+    if "name" in data:
+        hint = f"the name stands after `{model.kind}:`"
+        problems.add("unknown-key", "unknown key `name`", document.locate_key("name"), hint=hint)
+        del data["name"]
+    definition = _read(model, {**named, **data}, document, problems)
     if definition is not None:
         definition._document = document
     return definition
@@ -125,51 +130,26 @@ def read_definition(model: type[D], document: Document, problems: Problems) -> D
 
 def read_model(model: type[M], document: Document, problems: Problems) -> M | None:
     """A document without a name of its own (the project file) as `model`."""
-    return _read(model, document.data, document, problems, {})
+    return _read(model, document.data, document, problems)
 
 
 def read_entries(model: type[L], document: Document, problems: Problems) -> dict[str, L]:
     """The named entries of a `formatters:` or `templates:` document, each located."""
     kind = next(iter(document.data))
     collection = create_model("Entries", __base__=Model, **{kind: (dict[Name, model], ...)})  # type: ignore[call-overload, valid-type]
-    read = _read(collection, document.data, document, problems, {})
+    read = _read(collection, document.data, document, problems)
     entries: dict[str, L] = getattr(read, kind) if read else {}
     for name, entry in entries.items():
         entry._document, entry._root = document, (kind, name)
     return entries
 
 
-def _read(
-    model: type[M],
-    data: Any,
-    document: Document,
-    problems: Problems,
-    renamed: Mapping[Path, Path],
-) -> M | None:
+def _read(model: type[M], data: Any, document: Document, problems: Problems) -> M | None:
     try:
         return model.model_validate(data)
     except ValidationError as invalid:
-        errors = invalid.errors(include_url=False)
-        slips = {_slip(error, model) for error in errors if error["type"] == "extra_forbidden"}
-        for error in errors:
-            if _missed(error) not in slips:
-                _tell(error, model, document, problems, renamed)
+        _Report(model, document, problems).tell(invalid.errors(include_url=False))
         return None
-
-
-def _slip(error: ErrorDetails, model: type[Model]) -> Path:
-    """The path of the key that an unknown one was meant to be."""
-    *path, key = error["loc"]
-    known = _keys_at(model, tuple(path))
-    return (*path, nearest(str(key), known) or "")
-
-
-def _missed(error: ErrorDetails) -> Path | None:
-    """The path of the key that is missing, where that is the error."""
-    if error["type"] == "missing":
-        return error["loc"]
-    key = error.get("ctx", {}).get("key")
-    return (*error["loc"], key) if key else None
 
 
 _KINDS = {
@@ -186,51 +166,139 @@ _KINDS = {
 }
 
 
-def _tell(
-    error: ErrorDetails,
-    model: type[Model],
-    document: Document,
-    problems: Problems,
-    renamed: Mapping[Path, Path],
-) -> None:
-    steps = tuple(step for step in error["loc"] if step != "[key]")
-    path = renamed.get(steps, steps)
-    key = str(path[-1]) if path else ""
-    at = document.locate(*path)
-    context = error.get("ctx", {})
-    match error["type"]:
-        case "missing":
-            problems.add("missing-key", f"`{key}` is missing", at)
-        case "extra_forbidden":
-            known = _keys_at(model, steps[:-1])
-            hint = did_you_mean(key, known) or listed(known)
-            problems.add(
-                "unknown-key", f"unknown key `{key}`", document.locate_key(*path), hint=hint
-            )
+class _Report:
+    """What pydantic finds wrong in a document, as problems with places."""
+
+    def __init__(self, model: type[Model], document: Document, problems: Problems) -> None:
+        self._model, self._document, self._problems = model, document, problems
+
+    def tell(self, errors: list[ErrorDetails]) -> None:
+        """Tell each mistake once: a mistyped key is not missing too."""
+        wrong = {error["loc"] for error in errors if not _lacks(error)}
+        meant, lacking = self._typos(errors)
+        for error in errors:
+            if error["type"] == "extra_forbidden":
+                self._tell_unknown(error["loc"], meant.get(error["loc"], ()))
+            elif keys := _lacks(error):
+                mapping = _mapping(error)
+                if keys in lacking[mapping] and not any((*mapping, key) in wrong for key in keys):
+                    self._tell_missing(mapping, keys, error.get("ctx", {}).get("hint"))
+            else:
+                self._tell(error)
+
+    def _typos(
+        self, errors: list[ErrorDetails]
+    ) -> tuple[dict[Path, tuple[str, ...]], dict[Path, list[tuple[str, ...]]]]:
+        """What each unknown key may be meant for, and what the mappings lack apart from those."""
+        unknown: dict[Path, list[str]] = defaultdict(list)
+        lacking: dict[Path, list[tuple[str, ...]]] = defaultdict(list)
+        for error in errors:
+            if error["type"] == "extra_forbidden":
+                unknown[_mapping(error)].append(str(error["loc"][-1]))
+            elif keys := _lacks(error):
+                lacking[_mapping(error)].append(keys)
+        meant: dict[Path, tuple[str, ...]] = {}
+        for mapping, strange in unknown.items():
+            free = self._free_keys(mapping)
+            close = {key: found for key in strange if (found := nearest(key, free))}
+            meant |= {(*mapping, key): (found,) for key, found in close.items()}
+            rest = [keys for keys in lacking[mapping] if not {*close.values()} & {*keys}]
+            others = [key for key in strange if key not in close]
+            if len(others) >= len(rest):
+                wanted = tuple(keys[0] for keys in rest)
+                meant |= {(*mapping, key): wanted for key in others}
+                rest = []
+            lacking[mapping] = rest
+        return meant, lacking
+
+    def _free_keys(self, mapping: Path) -> list[str]:
+        written = self._document.value(mapping)
+        return [key for key in _keys_at(self._model, mapping) if key not in written]
+
+    def _tell_unknown(self, path: Path, meant: tuple[str, ...]) -> None:
+        message = f"unknown key {describe(path[-1])}"
+        hint = f"did you mean {either(meant)}?" if meant else listed(self._free_keys(path[:-1]))
+        self._problems.add("unknown-key", message, self._document.locate_key(*path), hint=hint)
+
+    def _tell_missing(self, mapping: Path, keys: tuple[str, ...], hint: str | None) -> None:
+        written = self._document.value(mapping)
+        if empty := next((key for key in keys if key in written), None):
+            at = self._document.locate_key(*mapping, empty)
+            self._problems.add("missing-key", f"`{empty}` is empty", at, hint=hint)
+            return
+        message = f"{self._named(mapping)} lacks {either(keys)}"
+        at = self._document.locate(*mapping, "")
+        self._problems.add("missing-key", message, at, hint=hint)
+
+    def _named(self, path: Path) -> str:
+        """What stands at a path, in words."""
+        if path:
+            *holder, last = path
+            if isinstance(last, int):
+                return f"item {last + 1} of {self._named(tuple(holder))}"
+            return describe(last)
+        kind = next(iter(self._document.data))
+        return f"{kind.replace('_', ' ')} {describe(self._document.data[kind])}"
+
+    def _tell(self, error: ErrorDetails) -> None:
+        steps = tuple(step for step in error["loc"] if step != "[key]")
+        is_name = steps == ("name",) and issubclass(self._model, Definition)
+        path = (self._model.kind,) if is_name else steps  # type: ignore[attr-defined]
+        context = error.get("ctx", {})
+        code, message, hint = _in_words(error)
+        if message.startswith("{it} "):
+            message = f"{self._named(path)} {message.removeprefix('{it} ')}"
+        if "[key]" in error["loc"]:
+            at = self._document.locate_key(*path)
+        else:
+            at = self._document.locate(*path, *([context["key"]] if context.get("key") else []))
+        self._problems.add(code, message, at, hint=hint)
+
+
+def _lacks(error: ErrorDetails) -> tuple[str, ...]:
+    """The keys, one of which is missing, where that is the error."""
+    if error["type"] == "missing":
+        return (str(error["loc"][-1]),)
+    keys: tuple[str, ...] = error.get("ctx", {}).get("lacks", ())
+    return keys
+
+
+def _mapping(error: ErrorDetails) -> Path:
+    """The path of the mapping whose keys are wrong."""
+    is_below = error["type"] in ("missing", "extra_forbidden")
+    return error["loc"][:-1] if is_below else error["loc"]
+
+
+def _in_words(error: ErrorDetails) -> tuple[str, str, str | None]:
+    """Code, message and hint; `{it}` at the start of a message is what stands there."""
+    context, given, kind = error.get("ctx", {}), error["input"], error["type"]
+    match kind:
+        case _ if "message" in context:
+            return kind, context["message"], context["hint"]
         case "literal_error":
             choices = re.findall(r"'([^']*)'", context["expected"])
-            hint = did_you_mean(str(error["input"]), choices) or listed(choices)
-            problems.add("wrong-choice", f"`{key}` cannot be `{error['input']}`", at, hint=hint)
+            hint = did_you_mean(str(given), choices) or listed(choices)
+            return "wrong-choice", f"{{it}} cannot be {describe(given)}", hint
         case "greater_than_equal":
-            problems.add(
-                "wrong-type",
-                f"`{key}` should be at least {context['ge']}, not {error['input']}",
-                at,
-            )
-        case kind if kind in _KINDS:
-            given = error["input"]
-            quotable = kind == "string_type" and isinstance(given, int | float)
-            name = "the item" if key.isdigit() else f"`{key}`"
-            message = f"{name} should be {_KINDS[kind]}, not {describe(given)}"
-            problems.add("wrong-type", message, at, hint="put it in quotes" if quotable else None)
-        case kind:
-            place = document.locate_key(*path) if "[key]" in error["loc"] else at
-            if kind == "missing-key":  # told at the first key of the mapping that lacks it
-                place = document.locate(*path, "")
-            code = kind if "message" in context else "wrong-type"
-            problems.add(
-                code, context.get("message", error["msg"]), place, hint=context.get("hint")
-            )
+            return "wrong-type", f"{{it}} should be at least {context['ge']}, not {describe(given)}", None
+        case _ if kind in _KINDS:
+            message = f"{{it}} should be {_KINDS[kind]}, not {describe(given)}"
+            return "wrong-type", message, _other_writing(kind, given)
+    return "wrong-type", f"{{it}} should be something else: {error['msg']}", None
+
+
+def _other_writing(kind: str, given: Any) -> str | None:
+    """How the value would be what the key wants."""
+    match kind, given:
+        case "string_type", bool() | int() | float():
+            return "put it in quotes"
+        case "bool_type", "true" | "false":
+            return "write it without quotes"
+        case "int_type" | "float_type", str() if given.isdecimal():
+            return "write it without quotes"
+        case "tuple_type" | "list_type", str() if re.fullmatch(r"[\w.-]+", given):
+            return f"a list of one is written `[{given}]`"
+    return None
 
 
 def _keys_at(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:
@@ -242,7 +310,8 @@ def _keys_at(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:
             if not inner:
                 return []
             model = inner[0]
-    return [field.alias or name for name, field in model.model_fields.items()]
+    known = [field.alias or name for name, field in model.model_fields.items()]
+    return [key for key in known if key != "name" or not issubclass(model, Definition)]
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
@@ -15,28 +14,15 @@ from genesis.spec.data_source import DataSource
 from genesis.spec.formatter import Formatter
 from genesis.spec.input import Input
 from genesis.spec.model import Checked, Model
-from genesis.spec.values import Name, Reference, Secret, Timezone, mistake
+from genesis.spec.values import Name, Reference, Secret, Timezone, clear_secret, exactly_one
 from genesis.spec.workflow import Audit, Template, Workflow
-
-
-def _exactly_one(
-    data: Mapping[str, Any], what: str, kinds: tuple[str, ...]
-) -> Iterator[PydanticCustomError]:
-    if len([key for key in data if key in kinds]) != 1:
-        yield mistake(
-            "missing-key", f"{what} is one of " + ", ".join(f"`{kind}`" for kind in kinds)
-        )
 
 
 def _refuse_clear(data: Mapping[str, Any], key: str) -> Iterator[PydanticCustomError]:
     """A secret in clear is refused; an emulator, told by its `endpoint`, takes any."""
     value = data.get(key)
     if isinstance(value, str) and "${" not in value and not data.get("endpoint"):
-        yield mistake(
-            "clear-secret",
-            f"`{key}` is written in clear",
-            "refer to it: `${env:NAME}` or `${file:PATH}`",
-        )
+        yield clear_secret(f"`{key}`", key=key)
 
 
 class DuckDBTarget(Model):
@@ -70,11 +56,11 @@ class EngineConfig(Checked):
 
     @classmethod
     def faults(cls, data: Mapping[str, Any]) -> Iterator[PydanticCustomError]:
-        yield from _exactly_one(data, "an engine", ("duckdb", "trino"))
+        yield from exactly_one(data, "duckdb", "trino")
 
     @property
     def kind(self) -> str:
-        return next(iter(self.model_fields_set))
+        return "duckdb" if self.duckdb is not None else "trino"
 
 
 class SqlCatalog(Model):
@@ -98,7 +84,7 @@ class CatalogConfig(Checked):
 
     @classmethod
     def faults(cls, data: Mapping[str, Any]) -> Iterator[PydanticCustomError]:
-        yield from _exactly_one(data, "a catalog", ("sql", "rest"))
+        yield from exactly_one(data, "sql", "rest")
 
 
 class Target(Model):
@@ -131,18 +117,10 @@ class Sinks(Model):
     airtable: AirtableAccess = AirtableAccess()
 
 
-class SourceSystem(Checked):
+class SourceSystem(Model):
     """A system of record, for ingest and audits."""
 
     postgres: Reference
-
-    @classmethod
-    def faults(cls, data: Mapping[str, Any]) -> Iterator[PydanticCustomError]:
-        """A password may not be written in clear."""
-        if re.search(r"://[^/@:]*:(?!\$\{)[^/@]+@", str(data.get("postgres"))):
-            yield mistake(
-                "clear-secret", "a password is written in clear", "put the address in `${env:NAME}`"
-            )
 
 
 class Receiver(Checked):
@@ -157,11 +135,7 @@ class Receiver(Checked):
     def faults(cls, data: Mapping[str, Any]) -> Iterator[PydanticCustomError]:
         hook = data.get("webhook")
         if isinstance(hook, str) and "${" not in hook and not data.get("allow_private"):
-            yield mistake(
-                "clear-secret",
-                "a webhook's address is a secret written in clear",
-                "refer to it: `${env:NAME}`",
-            )
+            yield clear_secret("`webhook`", key="webhook")
 
 
 class ProjectFile(Model):
@@ -176,6 +150,10 @@ class ProjectFile(Model):
     sinks: Sinks = Sinks()
     sources: dict[Name, SourceSystem] = Key(default_factory=dict)
     alerts: dict[Name, Receiver] = Key(default_factory=dict)
+
+
+# What stands in `Project.broken` for a `genesis.yaml` that could not be read.
+SETTINGS = ("project", "genesis.yaml")
 
 
 @dataclass(frozen=True)

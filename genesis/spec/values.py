@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Annotated, Any, TypeVar
 from zoneinfo import available_timezones
@@ -18,17 +18,52 @@ T = TypeVar("T")
 
 
 def mistake(
-    code: str, message: str, hint: str | None = None, *, key: str | None = None
+    code: str,
+    message: str,
+    hint: str | None = None,
+    *,
+    key: str | None = None,
+    lacks: tuple[str, ...] = (),
 ) -> PydanticCustomError:
     """An error for a validator to raise: it becomes a problem at the validated value's place.
 
-    `key` is the one that is missing, where that is what is wrong.
+    `{it}` at the start of a message is what stands there. In a mapping `key` says whose value is
+    meant; `lacks` names keys, one of which is missing.
     """
     # The message travels beside the template, since braces in it would be read as placeholders.
-    return PydanticCustomError(code, "{message}", {"message": message, "hint": hint, "key": key})
+    context = {"message": message, "hint": hint, "key": key, "lacks": lacks}
+    return PydanticCustomError(code, "{message}", context)
+
+
+def lacking(*keys: str, hint: str | None = None) -> PydanticCustomError:
+    """The error of a mapping that needs one of some keys and has none."""
+    return mistake("missing-key", "", hint, lacks=keys)
+
+
+def exactly_one(data: Mapping[str, Any], *keys: str) -> Iterator[PydanticCustomError]:
+    """The error, if any, of a mapping that needs just one of some keys."""
+    given = [key for key in data if key in keys]
+    if not given:
+        yield lacking(*keys)
+    yield from exclusive(data, *keys)
+
+
+def exclusive(data: Mapping[str, Any], *keys: str) -> Iterator[PydanticCustomError]:
+    """The error, if any, of a mapping with several of some keys."""
+    first, *more = [key for key in data if key in keys] or [""]
+    if more:
+        message = f"`{first}` and `{more[0]}` exclude one another"
+        yield mistake("conflicting-keys", message, "remove one of them", key=more[0])
+
+
+def together(data: Mapping[str, Any], key: str, other: str) -> Iterator[PydanticCustomError]:
+    """The error, if any, of a mapping with a key that says nothing without another."""
+    if key in data and other not in data:
+        yield mistake("conflicting-keys", f"`{key}` goes with `{other}`", key=key)
 
 
 def describe(value: Any) -> str:
+    """A value as messages show it."""
     match value:
         case None:
             return "empty"
@@ -38,8 +73,19 @@ def describe(value: Any) -> str:
             return "a mapping"
         case list():
             return "a list"
+        case str() if len(value) > _WIDEST:
+            return f"`{value[:_WIDEST]}…`"
         case _:
             return f"`{value}`"
+
+
+_WIDEST = 60  # characters of a value in a message
+
+
+def either(names: Iterable[str]) -> str:
+    """Names as one of them is to be chosen: `a`, `b` or `c`."""
+    *most, last = [f"`{name}`" for name in names]
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 def listed(names: Iterable[str]) -> str:
@@ -48,29 +94,37 @@ def listed(names: Iterable[str]) -> str:
 
 def _name(value: Any) -> Any:
     if not isinstance(value, str):
-        raise mistake(
-            "wrong-type", f"a name should be text, not {describe(value)}", "put it in quotes"
-        )
+        hint = "put it in quotes" if isinstance(value, int | float) else None
+        raise mistake("wrong-type", f"a name should be text, not {describe(value)}", hint)
     if not re.fullmatch(r"[a-z][a-z0-9_]*", value):
-        message = f"`{value}` is no name: lower case letters, digits and `_`, a letter first"
-        suggestion = re.sub(r"[^a-z0-9]+", "_", value.lower()).strip("_")
-        raise mistake(
-            "wrong-name",
-            message,
-            f"for example `{suggestion}`" if suggestion[:1].isalpha() else None,
-        )
+        message = f"{describe(value)} is no name: lower case letters, digits and `_`, a letter first"
+        words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+", "_", value)
+        suggestion = words.lower().strip("_")
+        hint = f"for example `{suggestion}`" if suggestion[:1].isalpha() else None
+        raise mistake("wrong-name", message, hint)
     return value
+
+
+def short_form(key: str) -> BeforeValidator:
+    """The validator of what may be written as a mapping, or as the text that is its `key`."""
+
+    def expand(value: Any) -> Any:
+        if not isinstance(value, str | dict):
+            message = f"{{it}} should be text or a mapping (`key: value`), not {describe(value)}"
+            raise mistake("wrong-type", message)
+        return {key: value} if isinstance(value, str) else value
+
+    return BeforeValidator(expand)
 
 
 def _type(value: Any) -> Any:
     if not isinstance(value, str):
-        raise mistake("wrong-type", f"a type should be text, not {describe(value)}")
+        raise mistake("wrong-type", f"{{it}} should be a type, not {describe(value)}")
     parsed = parse_type(value)
     if parsed is None:
         known = [*PLAIN, "decimal(p,s)", "array(T)"]
-        raise mistake(
-            "unknown-type", f"unknown type `{value}`", did_you_mean(value, known) or listed(known)
-        )
+        hint = did_you_mean(value, known) or listed(known)
+        raise mistake("unknown-type", f"unknown type {describe(value)}", hint)
     return parsed
 
 
@@ -80,61 +134,69 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 def _duration(value: Any) -> Any:
     match = re.fullmatch(r"(\d{1,6})([smhdw])", value) if isinstance(value, str) else None
     if match is None:
-        message = f"{describe(value)} is no length of time"
+        message = f"{{it}} should be a length of time, not {describe(value)}"
         raise mistake("wrong-type", message, "a number and a unit: `30s`, `15m`, `2h`, `7d`")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 def _timezone(value: Any) -> Any:
     if not isinstance(value, str):
-        raise mistake("wrong-type", f"a time zone should be text, not {describe(value)}")
+        raise mistake("wrong-type", f"{{it}} should be a time zone, not {describe(value)}")
     if value not in available_timezones():
         hint = did_you_mean(value, available_timezones()) or "an IANA name, such as `Europe/Oslo`"
-        raise mistake("unknown-timezone", f"unknown time zone `{value}`", hint)
+        raise mistake("unknown-timezone", f"unknown time zone {describe(value)}", hint)
     return value
 
 
 def _scalar(value: Any) -> Any:
     if isinstance(value, dict | list):
-        raise mistake("wrong-type", f"should be one value, not {describe(value)}")
+        raise mistake("wrong-type", f"{{it}} should be one value, not {describe(value)}")
     return value
 
 
 def _one_or_many(value: Any) -> Any:
+    if not isinstance(value, str | list | tuple):
+        raise mistake("wrong-type", f"{{it}} should be text or a list (`- item`), not {describe(value)}")
     return [value] if isinstance(value, str) else value
 
 
-_REFERENCE = re.compile(r"\$\{(env|file):([^}]*)\}")
+REFERENCE = re.compile(r"\$\{(env|file):([^}]+)\}")
+_PASSWORD = re.compile(r"://[^/@:]*:[^/@]+@")
 
 
 def _reference(value: Any) -> Any:
-    """A text that may hold references to secrets, each of an allowed form."""
+    """A text that may hold references to secrets, each of an allowed form, and no password."""
     if not isinstance(value, str):
-        raise mistake("wrong-type", f"should be text, not {describe(value)}", "put it in quotes")
-    for match in re.finditer(r"\$\{[^}]*\}?", value):
-        reference = _REFERENCE.fullmatch(match.group())
-        if reference is None or not reference[2]:
-            raise mistake(
-                "wrong-reference",
-                f"`{match.group()}` is no reference",
-                "`${env:NAME}` or `${file:PATH}`",
-            )
+        hint = "put it in quotes" if isinstance(value, int | float) else None
+        raise mistake("wrong-type", f"{{it}} should be text, not {describe(value)}", hint)
+    for match in re.finditer(r"\$\{([^}]*)\}?", value):
+        reference = REFERENCE.fullmatch(match.group())
+        if reference is None:
+            is_name = re.fullmatch(r"[A-Za-z_]\w*", match[1])
+            hint = f"did you mean `${{env:{match[1]}}}`?" if is_name else _FORMS
+            raise mistake("wrong-reference", f"`{match.group()}` refers to nothing", hint)
         if reference[1] == "file" and ".." in reference[2].split("/"):
-            raise mistake(
-                "wrong-reference",
-                f"`{match.group()}` leads out of the project",
-                "an absolute path, or one below the project's root",
-            )
+            message = f"`{match.group()}` leads out of the project"
+            hint = "an absolute path, or one below the project's root"
+            raise mistake("wrong-reference", message, hint)
+    if _PASSWORD.search(REFERENCE.sub("", value)):
+        raise clear_secret("a password")
     return value
 
 
+_FORMS = "`${env:NAME}` or `${file:PATH}`"
+
+
+def clear_secret(what: str, *, key: str | None = None) -> PydanticCustomError:
+    """The error of a secret that stands in a file."""
+    return mistake("clear-secret", f"{what} stands in clear", f"refer to it: {_FORMS}", key=key)
+
+
 def _secret(value: Any) -> Any:
-    if not _REFERENCE.fullmatch(_reference(value)):
-        raise mistake(
-            "clear-secret",
-            "a secret is written in clear",
-            "refer to it: `${env:NAME}` or `${file:PATH}`",
-        )
+    if not REFERENCE.search(_reference(value)):
+        raise clear_secret("{it}")
+    if not REFERENCE.fullmatch(value):
+        raise mistake("wrong-reference", "{it} should be a reference alone", "put all of it in the secret")
     return value
 
 

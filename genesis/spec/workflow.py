@@ -18,7 +18,11 @@ from genesis.spec.values import (
     Scalar,
     Timezone,
     TypeName,
+    describe,
+    exactly_one,
+    lacking,
     mistake,
+    short_form,
 )
 
 
@@ -59,13 +63,12 @@ class Place(Checked):
 
     @classmethod
     def faults(cls, data: Mapping[str, Any]) -> Iterator[PydanticCustomError]:
-        if len(data) != 1:
-            yield mistake("missing-key", f"a tracker lives in one place, `to` names {len(data)}")
+        yield from exactly_one(data, *cls.model_fields)
 
     @property
     def sink(self) -> str:
         """The kind of sink."""
-        return next(iter(self.model_fields_set))
+        return next(kind for kind in type(self).model_fields if getattr(self, kind) is not None)
 
     @property
     def details(self) -> Model:
@@ -82,9 +85,8 @@ def _deletes(value: Any) -> Any:
             return share
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
-    raise mistake(
-        "wrong-type", f"`{value}` is no number of rows and no share", "`100` rows, or `20%` of them"
-    )
+    message = f"{{it}} should be a number of rows or a share of them, not {describe(value)}"
+    raise mistake("wrong-type", message, "for example `100`, or `20%`")
 
 
 MaxDeletes = Annotated[int | float, BeforeValidator(_deletes)]
@@ -92,10 +94,6 @@ Mode = Literal["mirror", "upsert", "append", "replace"]
 OnDelete = Literal["delete", "archive", "mark", "keep"]
 Order = Literal["stable", "query"]
 OnHumanEdit = Literal["overwrite", "keep", "fail"]
-
-
-def _annotation(value: Any) -> Any:
-    return {"type": value} if isinstance(value, str) else value
 
 
 class Annotation(Model):
@@ -118,9 +116,7 @@ class JobOptions(Model):
     min_rows: Annotated[int, Key(ge=0)] = 0
     allow_empty: bool = False
     on_human_edit: OnHumanEdit = "overwrite"
-    annotations: dict[Name, Annotated[Annotation, BeforeValidator(_annotation)]] = Key(
-        default_factory=dict
-    )
+    annotations: dict[Name, Annotated[Annotation, short_form("type")]] = Key(default_factory=dict)
     touch: bool = False
     needs: OneOrMany[str] = ()
     timeout: Duration | None = None
@@ -144,14 +140,9 @@ class Job(JobOptions, Checked):
 
     @classmethod
     def faults(cls, data: Mapping[str, Any]) -> Iterator[PydanticCustomError]:
-        kinds = [kind for kind in JOB_KINDS if kind in data]
-        if len(kinds) != 1:
-            listed = ", ".join(f"`{kind}`" for kind in JOB_KINDS)
-            yield mistake(
-                "missing-key", f"a job is one of {listed}, this one is {len(kinds) or 'none'}"
-            )
-        if kinds == ["refresh"] and "to" not in data and "use" not in data:
-            yield mistake("missing-key", "a refresh says where `to`")
+        yield from exactly_one(data, *JOB_KINDS)
+        if "refresh" in data and "to" not in data and "use" not in data:
+            yield lacking("to", hint="where the tracker lives: `to: {xlsx: {file: ...}}`")
 
     @property
     def kind(self) -> str:
@@ -169,9 +160,7 @@ class Schedule(Checked):
 
     @classmethod
     def faults(cls, data: Mapping[str, Any]) -> Iterator[PydanticCustomError]:
-        triggers = [key for key in ("cron", "every", "on_change") if key in data]
-        if len(triggers) != 1:
-            yield mistake("missing-key", "a schedule is one of `cron`, `every`, `on_change`")
+        yield from exactly_one(data, "cron", "every", "on_change")
 
 
 class Alerts(Model):
@@ -198,6 +187,11 @@ class Workflow(Definition):
     overlap: Literal["serial", "skip", "parallel"] = "serial"
     timeout: Duration | None = None
     renamed_from: str | None = None
+
+    @classmethod
+    def faults(cls, data: Mapping[str, Any]) -> Iterator[PydanticCustomError]:
+        if data.get("jobs") == []:
+            yield mistake("wrong-type", "`jobs` is empty", "list at least one", key="jobs")
 
 
 class Template(JobOptions, Located):

@@ -87,7 +87,8 @@ def die_on_the_way(root: Path, moment: str) -> None:
 
 def land_together(root: Path, files: list[Path]) -> None:
     children = [in_a_child(partial(land, root, [file])) for file in files]
-    if any([os.waitpid(child, 0)[1] for child in children]):
+    statuses = [os.waitpid(child, 0)[1] for child in children]
+    if any(statuses):
         sys.exit("not all of them landed")
 
 

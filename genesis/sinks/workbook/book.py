@@ -181,19 +181,19 @@ class Book:
         matches = (_PROPERTY.fullmatch(item.get("name", "")) for item in self._properties())
         return {match[1] for match in matches if match}
 
-    def keep_columns(self, tab: str, columns: Sequence[KeptColumn], *, instead_of: str) -> None:
-        """Remember the columns of a tab, and forget those of the name it had."""
+    def keep_columns(self, tab: str, columns: Sequence[KeptColumn]) -> None:
+        """Remember the columns of a tab."""
+        if columns == self.kept_columns(tab):
+            return
         root = self._edit_properties()
-        old = {_property_prefix(name) for name in (tab, instead_of)}
-        for item in list(root):
-            if item.get("name", "").rsplit(".", 1)[0] + "." in old:
-                root.remove(item)
+        prefix = _property_prefix(tab)
+        root[:] = [item for item in root if not item.get("name", "").startswith(prefix)]
         free = max((int(item.get("pid", 1)) for item in root), default=1) + 1
         for number, column in enumerate(columns):
             attributes = {
                 "fmtid": _FMTID,
                 "pid": str(free + number),
-                "name": f"{_property_prefix(tab)}{number + 1}",
+                "name": f"{prefix}{number + 1}",
             }
             item = Element("property", attributes)
             value = Element("vt:lpwstr")
@@ -208,7 +208,7 @@ class Book:
     def _edit_properties(self) -> Element:
         parts = self.package.related("", "custom-properties")
         if not parts:
-            part = self.package.free("docProps/custom{}.xml")
+            part = "docProps/custom.xml"
             empty = f'<Properties xmlns="{_DOCUMENT}/custom-properties"/>'
             self.package.add(part, empty.encode(), _CUSTOM)
             self.package.relate("", "custom-properties", part)
@@ -309,7 +309,8 @@ def _property_prefix(tab: str) -> str:
 
 def _property(column: KeptColumn) -> str:
     parts = [column.name, column.label]
-    for text in (json.dumps([*parts, column.header]), json.dumps(parts)):
+    for values in ([*parts, column.header], parts):
+        text = json.dumps(values, ensure_ascii=False)
         if len(text) <= _PROPERTY_LENGTH:
             return text
     return json.dumps([column.name])

@@ -223,9 +223,13 @@ def bounds(area: str) -> tuple[int, int, int, int] | None:
     return row, column, int(match[8] or row), _number(match[6] or match[2])
 
 
-def area_of(row: int, column: int, last_row: int, last_column: int) -> str:
+def area_of(
+    row: int, column: int, last_row: int, last_column: int, *, absolute: bool = False
+) -> str:
     """The reference to a block of cells."""
-    return f"{_letters(column)}{row}:{_letters(last_column)}{last_row}"
+    mark = "$" if absolute else ""
+    start = f"{mark}{_letters(column)}{mark}{row}"
+    return f"{start}:{mark}{_letters(last_column)}{mark}{last_row}"
 
 
 def _same(one: str, other: str) -> bool:

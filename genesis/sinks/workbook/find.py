@@ -1,0 +1,340 @@
+"""Where a tracker stands in a workbook, and what it holds.
+
+The hidden column `_genesis` holds each row's stamp and key; the row of its header is the tracker's
+header row. Managed columns are found by the header that stood there last, a renamed one by its
+content: most of its cells are those that genesis wrote. The surprise: a tab is followed when it is
+renamed, since the tab that people look at is the one that should be fresh.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from typing import TYPE_CHECKING
+
+from genesis.errors import Problem, SinkError
+from genesis.sinks.workbook.book import Book, KeptColumn
+from genesis.sinks.workbook.tab import Tab
+from genesis.sync.changes import Cell, Formula, Present, PresentColumn, PresentRow, Tracker
+from genesis.sync.compare import recognise
+from genesis.sync.encode import key_of_cells, managed_columns
+from genesis.sync.keys import key_columns
+from genesis.sync.stamps import fingerprint, select, split
+
+if TYPE_CHECKING:
+    from genesis.compile.statement import Column
+
+MARK = "_genesis"
+_KEY_CELL = re.compile(r"([A-Za-z0-9_-]+) (.+)", re.DOTALL)
+_TITLE_ROWS = 100  # above a header there may be a title, not a novel
+
+
+@dataclass(frozen=True, slots=True)
+class XlsxPresent(Present):
+    """What a tab holds now, and where its header and its keys are."""
+
+    tab: str = ""
+    header_row: int = 1
+    key_column: int = 0
+
+
+def read_tracker(book: Book, tracker: Tracker, *, place: str, fence: str) -> XlsxPresent:
+    """What the tab at a place holds. Raises `tracker-not-ours` for content that nobody adopts."""
+    name = _tab_of(book, place)
+    if name is None:
+        return XlsxPresent(exists=False, fence=fence, tab=place)
+    tab = book.tab(name)
+    mark = _find_mark(tab)
+    if mark is not None:
+        return _Reader(tab, tracker, *mark).read(book.kept_columns(place), name, fence)
+    if not _has_content(tab):
+        return XlsxPresent(exists=False, fence=fence, tab=name)
+    if not tracker.adopt:
+        raise SinkError(
+            Problem(
+                "tracker-not-ours",
+                f"tab `{name}` of tracker `{tracker.name}` has content that genesis did not write",
+                hint="`--adopt` matches its rows by key and header; or name another tab",
+            )
+        )
+    return _Reader(tab, tracker, _header_row(tab, tracker, name), 0).adopt(name, fence)
+
+
+def _tab_of(book: Book, place: str) -> str | None:
+    """The tab at a place; one that was renamed has our mark, and a name that we do not know."""
+    for name in book.tabs:
+        if name.casefold() == place.casefold():
+            return name
+    if place not in book.kept_tabs:
+        return None
+    strangers = (name for name in book.tabs if name not in book.kept_tabs)
+    return next((name for name in strangers if _find_mark(book.tab(name))), None)
+
+
+def _find_mark(tab: Tab) -> tuple[int, int] | None:
+    """The row and column of the hidden column's header."""
+    for row, line in sorted(tab.rows.items()):
+        for column, element in line.cells.items():
+            if tab.value_of(element) == MARK:
+                return row, column
+    return None
+
+
+def _has_content(tab: Tab) -> bool:
+    return any(
+        tab.value_of(element) is not None
+        for line in tab.rows.values()
+        for element in line.cells.values()
+    )
+
+
+def _header_row(tab: Tab, tracker: Tracker, name: str) -> int:
+    """The row of a foreign tab that has most of the tracker's labels, and all of its keys'."""
+    labels = {column.label for column in managed_columns(tracker)}
+    keys = {column.label for column in key_columns(tracker.columns)}
+    best, most = 0, 0
+    for row in sorted(tab.rows)[:_TITLE_ROWS]:
+        found = {tab.value_of(element) for element in tab.rows[row].cells.values()}
+        if keys <= found and len(labels & found) > most:
+            best, most = row, len(labels & found)
+    if not best:
+        named = ", ".join(f"`{label}`" for label in sorted(keys))
+        raise SinkError(
+            Problem(
+                "tracker-not-ours",
+                f"tab `{name}` cannot be adopted: it has no header row with the key {named}",
+                hint="rename its headers to the report's labels, or let the report show its key",
+            )
+        )
+    return best
+
+
+class _Reader:
+    """One tab, read as one tracker whose header row is known."""
+
+    def __init__(self, tab: Tab, tracker: Tracker, header_row: int, key_column: int) -> None:
+        self._tab = tab
+        self._tracker = tracker
+        self._header_row = header_row
+        self._key_column = key_column
+        self._columns = {column.name: column for column in managed_columns(tracker)}
+        self._headers = {
+            column: str(value)
+            for column, element in tab.rows[header_row].cells.items()
+            if column != key_column and (value := tab.value_of(element)) is not None
+        }
+
+    def read(self, kept: Sequence[KeptColumn], name: str, fence: str) -> XlsxPresent:
+        """A tab with our mark."""
+        stamped = bool(kept)
+        kept = [self._labelled(column) for column in kept] or self._by_label()
+        names = recognise([(column.name, column.label) for column in kept], self._known)
+        keys = self._keys()
+        places = self._places(kept, names, {row: stamp for row, (stamp, _) in keys.items()})
+        found = [at for at in range(len(kept)) if at in places]
+        columns = tuple(
+            PresentColumn(names[at], kept[at].label, self._headers[places[at]], places[at])
+            for at in found
+        )
+        converters = [self._converter(column) for column in columns]
+        rows = [
+            PresentRow(
+                key,
+                self._cells(row, columns, converters),
+                row,
+                select(stamp, found, len(kept)) if stamped else None,
+            )
+            for row, (stamp, key) in sorted(keys.items())
+        ]
+        return self._present(columns, rows, name, fence, ours=True)
+
+    def adopt(self, name: str, fence: str) -> XlsxPresent:
+        """A tab without our mark, its rows known by the cells of their key."""
+        kept = self._by_label()
+        places = self._by_header(kept)
+        columns = tuple(
+            PresentColumn(kept[at].name, kept[at].label, kept[at].label, places[at])
+            for at in sorted(places)
+        )
+        converters = [self._converter(column) for column in columns]
+        rows = []
+        for row in sorted(self._tab.rows):
+            cells = self._cells(row, columns, converters) if row > self._header_row else ()
+            named = {c.name: cell for c, cell in zip(columns, cells, strict=False)}
+            if cells and (key := key_of_cells(named, self._tracker)):
+                rows.append(PresentRow(key, cells, row))
+        return self._present(columns, rows, name, fence, ours=False)
+
+    def _present(
+        self,
+        columns: tuple[PresentColumn, ...],
+        rows: Sequence[PresentRow],
+        name: str,
+        fence: str,
+        *,
+        ours: bool,
+    ) -> XlsxPresent:
+        first: dict[str, PresentRow] = {}
+        copies = [row for row in rows if first.setdefault(row.key, row) is not row]
+        managed = {column.position for column in columns}
+        return XlsxPresent(
+            columns=columns,
+            rows=tuple(first.values()),
+            copies=tuple(copies),
+            own_columns=tuple(h for at, h in sorted(self._headers.items()) if at not in managed),
+            ours=ours,
+            fence=fence,
+            tab=name,
+            header_row=self._header_row,
+            key_column=self._key_column,
+        )
+
+    # ---- rows
+
+    def _keys(self) -> dict[int, tuple[str, str]]:
+        """Row -> its stamp and key; rows without are people's own."""
+        keys = {}
+        for row in self._tab.rows:
+            cell = self._tab.value(row, self._key_column) if row > self._header_row else None
+            match = _KEY_CELL.fullmatch(cell) if isinstance(cell, str) else None
+            if match:
+                keys[row] = (match[1], match[2])
+        return keys
+
+    def _cells(
+        self, row: int, columns: Sequence[PresentColumn], converters: Sequence[_Converter]
+    ) -> tuple[Cell, ...]:
+        cells = self._tab.rows[row].cells
+        value_of = self._tab.value_of
+        return tuple(
+            None if (element := cells.get(column.position)) is None else convert(value_of(element))
+            for column, convert in zip(columns, converters, strict=True)
+        )
+
+    def _converter(self, column: PresentColumn) -> _Converter:
+        known = self._columns.get(column.name)
+        return converter(known.type.name if known else "string", self._tab)
+
+    # ---- columns
+
+    @property
+    def _known(self) -> tuple[Column, ...]:
+        return tuple(self._columns.values())
+
+    def _by_label(self) -> list[KeptColumn]:
+        """What to look for where nothing is remembered: the report's own labels."""
+        return [KeptColumn(column.name, column.label, column.label) for column in self._known]
+
+    def _labelled(self, column: KeptColumn) -> KeptColumn:
+        """A column whose label was too long to remember goes by the report's."""
+        known = self._columns.get(column.name)
+        if column.label or known is None:
+            return column
+        return KeptColumn(column.name, known.label, known.label)
+
+    def _places(
+        self, kept: Sequence[KeptColumn], names: Sequence[str], stamps: Mapping[int, str]
+    ) -> dict[int, int]:
+        """Kept column -> where it stands now."""
+        places = self._by_header(kept)
+        for at in range(len(kept)):
+            if at not in places:
+                known = self._columns.get(names[at])
+                found = self._by_content(at, len(kept), known, stamps, places)
+                found = found or self._beside(at, places)
+                if found:
+                    places[at] = found
+        return places
+
+    def _by_header(self, kept: Sequence[KeptColumn]) -> dict[int, int]:
+        """By the header that stood there last, else by the label that genesis wrote."""
+        places: dict[int, int] = {}
+        for texts in ([column.header for column in kept], [column.label for column in kept]):
+            for at, text in enumerate(texts):
+                free = (c for c in sorted(self._headers) if c not in places.values())
+                place = next((c for c in free if self._headers[c] == text), None)
+                if at not in places and place is not None:
+                    places[at] = place
+        return places
+
+    def _by_content(
+        self,
+        at: int,
+        width: int,
+        known: Column | None,
+        stamps: Mapping[int, str],
+        places: Mapping[int, int],
+    ) -> int | None:
+        """The free column in which most cells are those that genesis wrote into this one."""
+        convert = converter(known.type.name if known else "string", self._tab)
+        empty = fingerprint(None)
+        written = {
+            row: prints[at]
+            for row, stamp in stamps.items()
+            if (prints := split(stamp, width)) and prints[at] != empty
+        }
+        best, most = None, len(written) / 2
+        for column in sorted(set(self._headers) - set(places.values())):
+            hits = sum(
+                fingerprint(convert(self._tab.value(row, column))) == mark
+                for row, mark in written.items()
+            )
+            if hits > most:
+                best, most = column, hits
+        return best
+
+    def _beside(self, at: int, places: Mapping[int, int]) -> int | None:
+        """For a column that nothing was written into: the one right of its left neighbour."""
+        place = places.get(at - 1, 0) + 1
+        free = place in self._headers and place not in places.values()
+        empty = all(
+            self._tab.value(row, place) is None for row in self._tab.rows if row > self._header_row
+        )
+        return place if free and empty else None
+
+
+_Converter = Callable[[Cell], Cell]
+
+
+def converter(type_name: str, tab: Tab) -> _Converter:
+    """How a cell of a column reads: a number as a date where the column holds dates."""
+
+    def moment(cell: Cell) -> Cell:
+        if isinstance(cell, int | float) and not isinstance(cell, bool):
+            found = tab.moment(cell)
+            return cell if found is None else found
+        return cell
+
+    def full_moment(cell: Cell) -> Cell:
+        found = moment(cell)
+        is_day = isinstance(found, date) and not isinstance(found, datetime)
+        return datetime.combine(found, time()) if is_day else found  # type: ignore[arg-type]
+
+    def clock(cell: Cell) -> Cell:
+        if isinstance(cell, int | float) and 0 <= cell < 1 and not isinstance(cell, bool):
+            found = tab.moment(cell)
+            return found.time() if isinstance(found, datetime) else time()
+        return cell
+
+    # `True == 1` to Python, not to people.
+    def number(cell: Cell) -> Cell:
+        return str(cell).upper() if isinstance(cell, bool) else cell
+
+    def truth(cell: Cell) -> Cell:
+        if isinstance(cell, Formula) and cell.text in ("=TRUE()", "=FALSE()"):
+            return cell.text == "=TRUE()"  # as LibreOffice writes it
+        is_number = isinstance(cell, int | float) and not isinstance(cell, bool)
+        return str(cell) if is_number else cell
+
+    return {
+        "date": moment,
+        "timestamp": full_moment,
+        "timestamptz": full_moment,
+        "time": clock,
+        "integer": number,
+        "decimal": number,
+        "float": number,
+        "boolean": truth,
+    }.get(type_name, lambda cell: cell)
