@@ -47,6 +47,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from genesis.compile.identifiers import table_parts
 from genesis.errors import EngineBusy, EngineError, GenesisError, Problem
 from genesis.lake.columns import OWN, LogColumn, record_columns
+from genesis.secrets import resolve_references
 from genesis.spec.data_source import DataSource
 from genesis.spec.project import RestCatalog, SqlCatalog, Target
 from genesis.spec.types import Type
@@ -96,7 +97,7 @@ def warehouse_folder(root: Path, target: Target) -> Path | None:
     config = target.catalog.sql
     if config is None:
         return None
-    warehouse = _resolved(config.warehouse, root)
+    warehouse = resolve_references(config.warehouse, root)
     if re.match(r"[a-z0-9+.-]{2,}://", warehouse) and not warehouse.startswith("file://"):
         return None
     return (root / warehouse.removeprefix("file://")).resolve()
@@ -129,7 +130,7 @@ def change_log(catalog: Catalog, source: DataSource, root: Path) -> Table:
     """The change log of a data source: made if it is not there, with new columns added if it is."""
     identifier = table_identifier(source.table or "")
     schema = _log_schema(source)
-    with told_as_problem("the catalog"):
+    with told_as_problem(f"the table `{source.table}`"):
         table = _load(catalog, identifier) or _create(catalog, identifier, schema, root)
         return _evolved(table, source, schema)
 
@@ -152,7 +153,9 @@ def locked(root: Path, name: str) -> Iterator[None]:
     """One process of this machine at a time. The kernel frees the lock of a process that dies."""
     folder = root / STATE_FOLDER / "locks"
     _make_folder(folder)
-    with (folder / f"{quote(name, safe='')}.lock").open("w") as handle:
+    with told_as_problem(f"the folder `{folder}`"):
+        handle = (folder / f"{quote(name, safe='')}.lock").open("w")
+    with handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
@@ -184,7 +187,7 @@ def catalog_failed(what: str, error: BaseException) -> EngineError:
 def _sql_catalog(root: Path, target: Target, *, make: bool) -> Catalog:
     config = target.catalog.sql or SqlCatalog()
     folder = warehouse_folder(root, target)
-    warehouse = _location(folder) if folder else _resolved(config.warehouse, root)
+    warehouse = _location(folder) if folder else resolve_references(config.warehouse, root)
     url = _database(root, target)
     if _database_file(url):
         url = url.update_query_dict({"timeout": "60"})  # seconds to wait for another's commit
@@ -201,7 +204,9 @@ def _rest_catalog(root: Path, config: RestCatalog) -> Catalog:
     from pyiceberg.catalog.rest import RestCatalog as PyicebergRestCatalog
 
     settings = {"uri": config.uri, "warehouse": config.warehouse, "token": config.token}
-    given = {name: _resolved(text, root) for name, text in settings.items() if text is not None}
+    given = {
+        name: resolve_references(text, root) for name, text in settings.items() if text is not None
+    }
     with told_as_problem(f"the catalog `{given['uri']}`"):
         return PyicebergRestCatalog(config.name, **given)
 
@@ -210,7 +215,7 @@ def _database(root: Path, target: Target) -> URL:
     """The database with the catalog's tables; a relative SQLite file is below the project's root."""
     config = target.catalog.sql or SqlCatalog()
     with told_as_problem("`catalog.sql.uri`"):
-        url = make_url(_resolved(config.uri, root))
+        url = make_url(resolve_references(config.uri, root))
     if file := _database_file(url):
         return url.set(database=str((root / file).resolve()))
     return url
@@ -243,23 +248,6 @@ def _make_folder(folder: Path) -> None:
         raise EngineError(Problem("catalog-failed", message)) from error
 
 
-_REFERENCE = re.compile(r"\$\{(env|file):([^}]+)\}")
-
-
-def _resolved(text: str, root: Path) -> str:
-    """A setting with its references replaced by what they refer to."""
-
-    def value(match: re.Match[str]) -> str:
-        kind, name = match.groups()
-        try:
-            return os.environ[name] if kind == "env" else (root / name).read_text().strip()
-        except (KeyError, OSError) as error:
-            message = f"the catalog's settings refer to `{match.group()}`, which is not there"
-            raise EngineError(Problem("catalog-failed", message)) from error
-
-    return _REFERENCE.sub(value, text)
-
-
 def _load(catalog: Catalog, identifier: Identifier) -> Table | None:
     try:
         return catalog.load_table(identifier)
@@ -282,13 +270,12 @@ def _evolved(table: Table, source: DataSource, schema: Schema) -> Table:
     present = {field.name: field for field in table.schema().fields}
     wanted = {field.name: field for field in schema.fields}
     for name, field in wanted.items():
-        if name in _OWN_NAMES and name not in present:
-            raise _wrong_table(source, f"it is no change log, since it has no column `{name}`")
-        if field.required != (name in present and present[name].required):
-            raise _wrong_table(source, f"`{name}` is part of the key in one of them only")
-    if all(
-        name in present and present[name].field_type == wanted[name].field_type for name in wanted
-    ):
+        if field.required == (name in present and present[name].required):
+            continue
+        if name in _OWN_NAMES:
+            raise _wrong_table(source, f"it is no change log, since it has no required `{name}`")
+        raise _wrong_table(source, f"`{name}` is part of the key in one of them only")
+    if all(name in present and _same_type(present[name], wanted[name]) for name in wanted):
         return table
     try:
         with table.update_schema() as update:
@@ -296,6 +283,11 @@ def _evolved(table: Table, source: DataSource, schema: Schema) -> Table:
     except (ResolveError, ValidationError, ValueError) as error:
         raise _wrong_table(source, str(error)) from error
     return table
+
+
+def _same_type(present: NestedField, wanted: NestedField) -> bool:
+    # As text, since the items of lists have numbers of their own in every table.
+    return str(present.field_type) == str(wanted.field_type)
 
 
 def _wrong_table(source: DataSource, why: str) -> EngineError:

@@ -322,12 +322,13 @@ class _Rejects:
 
     def publish(self) -> None:
         """Put the file in its place; before the commit, so that no refused line is ever lost."""
-        if self._file is None:
-            self.path.unlink(missing_ok=True)
-            return
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._part.replace(self.path)
+        with told_as_problem(f"the file `{self.path}`"):
+            if self._file is None:
+                self.path.unlink(missing_ok=True)
+                return
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._part.replace(self.path)
 
     def __enter__(self) -> Self:
         return self

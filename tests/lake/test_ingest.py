@@ -331,6 +331,26 @@ def test_a_lost_race_is_run_again_with_positions_of_its_own(tmp_path: Path):
     assert len(files) == 3  # those of the lost races are gone
 
 
+def test_a_lost_race_reads_any_kind_of_file_again(tmp_path: Path):
+    """Here the faster one is another tool, which knows of no lock."""
+    pq.write_table(pa.table({"task_id": [1]}), tmp_path / "a.parquet")
+    (tmp_path / "b.gz").write_bytes(gzip.compress(b'{"task_id": 2}'))
+    races = []
+
+    def told(step: str) -> None:
+        if step == "commit" and not races:
+            races.append(step)
+            catalog = find_catalog(tmp_path, Target())
+            assert catalog is not None
+            with closing(catalog):
+                table = catalog.load_table("studio.tasks")
+                row = {"_op": "c", "_ts": NOW, "_pos": 1, "task_id": 9}
+                table.append(pa.Table.from_pylist([row], schema=table.schema().as_arrow()))
+
+    assert land(tmp_path, tmp_path / "a.parquet", tmp_path / "b.gz", told=told).landed == 2
+    assert landed(tmp_path, "_pos", "task_id") == [(1, 9), (2, 1), (3, 2)]
+
+
 INGESTING = [sys.executable, str(Path(__file__).with_name("ingesting.py"))]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime, time
@@ -223,6 +224,28 @@ def test_deleted_rows_are_left_to_pyiceberg(catalog: Catalog):
     snapshot = pinned(catalog)
     assert (snapshot.relation(), snapshot.files) == (None, ())
     assert snapshot.batches(["id"]).read_all().to_pylist() == [{"id": 1}, {"id": 3}]
+
+
+def test_duckdb_knows_about_how_long_a_table_is(catalog: Catalog):
+    """Or else it joins the wrong way round, at several times the memory."""
+    table = catalog.create_table(NAME, fields(old=LongType()))
+    for number in (1, 1_000, 1_000, 1_000):
+        append(table, *({"old": n} for n in range(number)))
+    with table.update_schema() as update:
+        update.rename_column("old", "new")
+    append(table, *({"new": n} for n in range(2_000)))
+    relation = pinned(catalog).relation()
+    assert relation is not None
+    (plan,) = duckdb.sql(f"EXPLAIN (FORMAT json) {relation.sql('duckdb')}").fetchall()
+    assert 4_000 <= sum(estimates(json.loads(plan[1]))) <= 8_000  # there are 5,001
+
+
+def estimates(nodes: list[dict[str, Any]]) -> Iterator[int]:
+    """How many rows a plan expects of each reading of files."""
+    for node in nodes:
+        if node["name"].strip() == "READ_PARQUET":
+            yield int(node["extra_info"]["Estimated Cardinality"])
+        yield from estimates(node["children"])
 
 
 def test_a_manifest_that_is_gone(catalog: Catalog, tmp_path: Path):
