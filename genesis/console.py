@@ -15,6 +15,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
+from urllib.parse import quote
 
 from genesis.errors import CODES, Location, Problem
 
@@ -27,7 +28,9 @@ def show_problems(problems: Iterable[Problem], *, root: Path | None = None) -> N
     """Tell problems to a person, on stderr; `root` is where the files they name are found."""
     colour = _has_colour(sys.stderr)
     told = tuple(problems)
-    files = {problem.at.file: _source(root or Path(), problem.at.file) for problem in told if problem.at}
+    files = {
+        problem.at.file: _source(root or Path(), problem.at.file) for problem in told if problem.at
+    }
     for problem in told:
         if problem.code == "clear-secret" and problem.at:
             _mask(files[problem.at.file], problem.at)
@@ -125,10 +128,13 @@ def _width(text: str) -> int:
 
 
 def _concise(problems: Sequence[Problem]) -> str:
-    return "\n".join(
-        str(problem).replace("\n  hint: ", " (") + (")" if problem.hint else "")
-        for problem in problems
-    )
+    lines = []
+    for problem in problems:
+        place = f"{problem.at}: " if problem.at else ""
+        kind = "warning: " if problem.severity == "warning" else ""
+        hint = f" ({problem.hint})" if problem.hint else ""
+        lines.append(f"{place}{kind}{problem.message} [{problem.code}]{hint}")
+    return "\n".join(lines)
 
 
 def _json(problems: Sequence[Problem]) -> str:
@@ -211,7 +217,7 @@ def _sarif_location(at: Location) -> dict[str, Any]:
         "endLine": at.end_line,
         "endColumn": at.end_column,
     }
-    return {"physicalLocation": {"artifactLocation": {"uri": at.file}, "region": region}}
+    return {"physicalLocation": {"artifactLocation": {"uri": quote(at.file)}, "region": region}}
 
 
 def table_text(

@@ -68,7 +68,9 @@ class Document:
             return _inside(self, nearest, offset, length)
         if place.style is None and path and path not in self.values and path[:-1] in self.values:
             return self._first_key(path[:-1])
-        if place.style == "" and place.start == place.end and nearest in self.keys:  # an empty value is nowhere
+        if (
+            place.style == "" and place.start == place.end and nearest in self.keys
+        ):  # an empty value is nowhere
             return _location(self.file, self.keys[nearest])
         return _location(self.file, place)
 
@@ -252,7 +254,9 @@ class _Builder:
 
     def _alias(self, event: Any, path: Path) -> Any:
         if event.anchor not in self._anchors:
-            message = f"`*{event.anchor}` repeats a value, and none before it is marked `&{event.anchor}`"
+            message = (
+                f"`*{event.anchor}` repeats a value, and none before it is marked `&{event.anchor}`"
+            )
             hint = did_you_mean(event.anchor, self._anchors) or "put text in quotes"
             self._tell("invalid-yaml", message, self._place(event), hint=hint)
             raise _Refused
@@ -298,7 +302,7 @@ class _Builder:
         index, line, column = start.index, start.line + 1, start.column + 1
         if self._text[index : index + 1] in ("&", "!"):
             value = _PROPERTIES.match(self._text, index, end.index)
-            at = _at("", self._text[index:end.index], value.end() - index)  # type: ignore[union-attr]
+            at = _at("", self._text[index : end.index], value.end() - index)  # type: ignore[union-attr]
             line, column = line + at.line - 1, at.column + (column - 1 if at.line == 1 else 0)
             index = value.end()  # type: ignore[union-attr]
         return Place(index, end.index, line, column, end.line + 1, end.column + 1, style)
@@ -500,9 +504,11 @@ def _positions(document: Document, path: Path) -> list[int]:
 def _literal_positions(source: str, value: str, start: int) -> list[int]:
     """Lines of a `|` block; how far they are indented is told by the value, which is not."""
     header, *lines = _LINE.findall(source)
-    first = next(line for line in [*value.split("\n"), ""] if line.strip(" "))
-    written = next(line for line in [*lines, ""] if line.strip(" \r\n"))
-    indent = len(written.rstrip("\r\n")) - len(first)
+    first = next((line for line in value.split("\n") if line.strip(" ")), None)
+    if first is None:
+        return []
+    written = next(line.rstrip("\r\n") for line in lines if line.strip(" \r\n"))
+    indent = len(written) - len(first)
     positions: list[int] = []
     at = start + len(header)
     for line in lines:

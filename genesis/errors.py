@@ -7,6 +7,7 @@ Nothing here states a place it does not know: a made-up line is worse than none.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -41,11 +42,23 @@ class Problem:
     def __post_init__(self) -> None:
         if self.code not in CODES:
             raise KeyError(f"undeclared problem code {self.code!r}")
+        object.__setattr__(self, "message", _one_line(self.message))
+        object.__setattr__(self, "hint", _one_line(self.hint) if self.hint else None)
 
     def __str__(self) -> str:
         place = f"{self.at}: " if self.at else ""
         hint = f"\n  hint: {self.hint}" if self.hint else ""
         return f"{place}{self.message} [{self.code}]{hint}"
+
+
+_BREAKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
+_WIDEST = 400  # characters of a message: a value in it may be as long as a file
+
+
+def _one_line(text: str) -> str:
+    """The text without what would break a log's line or speak to a terminal."""
+    line = _BREAKS.sub(" ", text).strip()
+    return line if len(line) <= _WIDEST else f"{line[:_WIDEST]}…"
 
 
 class Problems:
@@ -89,14 +102,18 @@ def _reading_order(problem: Problem) -> tuple[str, int, int, str, str]:
     return (*place, problem.code, problem.message)
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
+# Below it, difflib finds `age` in `tagline`.
+_LIKE = 0.65
+
+
+def nearest(name: str, known: Iterable[str], *, cutoff: float = _LIKE) -> str | None:
     """The known name that is most like this one, or nothing where none is near."""
-    return next(iter(difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)), None)
+    return next(iter(difflib.get_close_matches(name, sorted(known), n=1, cutoff=cutoff)), None)
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str | None:
+def did_you_mean(name: str, known: Iterable[str], *, cutoff: float = _LIKE) -> str | None:
     """The hint that names the nearest known name, or nothing where none is near."""
-    close = nearest(name, known)
+    close = nearest(name, known, cutoff=cutoff)
     return f"did you mean `{close}`?" if close else None
 
 
@@ -188,7 +205,6 @@ CODES: dict[str, str] = {
     "unknown-job": "a name is no job of its workflow",
     "unknown-type": "a name is no type",
     "unknown-timezone": "a name is no time zone",
-    "unknown-function": "a function is known to no engine",
     "unused-data-source": "nothing uses a data source",
     # definitions that contradict
     "wrong-join": "a join's keys or relationship do not fit its two sides",
@@ -214,7 +230,6 @@ CODES: dict[str, str] = {
     "limit-without-sort": "a limit without a sort keeps rows that mean nothing",
     "deprecated-field": "a deprecated field is used",
     "wrong-parameter": "a parameter's value is missing, of another type or not allowed",
-    "wrong-cron": "a schedule is not one",
     "not-supported": "the language has this, this version does not compile it yet",
     # the command line and the world
     "wrong-usage": "a command line does not make sense",
@@ -227,7 +242,6 @@ CODES: dict[str, str] = {
     "state-failed": "the run ledger cannot be used",
     "unknown-plugin": "no plug-in of that kind has the name",
     "wrong-batch": "a batch of events cannot be taken",
-    "rejected-events": "some events were refused",
     # trackers
     "empty-result": "the report has no rows and the tracker has",
     "too-many-deletes": "a refresh would delete more rows than allowed",
@@ -240,5 +254,4 @@ CODES: dict[str, str] = {
     "tracker-changed": "the tracker changed while it was being refreshed",
     "tracker-too-large": "the tracker does not fit its place",
     "held-change": "a change waits for a person",
-    "rejected-rows": "the sink refused some rows",
 }

@@ -30,7 +30,9 @@ _ENTRIES: dict[str, type[Located]] = {"formatters": Formatter, "templates": Temp
 
 def file_name(file: Path, root: Path) -> str:
     """A file's name in messages: relative to the project's root, with slashes."""
-    return Path(os.path.relpath(file.resolve(), root.resolve())).as_posix()
+    # A link goes by its own name; `Path.resolve` fails where links lead in a circle.
+    place = Path(os.path.realpath(file.parent), file.name)
+    return Path(os.path.relpath(place, os.path.realpath(root))).as_posix()
 
 
 def find_root(start: Path) -> Path | None:
@@ -75,28 +77,30 @@ class _Loader:
         self._problems = problems
         self._found: dict[str, dict[str, Located]] = {}
         self._broken: set[tuple[str, str]] = set()
-        self._read: set[Path] = set()
+        self._read: set[str] = set()
 
     def settings(self) -> ProjectFile:
         file = self._root / PROJECT_FILE
         if not file.is_file():
             return ProjectFile()
-        before = len(self._problems.errors)
-        documents = self._documents(file)
-        found = read_model(ProjectFile, documents[0], self._problems) if documents else None
+        told = Problems()
+        documents = self._documents(file, told)
+        found = read_model(ProjectFile, documents[0], told) if documents else None
         for more in documents[1:]:
             message = f"`{PROJECT_FILE}` is one document"
             hint = "definitions stand in files of their own"
-            self._problems.add("unknown-document", message, more.locate(), hint=hint)
-        if len(self._problems.errors) > before:
+            told.add("unknown-document", message, more.locate(), hint=hint)
+        self._problems.extend(told.errors)  # an empty one is fine: every key has a default
+        if told.errors:
             self._broken.add(SETTINGS)
         return found or ProjectFile()
 
     def read(self, file: Path) -> None:
-        if file.resolve() in self._read:
+        real = os.path.realpath(file)
+        if real in self._read:
             return
-        self._read.add(file.resolve())
-        for document in self._documents(file):
+        self._read.add(real)
+        for document in self._documents(file, self._problems):
             self._take(document)
 
     def project(self, settings: ProjectFile) -> Project:
@@ -113,19 +117,19 @@ class _Loader:
             broken=frozenset(self._broken),
         )
 
-    def _documents(self, file: Path) -> list[Document]:
+    def _documents(self, file: Path, problems: Problems) -> list[Document]:
         name = file_name(file, self._root)
         try:
             with file.open("rb") as stream:
                 content = stream.read(MAX_BYTES)
         except OSError as error:
             message = f"the file cannot be read: {error.strerror}"
-            self._problems.add("unreadable-file", message, Location(name, 1, 1, 1, 1))
-            self._broken |= {(model.kind, file.stem) for model in _DEFINITIONS}
+            problems.add("unreadable-file", message, Location(name, 1, 1, 1, 1))
+            self._guess_broken(name)
             return []
-        before = len(self._problems)
-        documents = read_documents(name, content, self._problems)
-        if len(self._problems) > before:
+        before = len(problems)
+        documents = read_documents(name, content, problems)
+        if len(problems) > before:
             self._broken |= set(_names_in(content.decode("utf-8", "replace")))
         return documents
 
@@ -153,25 +157,31 @@ class _Loader:
 
     def _tell_unknown(self, kind: str, document: Document) -> None:
         known = [*(model.kind for model in _DEFINITIONS), *_ENTRIES]
-        meant = next((key for key in document.data if key in known), None)
-        if meant is not None:
-            message, hint = f"`{meant}` is not the first key", "move it to the top of its document"
-            self._problems.add(
-                "unknown-document", message, document.locate_key(meant), hint=hint
-            )
-            self._mark_broken(meant, document.data[meant])
+        later = next((key for key in document.data if key in known), None)
+        close = nearest(kind, known, cutoff=0.8 if later else 0.6)
+        if later and not close:
+            message, hint = f"`{later}` is not the first key", "move it to the top of its document"
+            self._problems.add("unknown-document", message, document.locate_key(later), hint=hint)
+            self._mark_broken(later, document.data[later])
             return
-        close = nearest(kind, known)
         hint = f"did you mean `{close}`?" if close else _first_keys()
         message = f"`{kind}` is no kind of definition"
         self._problems.add("unknown-document", message, document.locate_key(kind), hint=hint)
         if close:
             self._mark_broken(close, document.data[kind])
+        else:
+            self._guess_broken(document.file)
+
+    def _guess_broken(self, file: str) -> None:
+        """Most files are called as what they define."""
+        self._broken |= {(model.kind, Path(file).stem) for model in _DEFINITIONS}
 
     def _mark_broken(self, kind: str, names: object) -> None:
         """Remember that a name, or the keys of a mapping, are defined, though not how."""
         if isinstance(names, str | dict):
-            self._broken |= {(kind, name) for name in ([names] if isinstance(names, str) else names)}
+            self._broken |= {
+                (kind, name) for name in ([names] if isinstance(names, str) else names)
+            }
 
     def _take_definition(self, model: type[Definition], document: Document) -> None:
         definition = read_definition(model, document, self._problems)

@@ -8,7 +8,9 @@ command line, 70 a bug of ours, 75 try again, 130 interrupted.
 from __future__ import annotations
 
 import importlib
+import io
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -18,9 +20,9 @@ from typing import Any
 
 import click
 
-from genesis.errors import GenesisError
+from genesis.errors import GenesisError, Problem, UsageError, did_you_mean
 
-BUG, INTERRUPTED, WRONG_USAGE = 70, 130, 64
+BUG, INTERRUPTED = 70, 130
 
 _COMMANDS = {
     "init": "start a project, or a demo of one",
@@ -52,22 +54,31 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """The command's result; problems are told with excerpts of the project's files."""
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            sys.stdout.flush()
         except GenesisError as error:
             from genesis.console import show_problems
 
             show_problems(error.problems, root=ctx.obj.shown_root if ctx.obj else None)
             return error.exit_code
+        except BrokenPipeError:  # `genesis compile x | head`: the reader has what it wanted
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        except OSError as error:
+            from genesis.console import show_problems
+
+            message = f"`{error.filename}` cannot be used: {str(error.strerror).lower()}"
+            show_problems([Problem("unreadable-file", message)])
+            return GenesisError.exit_code
+        return result
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        from genesis.errors import did_you_mean
-
         name = args[0] if args else ""
         if name and name not in _COMMANDS and not name.startswith("-"):
-            hint = did_you_mean(name, _COMMANDS)
-            raise click.UsageError(f"no command `{name}`" + (f", {hint}" if hint else ""), ctx)
+            hint = did_you_mean(name, _COMMANDS) or "`genesis --help` lists them"
+            raise UsageError(Problem("wrong-usage", f"there is no command `{name}`", hint=hint))
         return super().resolve_command(ctx, args)
 
 
@@ -104,27 +115,40 @@ def genesis(context: click.Context, folder: Path | None, target: str | None) -> 
 
 def run_command(arguments: Sequence[str]) -> int:
     """The exit code of a command line; whatever goes wrong is told on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        # A name that the terminal's encoding lacks is no reason to fail.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         result = genesis.main(list(arguments), prog_name="genesis", standalone_mode=False)
     except click.exceptions.Exit as leave:
         return leave.exit_code
-    except click.UsageError as error:
-        click.echo(f"error: {error.format_message()}", err=True)
-        if error.ctx is not None:
-            click.echo(f"hint: {error.ctx.command_path} --help", err=True)
-        return WRONG_USAGE
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return UsageError.exit_code
     except click.ClickException as error:
-        click.echo(f"error: {error.format_message()}", err=True)
-        return WRONG_USAGE
+        _tell_wrong_usage(error)
+        return UsageError.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         return INTERRUPTED
-    except BrokenPipeError:  # `genesis compile x | head`: the reader has what it wanted
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception as error:  # noqa: BLE001  (the last door: a bug is told as one)
         return _tell_bug(error)
     return result if isinstance(result, int) else 0
+
+
+def _tell_wrong_usage(error: click.ClickException) -> None:
+    """Tell what click refuses as any other problem is told."""
+    from genesis.console import show_problems
+
+    said = error.format_message().rstrip(".")
+    message = re.sub(r"'([^']*)'", r"`\1`", said[:1].lower() + said[1:])
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    hint = f"`{context.command_path if context else 'genesis'} --help` shows what it takes"
+    if isinstance(error, click.NoSuchOption):
+        message = f"there is no option `{error.option_name}`"
+        hint = did_you_mean(error.option_name, error.possibilities or ()) or hint
+    show_problems([Problem("wrong-usage", message, hint=hint)])
 
 
 def _tell_bug(error: Exception) -> int:

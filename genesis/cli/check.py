@@ -9,6 +9,7 @@ import click
 from genesis.cli.session import Session, definitions_option, inputs_option
 from genesis.console import FORMATS, show_problems, write_problems
 from genesis.errors import Problem, Problems, UsageError
+from genesis.load import file_name
 
 FAILED = 2
 
@@ -42,15 +43,22 @@ def command(
     from genesis.compile.check import check_project
 
     problems = Problems()
-    project = session.load(problems, definitions, inputs)
+    project = session.read(problems, definitions, inputs)
     check_project(project, problems)
     told = _within(paths, problems, session)
     if format_ == "full":
         show_problems(told, root=session.shown_root)
-        counts = f"{len(project.data_sources)} data sources, {len(project.inputs)} inputs, {len(project.workflows)} workflows"
-        click.echo(
-            f"checked {counts}: {_count(told, 'error')}, {_count(told, 'warning')}", err=True
+        read = {
+            "data source": project.data_sources,
+            "input": project.inputs,
+            "workflow": project.workflows,
+        }
+        counts = ", ".join(_counted(len(names), kind) for kind, names in read.items())
+        found = ", ".join(
+            _counted(sum(problem.severity == severity for problem in told), severity)
+            for severity in ("error", "warning")
         )
+        click.echo(f"checked {counts}: {found}", err=True)
     else:
         write_problems(told, format_)
     return FAILED if any(problem.severity == "error" for problem in told) else 0
@@ -59,26 +67,24 @@ def command(
 def _within(paths: tuple[Path, ...], problems: Problems, session: Session) -> tuple[Problem, ...]:
     if not paths:
         return tuple(problems)
-    root = (session.folder or session.root).resolve()
     wanted = []
     for path in paths:
         if not path.exists():
             raise UsageError(Problem("unreadable-file", f"`{path}` does not exist"))
-        try:
-            wanted.append(path.resolve().relative_to(root).as_posix())
-        except ValueError:
-            raise UsageError(Problem("wrong-usage", f"`{path}` is not in the project")) from None
+        name = file_name(path, session.shown_root)
+        if name.split("/")[0] == "..":
+            raise UsageError(Problem("wrong-usage", f"`{path}` is not in the project"))
+        wanted.append(name)
     return tuple(
         problem
         for problem in problems
-        if problem.at
-        and any(
-            problem.at.file == name or problem.at.file.startswith(f"{name}/") or name == "."
-            for name in wanted
-        )
+        if problem.at and any(_is_within(problem.at.file, name) for name in wanted)
     )
 
 
-def _count(problems: tuple[Problem, ...], severity: str) -> str:
-    number = sum(problem.severity == severity for problem in problems)
-    return f"{number} {severity}{'' if number == 1 else 's'}"
+def _is_within(file: str, folder: str) -> bool:
+    return folder in (".", file) or file.startswith(f"{folder}/")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -69,34 +69,47 @@ def command(
 
     if bool(names) == everything:
         raise UsageError(Problem("wrong-usage", "name at least one INPUT, or `--all`"))
+    moment = parse_as_of(as_of)
+    run = Run(parse_parameters(pairs), moment=moment, as_of=moment is not None, render=render)
     problems = Problems()
-    root = session.folder or Path.cwd()
     loaded_inputs = inputs or tuple(
         Path(name) for name in names if definitions and Path(name).is_file()
     )
     project = session.load(problems, definitions, loaded_inputs)
-    root = Path.cwd() if definitions or inputs else session.root
-    picked = list(project.inputs) if everything else pick_inputs(project, names, root, problems)
+    picked = (
+        list(project.inputs)
+        if everything
+        else pick_inputs(project, names, session.shown_root, problems)
+    )
     dialect = dialect or session.target(project)[1].engine.kind
-    moment = parse_as_of(as_of)
-    run = Run(parse_parameters(pairs), moment=moment, as_of=moment is not None, render=render)
+    # What is broken and was not asked for stops nothing; of everything, it was asked for.
+    found = Problems(problems if everything else ())
     texts: dict[str, str] = {}
     for name in picked:
         try:
             texts[name] = compile_input(project, name, dialect, run).sql
         except DefinitionError as error:
-            problems.extend(error.problems)
+            found.extend(error.problems)
     _write(texts, out)
-    problems.raise_errors()
+    found.raise_errors()
 
 
 def _write(texts: dict[str, str], out: Path | None) -> None:
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        for name, sql in texts.items():
-            (out / f"{name}.sql").write_text(sql + "\n", encoding="utf-8")
-            click.echo(out / f"{name}.sql", err=True)
+        try:
+            _write_files(texts, out)
+        except OSError as error:
+            message = f"cannot write to `{out}`: {(error.strerror or str(error)).lower()}"
+            raise UsageError(Problem("wrong-usage", message)) from error
     elif len(texts) == 1:
         click.echo(next(iter(texts.values())))
-    else:
+    elif texts:
         click.echo("\n\n".join(f"-- {name}\n{sql};" for name, sql in texts.items()))
+
+
+def _write_files(texts: dict[str, str], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, sql in texts.items():
+        file = folder / f"{name}.sql"
+        file.write_text(f"{sql}\n", encoding="utf-8")
+        click.echo(file, err=True)

@@ -20,8 +20,12 @@ IN_PART = 1
 
 @click.command("ingest")
 @click.argument("data_source")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...|-")
-@click.option("--batch", metavar="ID", help="The batch's idempotency id; by default a hash of its content.")
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...|-"
+)
+@click.option(
+    "--batch", metavar="ID", help="The batch's idempotency id; by default a hash of its content."
+)
 @click.pass_obj
 def command(session: Session, data_source: str, files: tuple[Path, ...], batch: str | None) -> int:
     """Take change events (JSON lines, Debezium envelopes, Parquet) into the lake.
@@ -45,7 +49,9 @@ def command(session: Session, data_source: str, files: tuple[Path, ...], batch: 
         if ("data_source", data_source) in project.broken:
             raise DefinitionError(problems.errors)
         hint = did_you_mean(data_source, project.data_sources)
-        raise DefinitionError(Problem("unknown-data-source", f"unknown data source `{data_source}`", hint=hint))
+        raise DefinitionError(
+            Problem("unknown-data-source", f"unknown data source `{data_source}`", hint=hint)
+        )
     _, target = session.target(project)
     landing = ingest(
         source,
@@ -62,9 +68,16 @@ def command(session: Session, data_source: str, files: tuple[Path, ...], batch: 
 
 def _tell(landing: Landing, root: Path) -> None:
     if landing.already_landed:
-        click.echo(f"{landing.data_source}: batch {landing.batch} has landed before; nothing to do", err=True)
+        click.echo(
+            f"{landing.data_source}: batch {landing.batch} has landed before; nothing to do",
+            err=True,
+        )
         return
-    click.echo(f"{landing.data_source}: {landing.landed:,} events landed, {landing.rejected:,} rejected", err=True)
+    events = "event" if landing.landed == 1 else "events"
+    click.echo(
+        f"{landing.data_source}: {landing.landed:,} {events} landed, {landing.rejected:,} rejected",
+        err=True,
+    )
     if landing.ignored:
         click.echo(f"  no column for: {', '.join(landing.ignored)}", err=True)
     if landing.rejects is not None and landing.rejected:

@@ -12,7 +12,9 @@ from genesis.errors import Problem, UsageError
 
 @click.command("init")
 @click.argument("folder", type=click.Path(path_type=Path), default=Path(), metavar="[DIR]")
-@click.option("--demo", is_flag=True, help="The studio: 11 data sources, 11 trackers, 200,000 change events.")
+@click.option(
+    "--demo", is_flag=True, help="The studio: 11 data sources, 11 trackers, 200,000 change events."
+)
 def command(folder: Path, demo: bool) -> None:
     """Start a project in DIR, by default here; nothing that stands there is overwritten.
 
@@ -23,13 +25,18 @@ def command(folder: Path, demo: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise UsageError(Problem("folder-not-empty", f"`{folder}` is a file"))
     if folder.is_dir() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
-        hint = "name a new folder: `genesis init --demo studio`"
-        raise UsageError(Problem("folder-not-empty", f"`{folder.resolve()}` is not empty", hint=hint))
+        hint = f"name a new folder: `genesis init {'--demo studio' if demo else 'trackers'}`"
+        raise UsageError(
+            Problem("folder-not-empty", f"`{folder.resolve()}` is not empty", hint=hint)
+        )
     where = "" if folder == Path() else f"-C {folder} "
     if demo:
         _write_studio(folder)
         click.echo(f"the studio is in {folder.resolve()}; try it:", err=True)
-        click.echo(f"  python -m genesis.demo {folder}    # its whole story: ingest, refresh, annotate, refresh", err=True)
+        click.echo(
+            f"  python -m genesis.demo {folder}    # its whole story: ingest, refresh, annotate, refresh",
+            err=True,
+        )
     else:
         _write_starter(folder)
         click.echo(f"a project is in {folder.resolve()}; try it:", err=True)

@@ -75,13 +75,6 @@ def command(
     from genesis.compile.run import Run
     from genesis.plugins import find_plugin
 
-    problems = Problems()
-    project = session.load(problems, definitions, inputs)
-    root = session.shown_root.resolve()
-    picked = pick_inputs(project, [name], root, problems)
-    if len(picked) != 1:
-        raise UsageError(Problem("wrong-usage", f"`{name}` holds {len(picked)} inputs: name one"))
-    _, target = session.target(project)
     as_of_moment = parse_as_of(as_of)
     run = Run(
         parse_parameters(pairs),
@@ -90,6 +83,13 @@ def command(
         limit=rows or None,
         staged=True,
     )
+    problems = Problems()
+    project = session.load(problems, definitions, inputs)
+    root = session.shown_root.resolve()
+    picked = pick_inputs(project, [name], root, problems)
+    if len(picked) != 1:
+        raise UsageError(Problem("wrong-usage", f"`{name}` holds {len(picked)} inputs: name one"))
+    _, target = session.target(project)
     statement = compile_input(project, picked[0], target.engine.kind, run)
     engine = find_plugin("engines", target.engine.kind)
     with engine(root, target) as opened:

@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from genesis.errors import DefinitionError, Problem, Problems, UsageError, did_you_mean
-from genesis.load import find_root, load_files, load_project, require_root
-from genesis.spec.project import Project, Target
+from genesis.load import file_name, find_root, load_files, load_project, require_root
+from genesis.spec.project import SETTINGS, Project, Target
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,21 @@ class Session:
     def load(
         self, problems: Problems, definitions: Sequence[Path] = (), inputs: Sequence[Path] = ()
     ) -> Project:
+        """The project, as `read`; refused where its settings are broken, since all else rests on them."""
+        project = self.read(problems, definitions, inputs)
+        if SETTINGS in project.broken:
+            raise DefinitionError(problems.errors)
+        return project
+
+    def read(
+        self, problems: Problems, definitions: Sequence[Path] = (), inputs: Sequence[Path] = ()
+    ) -> Project:
         """The project; or, where files are named, just what they define."""
         if definitions or inputs:
             for path in (*definitions, *inputs):
                 if not path.exists():
                     raise UsageError(Problem("unreadable-file", f"`{path}` does not exist"))
-            root = self.folder or find_root(Path.cwd()) or Path.cwd()
-            return load_files(root.resolve(), [*definitions, *inputs], problems)
+            return load_files(self.shown_root.resolve(), [*definitions, *inputs], problems)
         return load_project(self.root, problems)
 
     def target(self, project: Project) -> tuple[str, Target]:
@@ -81,20 +89,13 @@ def pick_inputs(
 
 
 def _inputs_in(project: Project, name: str, root: Path) -> list[str]:
-    wanted = _relative(name, root)
-    return [found.name for found in project.inputs.values() if found.file in (wanted, name)]
+    file = file_name(Path(name), root)
+    return [found.name for found in project.inputs.values() if found.file == file]
 
 
 def _is_broken_file(name: str, root: Path, problems: Problems) -> bool:
-    wanted = _relative(name, root)
-    return any(problem.at and problem.at.file in (wanted, name) for problem in problems.errors)
-
-
-def _relative(name: str, root: Path) -> str:
-    try:
-        return Path(name).resolve().relative_to(root.resolve()).as_posix()
-    except ValueError:
-        return Path(name).as_posix()
+    file = file_name(Path(name), root)
+    return any(problem.at and problem.at.file == file for problem in problems.errors)
 
 
 def parse_parameters(pairs: Iterable[str]) -> dict[str, str]:
@@ -116,7 +117,7 @@ def parse_as_of(text: str | None) -> datetime | None:
         return None
     try:
         return parse_moment(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         hint = "for example `2026-11-23`, `2026-11-23T09:30:00Z`"
         raise UsageError(
             Problem("wrong-usage", f"`--as-of {text}` is no moment", hint=hint)

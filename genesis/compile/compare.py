@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -11,48 +12,65 @@ from typing import Any
 from sqlglot import exp
 
 from genesis.compile.expression import Fragment
+from genesis.compile.functions import own
 from genesis.compile.infer import is_nullable, to_sql, type_of, typed
+from genesis.compile.scope import is_broken
 from genesis.errors import Problems, did_you_mean
 from genesis.spec.types import DATE, STRING, TIME, TIMESTAMP, TIMESTAMPTZ, Type
 
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ)
+_VALUES, _PARAMETER = "genesis_values", "genesis_parameter"
 
 
 def typed_literal(value: Any, type_: Type) -> exp.Expr:
     """A value as SQL of a type; raises `ValueError` where it is none of that type."""
     if value is None:
         return typed(exp.Cast(this=exp.Null(), to=to_sql(type_)), type_)
+    if type_.name not in _LITERALS:
+        raise ValueError(value)
     return typed(_LITERALS[type_.name](value, type_), type_, nullable=False)
 
 
 def _string(value: Any, _: Type) -> exp.Expr:
-    return exp.Literal.string(str(value))
+    return exp.Literal.string(value if isinstance(value, str) else str(value))
 
 
 def _integer(value: Any, type_: Type) -> exp.Expr:
-    if (
-        isinstance(value, bool)
-        or not -(2**63) <= int(value) < 2**63
-        or (isinstance(value, float) and value != int(value))
-    ):
+    number = _decimal_of(value)
+    if number != number.to_integral_value() or not -(2**63) <= number < 2**63:
         raise ValueError(value)
-    return _number(str(int(value)), type_)
+    return _number(str(int(number)), type_)
 
 
 def _decimal(value: Any, type_: Type) -> exp.Expr:
-    try:
-        number = Decimal(str(value))
-    except InvalidOperation:
-        raise ValueError(value) from None
-    if isinstance(value, bool) or not number.is_finite():
+    number = _decimal_of(value)
+    if abs(number) >= Decimal(10) ** (type_.precision - type_.scale):
         raise ValueError(value)
     return exp.Cast(this=exp.Literal.string(f"{number:f}"), to=to_sql(type_))
 
 
 def _float(value: Any, type_: Type) -> exp.Expr:
-    if isinstance(value, bool) or not math.isfinite(float(value)):
+    number = float(_decimal_of(value))
+    if not math.isfinite(number):
         raise ValueError(value)
-    return exp.Cast(this=exp.Literal.string(repr(float(value))), to=to_sql(type_))
+    return exp.Cast(this=exp.Literal.string(repr(number)), to=to_sql(type_))
+
+
+def _decimal_of(value: Any) -> Decimal:
+    """A finite number, as it is written; raises `ValueError` for what is none."""
+    try:
+        number = Decimal(str(value).strip())
+    except InvalidOperation:
+        raise ValueError(value) from None
+    # Python reads `1_000` as a number, and `1e999999` as one that nothing holds.
+    if (
+        isinstance(value, bool)
+        or "_" in str(value)
+        or not number.is_finite()
+        or abs(number.adjusted()) > 400
+    ):
+        raise ValueError(value)
+    return number
 
 
 def _number(text: str, _: Type) -> exp.Expr:
@@ -74,9 +92,10 @@ def _date(value: Any, type_: Type) -> exp.Expr:
 
 
 def _time(value: Any, type_: Type) -> exp.Expr:
-    return exp.Cast(
-        this=exp.Literal.string(time.fromisoformat(str(value)).isoformat()), to=to_sql(type_)
-    )
+    moment = time.fromisoformat(str(value))
+    if moment.tzinfo is not None:
+        raise ValueError(value)
+    return exp.Cast(this=exp.Literal.string(moment.isoformat()), to=to_sql(type_))
 
 
 def _timestamp(value: Any, type_: Type) -> exp.Expr:
@@ -99,7 +118,6 @@ def timestamp_literal(moment: datetime, type_: Type) -> exp.Expr:
 
 _LITERALS: dict[str, Callable[[Any, Type], exp.Expr]] = {
     "string": _string,
-    "json": _string,
     "integer": _integer,
     "decimal": _decimal,
     "float": _float,
@@ -111,61 +129,142 @@ _LITERALS: dict[str, Callable[[Any, Type], exp.Expr]] = {
 }
 
 
-def check_comparison(
-    node: exp.Expr, fragment: Fragment, problems: Problems, *, in_filter: bool
-) -> exp.Expr:
-    """The node with its literals of the type they are compared with; any other node as it is."""
-    if isinstance(node, _COMPARISONS):
-        left, right = node.this, node.expression
-        node.set("expression", _fit(right, left, fragment, problems))
-        node.set("this", _fit(left, right, fragment, problems))
-        if isinstance(node, exp.NEQ) and in_filter:
-            _warn_of_nulls(left, right, "<>", fragment, problems)
-    elif isinstance(node, exp.In) and node.expressions:
-        node.set(
-            "expressions",
-            [_fit(value, node.this, fragment, problems) for value in node.expressions],
-        )
-    elif isinstance(node, exp.Between):
-        for key in ("low", "high"):
-            node.set(key, _fit(node.args[key], node.this, fragment, problems))
-    elif isinstance(node, exp.Not) and isinstance(node.this, exp.In) and in_filter:
-        _warn_of_nulls(node.this.this, None, "not in", fragment, problems)
+def parameter_literal(value: Any, type_: Type) -> exp.Expr:
+    """A parameter's value: of the parameter's own type, whatever it is compared with."""
+    node = typed_literal(value, type_)
+    node.meta[_PARAMETER] = True
     return node
 
 
-def _fit(value: exp.Expr, other: exp.Expr, fragment: Fragment, problems: Problems) -> exp.Expr:
-    """A literal as the type of what it is compared with."""
-    wanted, given = type_of(other), type_of(value)
-    if wanted is None or given is None or isinstance(other, exp.Literal):
-        return value
-    plain = _plain_value(value)
-    if plain is None:
-        if not _comparable(given, wanted):
-            problems.add(
-                "wrong-literal",
-                f"{given} is compared with {wanted}",
-                fragment.place(value),
-                hint="`cast(... as ...)` makes them one type",
+def allow_values(node: exp.Expr, values: tuple[Any, ...] | None) -> exp.Expr:
+    """The node, knowing the only values that it may have."""
+    if values is not None:
+        node.meta[_VALUES] = values
+    return node
+
+
+def check_comparison(
+    node: exp.Expr, written: exp.Expr, fragment: Fragment, problems: Problems, *, in_filter: bool
+) -> None:
+    """Give the literals of a bound node the type that they are compared with.
+
+    `written` is the same node as the fragment has it, whose tokens have places.
+    """
+    compare = _Comparison(fragment, problems)
+    match node:
+        case exp.Nullif():
+            compare.both(node, written)
+        case exp.In():
+            compare.each(node.this, zip(node.expressions, written.expressions, strict=True))
+        case exp.Between():
+            compare.each(
+                node.this, ((node.args[key], written.args[key]) for key in ("low", "high"))
             )
-        return value
-    at = fragment.place(value)
-    allowed = other.meta.get("genesis_values")
-    if allowed is not None and plain not in allowed:
-        listed = ", ".join(f"`{choice}`" for choice in allowed)
-        hint: str | None = did_you_mean(str(plain), map(str, allowed)) or f"one of {listed}"
-        problems.add("wrong-literal", f"`{plain}` is none of the field's values", at, hint=hint)
-        return value
-    if wanted == given or (wanted.is_number and given.is_number):
-        return value
+        case exp.Case() if node.this:
+            cases = zip(node.args["ifs"], written.args["ifs"], strict=True)
+            compare.each(node.this, ((one.this, as_written.this) for one, as_written in cases))
+        case exp.Not(this=exp.In() as inner) if in_filter:
+            compare.warn_of_nulls([inner.this], "not in", written)
+        case _ if isinstance(node, _COMPARISONS):
+            compare.both(node, written)
+            if isinstance(node, exp.NEQ) and in_filter:
+                compare.warn_of_nulls([node.this, node.expression], "<>", written)
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    fragment: Fragment
+    problems: Problems
+
+    def both(self, node: exp.Expr, written: exp.Expr) -> None:
+        """Fit the two sides of a node to one another."""
+        left, right = node.this, node.expression
+        if isinstance(right, exp.Null) and not is_broken(right) and not _is_null_safe(node):
+            message, hint = "a comparison with NULL is never true", "`is null` asks for NULL"
+            at = self.fragment.place(written)
+            self.problems.warn("nullable-comparison", message, at, hint=hint)
+        if plain_value(left) is None and plain_value(right) is None:
+            if type_of(left) == TIMESTAMP and type_of(right) == TIMESTAMPTZ:
+                node.set("this", as_instant(left))
+            self._pair(right, written.expression, left)
+        else:
+            self._literal(right, written.expression, left)
+            self._literal(left, written.this, right)
+
+    def each(self, one: exp.Expr, others: Iterable[tuple[exp.Expr, exp.Expr]]) -> None:
+        """Fit several values to the one they are compared with."""
+        for value, written in others:
+            if plain_value(value) is None:
+                self._pair(value, written, one)
+            else:
+                self._literal(value, written, one)
+
+    def _pair(self, value: exp.Expr, written: exp.Expr, other: exp.Expr) -> None:
+        """Two values that are no literals are of comparable types."""
+        given, wanted = type_of(value), type_of(other)
+        if given is None or wanted is None or _comparable(given, wanted):
+            return
+        if given == TIMESTAMP and wanted == TIMESTAMPTZ:
+            value.replace(as_instant(value.copy()))
+            return
+        message = f"{given} is compared with {wanted}"
+        hint = "`cast(... as ...)` makes them one type"
+        if {given, wanted} == {DATE, TIMESTAMPTZ}:
+            hint = "`local_date(...)` is the day of an instant"
+        self.problems.add("wrong-literal", message, self.fragment.place(written), hint=hint)
+
+    def _literal(self, value: exp.Expr, written: exp.Expr, other: exp.Expr) -> None:
+        """A literal is one of the other side's type, and of its allowed values."""
+        plain, wanted, given = plain_value(value), type_of(other), type_of(value)
+        if plain is None or wanted is None or given is None or isinstance(other, exp.Literal):
+            return
+        at = self.fragment.place(written)
+        allowed = other.meta.get(_VALUES)
+        if allowed is not None and plain not in allowed:
+            listed = ", ".join(f"`{choice}`" for choice in allowed)
+            hint: str | None = did_you_mean(str(plain), map(str, allowed)) or f"one of {listed}"
+            message = f"`{plain}` is none of the field's values"
+            self.problems.add("wrong-literal", message, at, hint=hint)
+            return
+        if wanted == given or (wanted.is_number and given.is_number):
+            return
+        fitting = literal_of(plain, wanted)
+        if fitting is not None:
+            value.replace(fitting)
+            return
+        hint = f"write `'{plain}'`" if wanted == STRING else _EXAMPLES.get(wanted.name)
+        self.problems.add("wrong-literal", f"`{plain}` is no {wanted}", at, hint=hint)
+
+    def warn_of_nulls(self, sides: list[exp.Expr], operator: str, written: exp.Expr) -> None:
+        if any(map(is_broken, sides)) or not any(map(is_nullable, sides)):
+            return
+        message = f"`{operator}` drops the rows in which the value is NULL"
+        hint = (
+            "`is distinct from` keeps them"
+            if operator == "<>"
+            else "add `or ... is null` to keep them; `nullable: false` on the field says that there are none"
+        )
+        at = self.fragment.place(written)
+        self.problems.warn("nullable-comparison", message, at, hint=hint)
+
+
+def _is_null_safe(node: exp.Expr) -> bool:
+    return isinstance(node, exp.NullSafeEQ | exp.NullSafeNEQ)
+
+
+def as_instant(value: exp.Expr) -> exp.Expr:
+    """A timestamp without zone as the instant it is in UTC, whatever zone an engine's session has."""
+    return typed(own("instant", value), TIMESTAMPTZ, nullable=is_nullable(value))
+
+
+def literal_of(plain: Any, wanted: Type) -> exp.Expr | None:
+    """A plain value as a literal of a type, or `None` where it is written as none of that type."""
+    if isinstance(plain, str) != (wanted in (STRING, DATE, TIME, TIMESTAMP, TIMESTAMPTZ)):
+        return None
     try:
-        if isinstance(plain, str) != (wanted in (STRING, DATE, TIME, TIMESTAMP, TIMESTAMPTZ)):
-            raise ValueError(plain)
         return typed_literal(plain, wanted)
     except ValueError:
-        hint = f"write `'{plain}'`" if wanted == STRING else _EXAMPLES.get(wanted.name)
-        problems.add("wrong-literal", f"`{plain}` is no {wanted}", at, hint=hint)
-        return value
+        return None
 
 
 _EXAMPLES = {
@@ -180,8 +279,10 @@ _EXAMPLES = {
 }
 
 
-def _plain_value(node: exp.Expr) -> str | int | float | bool | None:
+def plain_value(node: exp.Expr) -> str | int | float | bool | None:
     """The value of a literal, or `None` where the node is none."""
+    if _PARAMETER in node.meta:
+        return None
     match node:
         case exp.Literal():
             if node.is_string:
@@ -190,23 +291,11 @@ def _plain_value(node: exp.Expr) -> str | int | float | bool | None:
         case exp.Boolean():
             return bool(node.this)
         case exp.Neg(this=exp.Literal() as inner) if not inner.is_string:
-            return -float(inner.name)
+            return -(int(inner.name) if inner.name.isdigit() else float(inner.name))
     return None
 
 
 def _comparable(left: Type, right: Type) -> bool:
-    return left == right or (left.is_number and right.is_number) or (left.is_time and right.is_time)
-
-
-def _warn_of_nulls(
-    left: exp.Expr, right: exp.Expr | None, operator: str, fragment: Fragment, problems: Problems
-) -> None:
-    if not is_nullable(left) and (right is None or not is_nullable(right)):
-        return
-    message = f"`{operator}` drops the rows in which the value is NULL"
-    hint = (
-        "`is distinct from` keeps them"
-        if operator == "<>"
-        else "add `or ... is null` to keep them; `nullable: false` on the field says that there are none"
-    )
-    problems.warn("nullable-comparison", message, fragment.place(left), hint=hint)
+    if left.is_time and right.is_time:  # of an instant, the zone of the session would decide
+        return (left == TIMESTAMPTZ) == (right == TIMESTAMPTZ)
+    return left == right or (left.is_number and right.is_number)

@@ -2,14 +2,16 @@
 
 A fragment is one expression of the project's dialect: no statement, no subquery, no window.
 The surprise: a fragment that is nothing but a dotted path never meets the SQL parser, so that
-fields may be called `order` or `user`.
+fields may be called `order` or `user`. In a larger expression such a word is a name where a field or
+join of the project has it, and where it follows a dot.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import sqlglot
@@ -17,9 +19,19 @@ from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError, TokenError
 from sqlglot.tokenizer_core import TokenType
 
+from genesis.compile.functions import (
+    AGGREGATES,
+    aggregate_name,
+    function_name,
+    is_foreign_aggregate,
+    own_name,
+)
 from genesis.document import Path
 from genesis.errors import Location, Problems
 from genesis.spec.model import Located
+
+MAX_CHARACTERS = 10_000
+MAX_DEPTH = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,42 +71,141 @@ class Step:
     name: str
     offset: int
     length: int
+    is_quoted: bool = False
 
 
-def parse_expression(fragment: Fragment, dialect: str, problems: Problems) -> exp.Expr | None:
-    """The tree of a fragment, or `None` with its problem told."""
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """Why a tree that parses is no expression over one record's fields, and the node that shows it."""
+
+    node: exp.Expr
+    code: str
+    message: str
+    hint: str | None = None
+
+
+def words_of_sql(names: Iterable[str], dialect: str) -> frozenset[str]:
+    """Those of the names that are words of a dialect too."""
+    words = sqlglot.Dialect.get_or_raise(dialect).tokenizer_class.KEYWORDS
+    return frozenset(name for name in names if name.upper() in words)
+
+
+def parse_expression(
+    fragment: Fragment, dialect: str, names: frozenset[str], problems: Problems
+) -> exp.Expr | None:
+    """The tree of a fragment, or `None` with its problem told. The tree is not to be changed.
+
+    `names` are the words of SQL that the project calls fields or joins.
+    """
     text = fragment.text
     if path := _bare_path(text):
         return path
     if not text.strip():
         problems.add("invalid-sql", "an expression is empty", fragment.at())
         return None
+    if len(text) > MAX_CHARACTERS:
+        message = f"the expression has {len(text):,} characters, more than {MAX_CHARACTERS:,}"
+        problems.add("invalid-sql", message, fragment.at())
+        return None
     try:
-        return _refuse(_parse(text, dialect), fragment, problems)
+        tree, refusal = _read(text, dialect, names)
     except ParseError as error:
-        _tell_parse_error(error, fragment, problems)
+        _tell_parse_error(error, fragment, names, problems)
+        return None
     except (TokenError, SqlglotError, RecursionError) as error:
         unclosed = isinstance(error, TokenError)
         message = "a quote or comment is not closed" if unclosed else "it is nested too deeply"
         problems.add("invalid-sql", f"the expression cannot be read: {message}", fragment.at())
-    return None
+        return None
+    if refusal is not None:
+        at = fragment.place(refusal.node)
+        problems.add(refusal.code, refusal.message, at, hint=refusal.hint)
+        return None
+    return tree
 
 
-def _parse(text: str, dialect: str) -> exp.Expr:
+# The reports of a project share their fragments: parsing is most of the time of compiling one.
+@functools.lru_cache(maxsize=4096)
+def _read(text: str, dialect: str, names: frozenset[str]) -> tuple[exp.Expr, _Refusal | None]:
     parser = sqlglot.Dialect.get_or_raise(dialect)
     tokens = parser.tokenize(text)
+    if tokens and tokens[0].token_type == TokenType.COMMAND and tokens[0].text.lower() in names:
+        # A word such as `call` or `explain` makes text of all that follows, unless it is another word.
+        start, end = tokens[0].start, tokens[0].end + 1
+        masked = parser.tokenize(text[:start] + "x" * (end - start) + text[end:])
+        tokens = [_as_name(masked[0], tokens[0].text), *masked[1:]]
+    if not tokens:
+        raise ParseError("nothing but a comment", [{"description": "it holds no value"}])
+    _refuse_tokens(tokens)
+    tokens = [
+        _as_name(token, token.text) if _is_name(token, before, after, names) else token
+        for before, token, after in zip([None, *tokens], tokens, [*tokens[1:], None], strict=False)
+    ]
+    tree = next(iter(parser.parser().parse_into(exp.Condition, tokens, text)), None)
+    if tree is None:
+        raise ParseError("no value", [_error_at(tokens[0], "it holds no value")])
+    if _is_deeper(tree, MAX_DEPTH):
+        raise RecursionError
+    return tree, next(filter(None, map(_refusal, tree.walk())), None)
+
+
+def _refuse_tokens(tokens: list[sqlglot.Token]) -> None:
     for left, right in itertools.pairwise(tokens):
         # `a > > b` is read as a shift to the right.
         if left.token_type == right.token_type and left.token_type in (TokenType.GT, TokenType.LT):
             raise ParseError("two operators in a row", [_error_at(right, "two operators in a row")])
-        if right.token_type == TokenType.SEMICOLON:
-            raise ParseError("`;`", [_error_at(right, "an expression holds no `;`")])
-    tree: exp.Expr = sqlglot.parse_one(text, into=exp.Condition, dialect=dialect)
-    return tree
+    for token in tokens:
+        if token.token_type == TokenType.SEMICOLON:
+            raise ParseError("`;`", [_error_at(token, "an expression holds no `;`")])
+    # Subscripts take the parser a time that grows with the square of their number.
+    if sum(token.token_type == TokenType.L_BRACKET for token in tokens) > MAX_DEPTH:
+        raise RecursionError
+
+
+# What these mean in an expression, they mean also where a field has their name.
+_GRAMMAR = frozenset(
+    [
+        "and", "as", "between", "case", "cast", "distinct", "else", "end", "escape", "false", "for", "from", "glob",
+        "ilike", "in", "is", "isnull", "like", "not", "notnull", "null", "or", "then", "true", "when",
+    ]
+)  # fmt: skip
+
+
+def _is_name(
+    token: sqlglot.Token,
+    before: sqlglot.Token | None,
+    after: sqlglot.Token | None,
+    names: frozenset[str],
+) -> bool:
+    """Whether a word stands for a field or join that is called like a word of SQL."""
+    if token.token_type in (TokenType.IDENTIFIER, TokenType.STRING, TokenType.NUMBER):
+        return False
+    if before is not None and before.token_type == TokenType.DOT:
+        return re.fullmatch(r"[A-Za-z_]\w*", token.text) is not None
+    word = token.text.lower()
+    if word not in names or word in _GRAMMAR:
+        return False
+    # `left(...)` is a function, `date '2026-11-23'` a literal, `all(...)` a quantifier.
+    return after is None or after.token_type not in (TokenType.L_PAREN, TokenType.STRING)
+
+
+def _as_name(token: sqlglot.Token, text: str) -> sqlglot.Token:
+    return sqlglot.Token(
+        TokenType.VAR, text, token.line, token.col, token.start, token.end, token.comments
+    )
 
 
 def _error_at(token: sqlglot.Token, description: str) -> dict[str, object]:
     return {"description": description, "start": token.start, "highlight": token.text}
+
+
+def _is_deeper(tree: exp.Expr, levels: int) -> bool:
+    level = [tree]
+    for _ in range(levels):
+        level = [child for node in level for child in node.iter_expressions()]
+        if not level:
+            return False
+    return True
 
 
 _PATH = re.compile(r"\s*([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)\s*")
@@ -138,51 +249,74 @@ def _column(parts: list[exp.Identifier]) -> exp.Expr:
     return head
 
 
-def _refuse(tree: exp.Expr, fragment: Fragment, problems: Problems) -> exp.Expr | None:
-    """The tree again, unless it is more than an expression over one record's fields."""
-    for node in tree.walk():
-        if isinstance(
-            node,
-            exp.Query | exp.Subquery | exp.Exists | exp.DDL | exp.DML | exp.Block | exp.Command,
+def _refusal(node: exp.Expr) -> _Refusal | None:
+    """What makes a node more than an expression over one record's fields, or less."""
+    match node:
+        case (
+            exp.Query()
+            | exp.Subquery()
+            | exp.Exists()
+            | exp.DDL()
+            | exp.DML()
+            | exp.Block()
+            | exp.Command()
         ):
-            message = "a fragment is an expression: no `select`, no subquery, no statement"
-            problems.add(
+            return _Refusal(
+                node,
                 "not-an-expression",
-                message,
-                fragment.place(node),
-                hint="join the other data source and name its field by path",
+                "a fragment is an expression: no `select`, no subquery, no statement",
+                "join the other data source and name its field by path",
             )
-            return None
-        if isinstance(node, exp.Window):
-            message = "a window function sees other rows of the report"
-            problems.add(
+        case exp.Window():
+            return _Refusal(
+                node,
                 "not-an-expression",
-                message,
-                fragment.place(node),
-                hint="`pick` chooses one of many related rows; aggregates take `where`",
+                "a window function sees other rows of the report",
+                "`pick` chooses one of many related rows; aggregates take `where`",
             )
-            return None
-        if isinstance(node, exp.Filter | exp.WithinGroup):
-            message = "`filter (where ...)` and `within group` are not read"
-            problems.add(
+        case exp.Filter() | exp.WithinGroup():
+            return _Refusal(
+                node,
                 "wrong-aggregate",
-                message,
-                fragment.place(node),
-                hint="write `where:` and `sort:` beside the field",
+                "`filter (where ...)` and `within group` are not read",
+                "write `where:` and `sort:` beside the field",
             )
-            return None
-        if isinstance(node, exp.Alias | exp.Aliases):
-            problems.add(
+        case exp.Anonymous() if own_name(node) is not None:
+            return _Refusal(node, "invalid-sql", f"no engine has a function `{node.name}`")
+        case exp.Func() if is_foreign_aggregate(node):
+            return _Refusal(
+                node,
+                "wrong-aggregate",
+                f"`{function_name(node)}` is no aggregate of the language",
+                "the aggregates are " + ", ".join(f"`{name}`" for name in AGGREGATES),
+            )
+        case exp.Alias() | exp.Aliases():
+            return _Refusal(
+                node,
                 "not-an-expression",
                 "an expression has no `as`",
-                fragment.place(node),
-                hint="write `name:` beside the field",
+                "write `name:` beside the field",
             )
-            return None
-    return tree
+        case exp.Tuple() if isinstance(node.parent, exp.Any):
+            return _Refusal(node, "wrong-aggregate", "`any` takes one condition")
+        case exp.Tuple():
+            return _Refusal(node, "invalid-sql", "several values in parentheses are no value")
+        case exp.In() if node.args.get("field") is not None:
+            return _Refusal(node, "invalid-sql", "`in` takes a list: `in (1, 2)`")
+        case exp.In() if not node.expressions and not node.args.get("query"):
+            return _Refusal(node, "invalid-sql", "`in ()` lists no value: nothing is in it")
+        case exp.Star() if aggregate_name(node.parent or node) is None:
+            return _Refusal(node, "invalid-sql", "`*` means rows, and only `count` counts them")
+        case exp.Placeholder() if not node.name:
+            return _Refusal(node, "invalid-sql", "a parameter is written `:name`")
+        case exp.Parameter() | exp.SessionParameter():
+            return _Refusal(node, "invalid-sql", "a parameter is written `:name`")
+    return None
 
 
-def _tell_parse_error(error: ParseError, fragment: Fragment, problems: Problems) -> None:
+def _tell_parse_error(
+    error: ParseError, fragment: Fragment, names: frozenset[str], problems: Problems
+) -> None:
     first = error.errors[0] if error.errors else {}
     text = fragment.text
     highlight = str(first.get("highlight") or "")
@@ -211,7 +345,14 @@ def _tell_parse_error(error: ParseError, fragment: Fragment, problems: Problems)
         problems.add("not-an-expression", "a fragment is one expression: it holds no `;`", at)
         return
     near = f" near `{highlight}`" if highlight else ""
-    problems.add("invalid-sql", f"the expression does not parse{near}: {_plainly(description)}", at)
+    message = f"the expression does not parse{near}: {_plainly(description)}"
+    problems.add("invalid-sql", message, at, hint=_quoting(text, names))
+
+
+def _quoting(text: str, names: frozenset[str]) -> str | None:
+    """The hint that a name which is a word of expressions too stands in double quotes."""
+    words = [word for word in re.findall(r"\w+", text.lower()) if word in names & _GRAMMAR]
+    return f'a field called `{words[0]}` is written `"{words[0]}"` here' if words else None
 
 
 def _plainly(description: str) -> str:
@@ -240,9 +381,10 @@ def path_of(node: exp.Expr) -> tuple[Step, ...] | None:
 
 
 def _step(part: exp.Expr) -> Step:
-    name = part.name if part.args.get("quoted") else part.name.lower()
+    is_quoted = bool(part.args.get("quoted"))
+    name = part.name if is_quoted else part.name.lower()
     start = int(part.meta.get("start", 0))
-    return Step(name, start, int(part.meta.get("end", start)) - start + 1)
+    return Step(name, start, int(part.meta.get("end", start)) - start + 1, is_quoted)
 
 
 def paths_in(tree: exp.Expr) -> Iterator[tuple[exp.Expr, tuple[Step, ...]]]:

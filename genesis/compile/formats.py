@@ -6,22 +6,24 @@ writes the text that the pattern means.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlglot import exp
 
-from genesis.compile.bind import Binder, Scope, broken, is_broken
+from genesis.compile.bind import Binder
 from genesis.compile.compare import typed_literal
 from genesis.compile.expression import Fragment
-from genesis.compile.functions import own
-from genesis.compile.infer import to_sql, type_of, typed
+from genesis.compile.functions import at_zone, operand, own
+from genesis.compile.infer import differs_as_text, to_sql, type_of, typed
 from genesis.compile.query import Node
+from genesis.compile.scope import Scope, broken, is_broken
 from genesis.errors import Location, Problems, did_you_mean
 from genesis.spec.data_source import Field
 from genesis.spec.formatter import Formatter
-from genesis.spec.types import DATE, FLOAT, STRING, TIMESTAMPTZ, Type
+from genesis.spec.types import DATE, FLOAT, STRING, TIME, TIMESTAMPTZ, Type
 
 
 @dataclass(frozen=True)
@@ -75,24 +77,44 @@ def apply_formatter(
     if formatter.link is not None:
         link = _link(formatter, binder, node, at)
         return Shown(link, STRING) if link is not None else None
-    fragment = Fragment(formatter.sql or "value", formatter, ("sql",))
-    bound: exp.Expr
-    if formatter.sql in _BUILT_IN_SQL:
-        bound = _BUILT_IN_SQL[formatter.sql](value)
+    return _computed(formatter, value, type_, binder, node=node, at=at)
+
+
+def _computed(
+    formatter: Formatter,
+    value: exp.Expr,
+    type_: Type,
+    binder: Binder,
+    *,
+    node: Node | None,
+    at: Location,
+) -> Shown | None:
+    text = formatter.sql or ""
+    if text in _BUILT_IN_SQL:
+        function, wanted = _BUILT_IN_SQL[text]
+        if wanted != ("number" if type_.is_number else type_.name):
+            binder.problems.add(
+                "wrong-format", f"the format is for a {wanted}, the column is {type_}", at
+            )
+            return None
+        shown: exp.Expr = function(this=value)
     elif node is None:
-        bound = broken()
-    else:
-        bound = binder.bind(Scope(fragment, {(): node}, node.source, value=typed(value, type_)))
-    if is_broken(bound):
         return None
-    return Shown(bound, formatter.type or type_of(bound) or type_)
+    else:
+        given = typed(operand(value), type_)
+        scope = Scope(Fragment(text, formatter, ("sql",)), {(): node}, node.source, value=given)
+        shown = binder.bind(scope)
+    if is_broken(shown):
+        return None
+    return Shown(shown, formatter.type or type_of(shown) or type_)
 
 
-_BUILT_IN_SQL: dict[str | None, Callable[[exp.Expr], exp.Expr]] = {
-    "round(value)": lambda value: exp.Round(this=value),
-    "upper(value)": lambda value: exp.Upper(this=value),
-    "lower(value)": lambda value: exp.Lower(this=value),
-    "trim(value)": lambda value: exp.Trim(this=value),
+# What is built in has no file to be parsed from.
+_BUILT_IN_SQL: dict[str, tuple[Callable[..., exp.Expr], str]] = {
+    "round(value)": (exp.Round, "number"),
+    "upper(value)": (exp.Upper, "string"),
+    "lower(value)": (exp.Lower, "string"),
+    "trim(value)": (exp.Trim, "string"),
 }
 
 
@@ -110,32 +132,56 @@ def _labelled(
     rest: exp.Expr
     if formatter.otherwise is not None:
         rest = exp.Literal.string(formatter.otherwise)
+    elif differs_as_text(type_):
+        message, hint = (
+            f"engines write a {type_} differently as text",
+            "`otherwise` says what to write",
+        )
+        problems.add("not-supported", message, at, hint=hint)
+        return None
     else:
         rest = value.copy() if type_ == STRING else exp.Cast(this=value.copy(), to=to_sql(STRING))
     return typed(exp.Case(this=value, ifs=cases, default=rest), STRING)
 
 
+_LINK = re.compile(r"([^{}]+)|\{([^{}]*)\}")
+
+
 def _link(formatter: Formatter, binder: Binder, node: Node | None, at: Location) -> exp.Expr | None:
+    link = formatter.link or ""
     if node is None:
-        binder.problems.add(
-            "wrong-format", "a link is for a field of one record, not for an expression", at
-        )
+        message = "a link is for a field of one record, not for an expression"
+        binder.problems.add("wrong-format", message, at)
+        return None
+    if not link or _LINK.sub("", link):
+        message = f"the link `{link}` is no address with `{{field}}` in it"
+        binder.problems.add("wrong-format", message, at)
         return None
     parts: list[exp.Expr] = []
-    for text, field in re.findall(r"([^{}]+)|\{([^{}]*)\}", formatter.link or ""):
-        if text:
-            parts.append(exp.Literal.string(text))
-        elif field in node.source.fields:
-            parts.append(own("url_encode", binder.field(node, field)))
-        else:
-            hint = did_you_mean(field, node.source.fields)
-            message = f"the link names `{{{field}}}`, no field of data source `{node.source.name}`"
-            binder.problems.add("wrong-format", message, at, hint=hint)
+    for text, field in _LINK.findall(link):
+        part = exp.Literal.string(text) if text else _link_part(field, binder, node, at)
+        if part is None:
             return None
-    joined = parts[0]
-    for part in parts[1:]:
-        joined = exp.DPipe(this=joined, expression=part, safe=False)
+        parts.append(part)
+    joined = functools.reduce(
+        lambda left, right: exp.DPipe(this=left, expression=right, safe=False), parts
+    )
     return typed(joined, STRING)
+
+
+def _link_part(field: str, binder: Binder, node: Node, at: Location) -> exp.Expr | None:
+    spec = node.source.fields.get(field)
+    if spec is None:
+        hint = did_you_mean(field, node.source.fields)
+        message = f"the link names `{{{field}}}`, no field of data source `{node.source.name}`"
+        binder.problems.add("wrong-format", message, at, hint=hint)
+        return None
+    if differs_as_text(spec.type):
+        message = f"the link names `{{{field}}}`: engines write a {spec.type} differently as text"
+        binder.problems.add("not-supported", message, at)
+        return None
+    value = binder.field(node, field)
+    return None if is_broken(value) else own("url_encode", value)
 
 
 # --- text rendering -----------------------------------------------------------------------------
@@ -150,19 +196,25 @@ _NUMBER_PATTERN = re.compile(r"([^#0,.%]*)(#,##0|#,###|0)(?:\.(0+))?(%?)([^#0,.%
 
 def as_text(shown: Shown, timezone: str, problems: Problems, at: Location) -> exp.Expr:
     """The text that people would read, display formats included."""
-    if shown.pattern is not None and shown.type.is_number:
-        return _number_text(shown, problems, at)
-    value = shown.value
-    if shown.type == TIMESTAMPTZ:
-        value = exp.AtTimeZone(this=value, zone=exp.Literal.string(timezone))
-    if shown.type.is_time:
-        default = "yyyy-MM-dd" if shown.type == DATE else "yyyy-MM-dd HH:mm:ss"
-        return _date_text(value, shown.pattern or default, problems, at)
-    if shown.type == FLOAT:
-        message = "engines write a float differently as text"
-        problems.add("not-supported", message, at, hint="give the column a number format")
+    value, type_ = shown.value, shown.type
+    if type_ == STRING:
         return value
-    return value if shown.type == STRING else exp.Cast(this=value, to=to_sql(STRING))
+    if shown.pattern is not None and type_.is_number:
+        return _number_text(shown, problems, at)
+    if type_ == TIMESTAMPTZ:
+        value = at_zone(value, exp.Literal.string(timezone))
+    if type_.is_time:
+        default = "yyyy-MM-dd" if type_ == DATE else "yyyy-MM-dd HH:mm:ss"
+        return _date_text(value, shown.pattern or default, problems, at)
+    text = exp.Cast(this=value, to=to_sql(STRING))
+    if type_ == TIME:
+        parts = (exp.Literal.number(1), exp.Literal.number(8))
+        return exp.Substring(this=text, start=parts[0], length=parts[1])
+    if differs_as_text(type_):
+        message = f"engines write a {type_} differently as text"
+        hint = "give the column a number format" if type_ == FLOAT else None
+        problems.add("not-supported", message, at, hint=hint)
+    return text
 
 
 def _date_text(value: exp.Expr, pattern: str, problems: Problems, at: Location) -> exp.Expr:
@@ -194,7 +246,7 @@ def _number_text(shown: Shown, problems: Problems, at: Location) -> exp.Expr:
     decimals = len(fraction or "")
     value = shown.value
     if percent:
-        value = exp.Mul(this=exp.Paren(this=value), expression=exp.Literal.number(100))
+        value = exp.Mul(this=operand(value), expression=exp.Literal.number(100))
     digits = exp.Literal.number(decimals)
     rounded = exp.Cast(
         this=exp.Round(this=value, decimals=digits),

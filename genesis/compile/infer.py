@@ -70,12 +70,6 @@ _SAME_AS_FIRST = (
     exp.Paren, exp.Neg, exp.Abs, exp.Nullif, exp.Min, exp.Max, exp.TimestampTrunc, exp.DateTrunc, exp.DateAdd,
     exp.DateSub, exp.Filter,
 )  # fmt: skip
-_NAMED = {
-    "int_div": INTEGER,
-    "today": DATE,
-    "local_date": DATE,
-    "count_distinct": INTEGER,
-}
 
 
 def type_of(node: exp.Expr) -> Type | None:
@@ -88,11 +82,9 @@ def type_of(node: exp.Expr) -> Type | None:
             return STRING if node.is_string else _number(node.name)
         case exp.Cast():
             return from_sql(node.to)
-        case exp.Anonymous():
-            return _NAMED.get(node.name.lower())
         case exp.CurrentTimestamp():
             return TIMESTAMPTZ
-        case exp.CurrentDate():
+        case exp.CurrentDate() | exp.Date():
             return DATE
         case exp.Case():
             branches = [part.args["true"] for part in node.args["ifs"]]
@@ -195,15 +187,27 @@ def _summed(inner: Type | None) -> Type | None:
     return inner if inner and inner.is_number else None
 
 
+def differs_as_text(type_: Type) -> bool:
+    """Whether engines write the values of a type differently when they are cast to text."""
+    return type_ in (FLOAT, TIME, TIMESTAMP, TIMESTAMPTZ, JSON) or type_.name == "array"
+
+
 def to_sql(type_: Type) -> exp.DataType:
     """The SQL type that holds a type's values on every engine."""
     match type_.name:
         case "decimal":
-            return exp.DataType.build(f"DECIMAL({type_.precision}, {type_.scale})")
+            return _with_digits(exp.DataType.Type.DECIMAL, type_.precision, type_.scale)
         case "array":
             item = to_sql(type_.item or STRING)
             return exp.DataType(this=exp.DataType.Type.ARRAY, expressions=[item], nested=True)
+        case "time" | "timestamp" | "timestamptz":
+            return _with_digits(_SQL_TYPES[type_], 6)  # Trino rounds to milliseconds if let
     return exp.DataType(this=_SQL_TYPES[type_])
+
+
+def _with_digits(name: exp.DType, *digits: int) -> exp.DataType:
+    numbers = [exp.DataTypeParam(this=exp.Literal.number(number)) for number in digits]
+    return exp.DataType(this=name, expressions=numbers)
 
 
 _SQL_TYPES = {

@@ -34,7 +34,7 @@ def find_join(
 
 
 def joins_by_fields(source: DataSource, name: str, target: DataSource) -> bool:
-    """Whether both sides have the fields the join is by; `check` tells which is not there."""
+    """Whether both sides have the fields the join is by; the join's own check tells which is not there."""
     return all(
         here in source.fields and there in target.fields
         for here, there in key_pairs(source.joins[name])
@@ -46,15 +46,27 @@ def key_pairs(join: Join) -> tuple[tuple[str, str], ...]:
     return join.by or ()
 
 
-def cardinality_fans_out(source: DataSource, name: str, target: DataSource) -> bool:
+def fans_out(source: DataSource, name: str, target: DataSource) -> bool:
     """Whether a row may have many related rows through a join."""
     join = source.joins[name]
     if join.pick is not None or join.as_of is not None:
         return False
     if join.sql is not None:
         return bool(join.relationship and join.relationship.endswith("to_many"))
-    there = {field for _, field in key_pairs(join)}
-    return not any(there >= set(key) for key in (target.primary_key, *target.unique_keys) if key)
+    return not covers_a_key(target, {there for _, there in key_pairs(join)})
+
+
+def is_shared(source: DataSource, name: str) -> bool:
+    """Whether a related row may belong to many rows of the source."""
+    join = source.joins[name]
+    if join.sql is not None:
+        return bool(join.relationship and join.relationship.startswith("many"))
+    return not covers_a_key(source, {here for here, _ in key_pairs(join)})
+
+
+def covers_a_key(source: DataSource, fields: set[str]) -> bool:
+    """Whether equal values of these fields mean one row."""
+    return any(fields >= set(key) for key in (source.primary_key, *source.unique_keys) if key)
 
 
 def raw_column(source: DataSource, field: str) -> str:

@@ -32,10 +32,7 @@ def narrow_branches(plan: Plan) -> Plan:
     keys: dict[exp.Expr, str] = {}
     for cte in narrowed:
         keys.setdefault(cte.here[0], names.take(cte.here[0].name or "key"))
-    filtered = Cte(
-        Names(frozenset(cte.name for cte in plan.ctes)).take("filtered"),
-        _filtered_keys(plan.root, conditions, keys),
-    )
+    filtered = Cte(plan.spare, _filtered_keys(plan.root, conditions, keys))
     narrower = {cte.name: _among(cte, filtered.name, keys[cte.here[0]]) for cte in narrowed}
     first = _all_read_by(filtered, plan.ctes)
     return replace(
@@ -56,9 +53,9 @@ def _filtered_keys(
     needed = {alias for part in (*conditions, *keys) for alias in _aliases(part)}
     joins: list[JoinTo] = []
     for join in reversed(root.joins):
-        if join.to.alias in needed:
+        if any(part.to.alias in needed for part in join):
             joins.insert(0, join)
-            needed |= _aliases(join.on)
+            needed.update(alias for part in join for alias in _aliases(part.on))
     columns = tuple((name, key) for key, name in keys.items())
     return Select(columns=columns, start=root.start, joins=tuple(joins), where=conditions)
 
@@ -82,7 +79,7 @@ def _all_read_by(cte: Cte, ctes: Iterable[Cte]) -> set[str]:
     while waiting:
         body = waiting.pop().body
         if isinstance(body, Select):
-            for source in (body.start, *(join.to for join in body.joins)):
+            for source in body.sources:
                 if source.name in by_name and not source.is_table and source.name not in found:
                     found.add(source.name)
                     waiting.append(by_name[source.name])

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 
 from sqlglot import exp
 
+from genesis.compile.joins import raw_column
 from genesis.compile.query import Block, Branch, Node, Query, Relation
 from genesis.compile.statement import Column
-from genesis.spec.data_source import DataSource, Latest
+from genesis.spec.data_source import Latest
 
 
 @dataclass(frozen=True)
@@ -23,11 +25,18 @@ class From:
 
 @dataclass(frozen=True)
 class JoinTo:
-    """A relation that is joined, LEFT or INNER."""
+    """A relation that is joined, LEFT or INNER; what is `inside` is joined to it before."""
 
-    kind: str
+    kind: Literal["LEFT", "INNER"]
     to: From
     on: exp.Expr
+    inside: tuple[JoinTo, ...] = ()
+
+    def __iter__(self) -> Iterator[JoinTo]:
+        """It and all that is inside."""
+        yield self
+        for join in self.inside:
+            yield from join
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,23 @@ class Select:
     order: tuple[exp.Ordered, ...] = ()
     limit: int | None = None
     rank_by: exp.Window | None = None
+
+    @property
+    def sources(self) -> tuple[From, ...]:
+        """All relations that it reads."""
+        return (self.start, *(part.to for join in self.joins for part in join))
+
+    @property
+    def expressions(self) -> tuple[exp.Expr, ...]:
+        """All expressions in it."""
+        return (
+            *(value for _, value in self.columns),
+            *(part.on for join in self.joins for part in join),
+            *self.where,
+            *self.group_by,
+            *self.order,
+            *([self.rank_by] if self.rank_by is not None else ()),
+        )
 
 
 @dataclass(frozen=True)
@@ -58,7 +84,7 @@ class Newest:
 class Written:
     """The query that a data source is by definition."""
 
-    sql: str
+    query: exp.Query
 
 
 @dataclass(frozen=True)
@@ -73,12 +99,16 @@ class Cte:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a statement does, before SQL. `filters` are the root's own, one condition each."""
+    """What a statement does, before SQL.
+
+    `filters` are the root's own, one condition each; `spare` is a name that no CTE or table has.
+    """
 
     ctes: tuple[Cte, ...]
     root: Select
     columns: tuple[Column, ...]
     filters: tuple[exp.Expr, ...]
+    spare: str
 
 
 def plan_query(query: Query) -> Plan:
@@ -93,7 +123,8 @@ def plan_query(query: Query) -> Plan:
         order=query.order,
         limit=query.limit,
     )
-    return Plan(tuple(planner.ctes), root, tuple(o.column for o in query.outputs), query.filters)
+    columns = tuple(output.column for output in query.outputs)
+    return Plan(tuple(planner.ctes), root, columns, query.filters, query.names.take("filtered"))
 
 
 @dataclass
@@ -105,9 +136,13 @@ class _Planner:
 
     def visit(self, block: Block) -> None:
         self._relation(block.root.relation)
-        for part in block.joined:
+        self._parts(block.joined)
+
+    def _parts(self, parts: Iterable[Node | Branch]) -> None:
+        for part in parts:
             if isinstance(part, Node):
                 self._relation(part.relation)
+                self._parts(part.inside)
             else:
                 self.visit(part.block)
                 self.ctes.append(Cte(part.name, _select(part.block), part.key_here, part.key_there))
@@ -122,18 +157,13 @@ class _Planner:
         elif relation.latest is not None:
             body = _newest(relation, relation.latest)
         else:
-            body = Written(relation.source.sql or "")
+            body = Written(relation.query or exp.Select())
         self.ctes.append(Cte(relation.name, body))
 
 
 def _newest(relation: Relation, latest: Latest) -> Newest:
-    key = tuple(key_column(relation.source, name) for name in relation.source.primary_key)
+    key = tuple(raw_column(relation.source, name) for name in relation.source.primary_key)
     return Newest(relation.source.table or "", tuple(sorted(relation.columns)), key, latest)
-
-
-def key_column(source: DataSource, name: str) -> str:
-    """The raw column of a key field."""
-    return source.fields[name].column or name
 
 
 def _select(block: Block, rank_by: exp.Window | None = None) -> Select:
@@ -157,10 +187,11 @@ def _from(node: Node) -> From:
 
 
 def _joins(block: Block) -> tuple[JoinTo, ...]:
-    return tuple(_join(part) for part in block.joined)
+    return tuple(map(_join, block.joined))
 
 
 def _join(part: Node | Branch) -> JoinTo:
     if isinstance(part, Branch):
         return JoinTo("LEFT", From(part.name, part.alias), part.on)
-    return JoinTo("INNER" if part.inner else "LEFT", _from(part), part.on or exp.true())
+    inside = tuple(map(_join, part.inside))
+    return JoinTo("INNER" if part.inner else "LEFT", _from(part), part.on or exp.true(), inside)

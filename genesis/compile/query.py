@@ -8,7 +8,7 @@ never repeats a row. These grow while names are resolved; `plan` freezes them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sqlglot import exp
@@ -22,13 +22,14 @@ from genesis.spec.data_source import DataSource, Latest
 class Relation:
     """The rows of one data source, under the name that SQL knows them by.
 
-    It is a table; or the newest records of one (`latest`); or a query of the definition; or, where
+    It is a table; or the newest records of one (`latest`); or a `query` of the definition; or, where
     `block` is set, what remains of another relation (`over`) after a filter or a choice.
     """
 
     source: DataSource
     name: str
     latest: Latest | None = None
+    query: exp.Query | None = None
     over: Relation | None = None
     block: Block | None = None
     ranked_by: exp.Window | None = None
@@ -37,7 +38,7 @@ class Relation:
     @property
     def is_table(self) -> bool:
         """Whether SQL names the table itself, without a CTE."""
-        return not (self.latest or self.block or self.source.sql)
+        return not (self.latest or self.block or self.query)
 
     def need(self, name: str) -> None:
         """Make a raw column available."""
@@ -50,7 +51,11 @@ class Relation:
 
 @dataclass(eq=False)
 class Node:
-    """One use of a relation in a block: `optional` where a row may lack it, `inner` where rows without it go."""
+    """One use of a relation in a block: `optional` where a row may lack it, `inner` where rows without it go.
+
+    `inside` are joins that `on` itself needs: they are made before the node is joined, in
+    parentheses with it. Later ones follow the node in its block.
+    """
 
     alias: str
     relation: Relation
@@ -59,6 +64,8 @@ class Node:
     inner: bool = False
     on: exp.Expr | None = None
     children: dict[str, Node] = field(default_factory=dict)
+    inside: list[Node | Branch] = field(default_factory=list)
+    below: list[Node | Branch] = field(default_factory=list)
 
     @property
     def source(self) -> DataSource:
@@ -68,6 +75,21 @@ class Node:
         """A raw column of this use."""
         self.relation.need(name)
         return column(name, self.alias)
+
+    def start_join(self, name: str, relation: Relation) -> Node:
+        """The node that a join of this one leads to; it is joined once `on` is known."""
+        is_root = self.block.root is self
+        alias = self.block.aliases.take(name if is_root else f"{self.alias}_{name}")
+        child = Node(alias, relation, self.block)
+        child.below = child.inside
+        return child
+
+    def finish_join(self, name: str, child: Node, on: exp.Expr) -> None:
+        """Join a node that was started, after all that its condition needs of this one."""
+        child.on = on
+        self.below.append(child)
+        self.children[name] = child
+        child.below = self.below
 
 
 @dataclass(eq=False)
@@ -91,7 +113,7 @@ class Block:
 
     def start(self, alias: str, relation: Relation) -> Node:
         """Begin the block with the rows of a relation."""
-        self._root = Node(self.aliases.take(alias), relation, self)
+        self._root = Node(self.aliases.take(alias), relation, self, below=self.joined)
         return self._root
 
 
@@ -138,18 +160,28 @@ class Output:
 
 @dataclass(frozen=True)
 class Query:
-    """A resolved input."""
+    """A resolved input; `names` are those that its relations and branches have taken."""
 
     root: Block
     outputs: tuple[Output, ...]
     order: tuple[exp.Ordered, ...]
     limit: int | None
     filters: tuple[exp.Expr, ...]
+    names: Names
 
 
 def ordered(expression: exp.Expr, *, descending: bool = False) -> exp.Ordered:
     """A sort key; NULLs come last, written out since engines differ."""
     return exp.Ordered(this=expression, desc=descending, nulls_first=False)
+
+
+def with_ties(order: Iterable[exp.Ordered], keys: Iterable[exp.Expr]) -> list[exp.Ordered]:
+    """Sort keys, and after them those of `keys` that are not sorted by yet: one order for equal data."""
+    found = list(order)
+    for key in keys:
+        if key not in [part.this for part in found]:
+            found.append(ordered(key))
+    return found
 
 
 def select_alias(expression: exp.Expr, name: str) -> exp.Alias:

@@ -8,15 +8,13 @@ from datetime import datetime
 import sqlglot
 from sqlglot import exp
 
-from genesis.compile.functions import to_dialect
-from genesis.compile.identifiers import identifier, table
+from genesis.compile.dialects import to_dialect
+from genesis.compile.identifiers import Names, identifier, table
 from genesis.compile.latest import has_positions, log_columns, newest_by_rank, newest_in_two_phases
 from genesis.compile.plan import Cte, From, JoinTo, Newest, Plan, Select, Written
 from genesis.compile.query import select_alias
 from genesis.compile.run import Run
 from genesis.compile.statement import Scan, Statement
-
-RANK = "_rank"
 
 
 def render(plan: Plan, dialect: str, run: Run, source_dialect: str) -> Statement:
@@ -67,9 +65,8 @@ def _body(
     match cte.body:
         case Select():
             return _select(cte.body)
-        case Written(sql):
-            written: exp.Expr = sqlglot.parse_one(sql, dialect=source_dialect)
-            return written
+        case Written(query):
+            return query
         case Newest(name, columns, key, latest):
             if setup is None or not has_positions(latest):
                 return newest_by_rank(
@@ -104,11 +101,12 @@ def _select(plan: Select) -> exp.Select:
 
 
 def _first_of_each(select: exp.Select, plan: Select, rank_by: exp.Window) -> exp.Select:
-    select.append("expressions", select_alias(rank_by, RANK))
+    rank = Names(frozenset(name for name, _ in plan.columns)).take("_rank")
+    select.append("expressions", select_alias(rank_by, rank))
     ranked = exp.Subquery(this=select, alias=exp.TableAlias(this=identifier("ranked")))
     outer = exp.Select(expressions=[exp.Column(this=identifier(name)) for name, _ in plan.columns])
     outer.set("from_", exp.From(this=ranked))
-    is_first = exp.EQ(this=exp.Column(this=identifier(RANK)), expression=exp.Literal.number(1))
+    is_first = exp.EQ(this=exp.Column(this=identifier(rank)), expression=exp.Literal.number(1))
     outer.set("where", exp.Where(this=is_first))
     return outer
 
@@ -122,7 +120,11 @@ def _from(source: From) -> exp.Table:
 
 def _join(join: JoinTo) -> exp.Join:
     side = {"side": "LEFT"} if join.kind == "LEFT" else {"kind": "INNER"}
-    return exp.Join(this=_from(join.to), on=join.on, **side)
+    to: exp.Expr = _from(join.to)
+    if join.inside:
+        to.set("joins", [_join(part) for part in join.inside])
+        to = exp.Subquery(this=to)
+    return exp.Join(this=to, on=join.on, **side)
 
 
 def _scans(plan: Plan, source_dialect: str) -> Iterator[Scan]:
@@ -139,20 +141,17 @@ def _scans(plan: Plan, source_dialect: str) -> Iterator[Scan]:
                             newest.columns, newest.key, newest.latest, dialect=source_dialect
                         )
                     )
-            case Written(sql):
-                for name in written_tables(sql, source_dialect):
-                    columns[name] = None
+            case Written(query):
+                columns.update(dict.fromkeys(_tables(query)))
     for select in _selects(plan):
-        aliases = {
-            source.alias: source.name
-            for source in (select.start, *(j.to for j in select.joins))
-            if source.is_table
-        }
+        aliases = {source.alias: source.name for source in select.sources if source.is_table}
         for name in aliases.values():
             columns.setdefault(name, set())
-        for found in _columns(select):
-            if found.table in aliases and (known := columns[aliases[found.table]]) is not None:
-                known.add(found.name)
+        for expression in select.expressions:
+            for found in expression.find_all(exp.Column):
+                known = columns[aliases[found.table]] if found.table in aliases else None
+                if known is not None:
+                    known.add(found.name)
     for name, needed in sorted(columns.items()):
         yield Scan(name, None if needed is None else tuple(sorted(needed)))
 
@@ -162,27 +161,9 @@ def _selects(plan: Plan) -> Iterator[Select]:
     yield from (cte.body for cte in plan.ctes if isinstance(cte.body, Select))
 
 
-def _columns(select: Select) -> Iterator[exp.Column]:
-    expressions = [value for _, value in select.columns]
-    expressions += [
-        *select.where,
-        *select.group_by,
-        *select.order,
-        *(join.on for join in select.joins),
-    ]
-    if select.rank_by is not None:
-        expressions.append(select.rank_by)
-    for expression in expressions:
-        yield from expression.find_all(exp.Column)
-
-
-def written_tables(sql: str, dialect: str) -> list[str]:
+def _tables(query: exp.Query) -> Iterator[str]:
     """The tables that a data source's own query reads, as it names them."""
-    tree = sqlglot.parse_one(sql, dialect=dialect)
-    names = {cte.alias for cte in tree.find_all(exp.CTE)}
-    found = {
-        ".".join(part.sql() for part in reference.parts)
-        for reference in tree.find_all(exp.Table)
-        if not (reference.name in names and not reference.db)
-    }
-    return sorted(found)
+    names = {cte.alias for cte in query.find_all(exp.CTE)}
+    for reference in query.find_all(exp.Table):
+        if not (reference.name in names and not reference.db):
+            yield ".".join(part.sql() for part in reference.parts)

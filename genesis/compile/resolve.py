@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from genesis.compile.bind import Binder, Scope, broken, is_broken, split_direction
-from genesis.compile.compare import typed_literal
+from genesis.compile.bind import Binder
 from genesis.compile.expression import Fragment, Step, path_of
 from genesis.compile.formats import (
     Shown,
@@ -19,16 +17,19 @@ from genesis.compile.formats import (
     inline_labels,
 )
 from genesis.compile.functions import aggregate_name, arguments
-from genesis.compile.identifiers import words
-from genesis.compile.infer import type_of
+from genesis.compile.identifiers import Names, words
+from genesis.compile.infer import join_types, type_of
 from genesis.compile.moment import Moment
-from genesis.compile.query import Block, Node, Output, Query, ordered
+from genesis.compile.parameters import parameter_values
+from genesis.compile.paths import Shape
+from genesis.compile.query import Block, Node, Output, Query, ordered, with_ties
 from genesis.compile.run import Run
+from genesis.compile.scope import Scope, broken, is_broken, split_direction
 from genesis.compile.statement import Column
 from genesis.errors import Location, Problems, did_you_mean
 from genesis.spec.data_source import DataSource, Field, Measure
 from genesis.spec.formatter import Formatter
-from genesis.spec.input import Input, Item, Parameter
+from genesis.spec.input import Input, Item
 from genesis.spec.project import Project
 from genesis.spec.types import STRING, Type
 
@@ -38,12 +39,19 @@ def resolve(definition: Input, project: Project, run: Run, problems: Problems) -
     source = _source(definition, project, problems)
     if source is None or not _is_supported(definition, problems):
         return None
-    values = _parameter_values(definition, run, problems)
+    values = parameter_values(definition, run, problems)
     moment = Moment(project.timezone_of(definition), run.moment, run.as_of)
     binder = Binder(
         project, problems, moment=moment, parameters=definition.parameters, values=values
     )
-    return _Resolver(definition, source, binder, run).query()
+    if not binder.is_sound(source):
+        return None
+    try:
+        return _Resolver(definition, source, binder, run).query()
+    except RecursionError:
+        message = f"the fields of input `{definition.name}` build on one another too deeply"
+        problems.add("invalid-sql", message, definition.locate_name())
+        return None
 
 
 def _source(definition: Input, project: Project, problems: Problems) -> DataSource | None:
@@ -74,72 +82,25 @@ def _is_supported(definition: Input, problems: Problems) -> bool:
     return True
 
 
-def _parameter_values(definition: Input, run: Run, problems: Problems) -> Mapping[str, Any] | None:
-    """Each parameter's value: as given, else its default."""
-    given = dict(run.parameters or {})
-    values = {}
-    for name, parameter in definition.parameters.items():
-        at = definition.locate_key("parameters", name)
-        if parameter.default is not None:
-            _check_value(
-                name,
-                parameter.default,
-                parameter,
-                definition.locate("parameters", name, "default"),
-                problems,
-            )
-        value = given.pop(name, parameter.default)
-        if value is None and run.parameters is not None:
-            hint = (
-                f"`--param {name}=...`, or `parameters:` of the job; a `default` serves everywhere"
-            )
-            problems.add("wrong-parameter", f"parameter `{name}` has no value", at, hint=hint)
-        elif value is not None and value is not parameter.default:
-            _check_value(name, value, parameter, at, problems)
-        values[name] = value
-    for name in given:
-        problems.add(
-            "unknown-parameter",
-            f"input `{definition.name}` has no parameter `{name}`",
-            definition.locate_name(),
-            hint=did_you_mean(name, definition.parameters),
-        )
-    return None if run.parameters is None or problems.errors else values
-
-
-def _check_value(
-    name: str, value: Any, parameter: Parameter, at: Location, problems: Problems
-) -> None:
-    try:
-        literal = typed_literal(value, parameter.type)
-        allowed = [typed_literal(choice, parameter.type) for choice in parameter.values or ()]
-    except ValueError:
-        problems.add(
-            "wrong-parameter", f"`{value}` is no {parameter.type} for parameter `{name}`", at
-        )
-        return
-    if parameter.values is not None and literal not in allowed:
-        listed = ", ".join(f"`{choice}`" for choice in parameter.values)
-        hint = did_you_mean(str(value), map(str, parameter.values)) or f"one of {listed}"
-        problems.add(
-            "wrong-parameter", f"`{value}` is none of parameter `{name}`'s values", at, hint=hint
-        )
-
-
 @dataclass(frozen=True)
 class _Wish:
-    """One column that is asked for, and where."""
+    """One column that is asked for, where, and the name it has or that its expression gives it."""
 
     item: Item
     fragment: Fragment
     at: Location
+    name: str | None
 
 
 class _Resolver:
     def __init__(self, definition: Input, source: DataSource, binder: Binder, run: Run) -> None:
         self._definition, self._source, self._binder, self._run = definition, source, binder, run
         self._problems = binder.problems
-        self._block = Block()
+        self._wishes = list(self._all_wishes())
+        # Trino's ORDER BY takes `movie.title` for a part of the column `movie`, where there is one.
+        self._block = Block(
+            aliases=Names(frozenset(wish.name for wish in self._wishes if wish.name))
+        )
         self._root = self._block.start(source.name, binder.relations.of(source))
         self._raw: dict[str, exp.Expr] = {}
         self._key_columns: set[str] = set()
@@ -159,7 +120,8 @@ class _Resolver:
         self._block.where += filters
         limits = [n for n in (self._definition.limit, self._run.limit) if n is not None]
         limit = min(limits, default=None)
-        return Query(self._block, tuple(outputs), tuple(order), limit, tuple(filters))
+        names = self._binder.relations.names
+        return Query(self._block, tuple(outputs), tuple(order), limit, tuple(filters), names)
 
     # --- columns --------------------------------------------------------------------------------
 
@@ -167,7 +129,7 @@ class _Resolver:
         outputs: list[Output] = []
         taken: dict[str, Location] = {}
         labels: dict[str, Location] = {}
-        for wish in self._wishes():
+        for wish in self._wishes:
             output = self._output(wish)
             if output is None:
                 continue
@@ -190,15 +152,19 @@ class _Resolver:
             outputs.append(output)
         return [*outputs, *self._hidden_keys()]
 
-    def _wishes(self) -> Iterator[_Wish]:
+    def _all_wishes(self) -> Iterator[_Wish]:
         for position, item in enumerate(self._definition.fields):
             if item.set is not None:
                 yield from self._set(item, position)
             else:
-                fragment = Fragment(
-                    item.field or "", self._definition, ("fields", position, "field")
-                )
-                yield _Wish(item, fragment, fragment.at())
+                path = ("fields", position, "field")
+                fragment = Fragment(item.field or "", self._definition, path)
+                yield self._wish(item, fragment, fragment.at())
+
+    def _wish(self, item: Item, fragment: Fragment, at: Location) -> _Wish:
+        tree = self._binder.parse(fragment)
+        name = item.name or (_derived_name(tree, item) if tree is not None else None)
+        return _Wish(item, fragment, at, name)
 
     def _set(self, item: Item, position: int) -> Iterator[_Wish]:
         name = item.set or ""
@@ -223,75 +189,73 @@ class _Resolver:
         for index, member in enumerate(members):
             if member not in item.except_:
                 fragment = Fragment(member, self._source, ("sets", name, index))
-                yield _Wish(
-                    Item(field=member), fragment, self._definition.locate("fields", position, "set")
-                )
+                at = self._definition.locate("fields", position, "set")
+                yield self._wish(Item(field=member), fragment, at)
 
     def _output(self, wish: _Wish) -> Output | None:
         item, binder = wish.item, self._binder
         scope = Scope(wish.fragment, {(): self._root}, self._source, item)
         binder.touched.clear()
-        raw = binder.with_default(binder.bind(scope), item, wish.fragment)
+        raw = binder.with_default(binder.bind(scope), scope, item.type)
         tree = binder.parse(wish.fragment)
         if is_broken(raw) or tree is None:
             return None
         path = path_of(tree)
-        name = item.name or _derived_name(tree, item)
-        type_ = item.type or type_of(raw)
-        if name is None:
-            hint = "`name: ...` beside the field is the column's name in SQL"
-            self._problems.add(
-                "name-needed", "a column that is no plain path needs a `name`", wish.at, hint=hint
-            )
+        shape = binder.paths.shape(path, scope) if path else None
+        name, type_ = wish.name, self._type(wish, raw)
+        if name is None or type_ is None:
             return None
-        if type_ is None:
-            self._problems.add(
-                "untyped",
-                f"the type of column `{name}` cannot be told",
-                wish.at,
-                hint="`type: ...` beside the field says it",
-            )
-            return None
-        node, spec = self._plain_field(path, scope)
+        plain = binder.plain_field(shape, scope) if shape else None
         self._warn_of_deprecated(wish, path)
-        shown = self._shown(wish, raw, type_, node, spec)
+        shown = self._shown(wish, raw, type_, plain, path)
         if shown is None:
             return None
-        is_key = (
-            node is self._root and path is not None and path[-1].name in self._source.primary_key
-        )
-        value = shown.value
-        if self._run.render == "text":
-            value = as_text(shown, binder.moment.timezone, self._problems, wish.at)
-        elif is_key and shown.value is not raw:
-            is_key = False  # a label or a link is no key
-        if is_key and path is not None:
-            self._key_columns.add(path[-1].name)
+        # A label or a link is no key.
+        is_key = self._is_key(shape, plain) and shown.value is raw
+        if is_key and shape is not None:
+            self._key_columns.add(shape.names[-1])
+        named = _named(shape.source, shape.names[-1]) if shape else None
         column = Column(
             name=name,
-            label=item.label or self._label(path, scope) or words(name),
-            type=STRING if self._run.render == "text" else shown.type,
-            pattern=None if self._run.render == "text" else shown.pattern,
+            label=item.label or (named.label if named else None) or words(name),
+            type=shown.type,
+            pattern=shown.pattern,
             key=is_key,
             sensitivity=next((s for s in map(_sensitivity, binder.touched) if s), None),
         )
-        return Output(column, value, raw)
+        return self._as_rendered(Output(column, shown.value, raw), wish.at)
 
-    def _plain_field(
-        self, path: tuple[Step, ...] | None, scope: Scope
-    ) -> tuple[Node | None, str | None]:
-        """The node and field of a plain to-one path."""
-        shape = self._binder.shape(path, scope) if path else None
-        if shape is None or shape.ends_in != "field" or shape.fans_at is not None:
-            return None, None
-        return self._binder.walk(shape.names[:-1], scope), shape.names[-1]
-
-    def _label(self, path: tuple[Step, ...] | None, scope: Scope) -> str | None:
-        shape = self._binder.shape(path, scope) if path else None
-        if shape is None:
+    def _type(self, wish: _Wish, raw: exp.Expr) -> Type | None:
+        """The type of a column, or `None` with the problem told."""
+        found, declared = type_of(raw), wish.item.type
+        if wish.name is None:
+            message = "a column that is no plain path needs a `name`"
+            hint = "`name: ...` beside the field is the column's name in SQL"
+            self._problems.add("name-needed", message, wish.at, hint=hint)
+        elif found is None and declared is None:
+            message = f"the type of column `{wish.name}` cannot be told"
+            hint = "`type: ...` beside the field says it"
+            self._problems.add("untyped", message, wish.at, hint=hint)
+        elif found is not None and declared is not None and not join_types([found, declared]):
+            at = wish.fragment.owner.locate(*wish.fragment.path[:-1], "type")
+            message = f"column `{wish.name}` is declared {declared}, its expression is {found}"
+            self._problems.add("wrong-literal", message, at)
             return None
-        named = _named(shape.source, shape.names[-1])
-        return named.label if named else None
+        return declared or found
+
+    def _is_key(self, shape: Shape | None, plain: tuple[Node, Field] | None) -> bool:
+        if shape is None or plain is None or plain[0] is not self._root:
+            return False
+        name = shape.names[-1]
+        return name in self._source.primary_key and name not in self._key_columns
+
+    def _as_rendered(self, output: Output, at: Location) -> Output:
+        """The output as the run wants it: typed with a pattern beside it, or as text."""
+        if self._run.render == "native":
+            return output
+        shown = Shown(output.shown, output.column.type, output.column.pattern)
+        text = as_text(shown, self._binder.moment.timezone, self._problems, at)
+        return Output(replace(output.column, type=STRING, pattern=None), text, output.raw)
 
     def _warn_of_deprecated(self, wish: _Wish, path: tuple[Step, ...] | None) -> None:
         for source, name in self._binder.touched:
@@ -303,86 +267,61 @@ class _Resolver:
                 )
 
     def _shown(
-        self, wish: _Wish, raw: exp.Expr, type_: Type, node: Node | None, field_name: str | None
+        self,
+        wish: _Wish,
+        raw: exp.Expr,
+        type_: Type,
+        plain: tuple[Node, Field] | None,
+        path: tuple[Step, ...] | None,
     ) -> Shown | None:
-        formatter, at = self._formatter(wish, node, field_name)
+        formatter, at = self._formatter(wish, plain, path)
         if formatter is None:
             return Shown(raw, type_) if at is None else None
-        around = node or (self._root if formatter.sql else None)
-        return apply_formatter(
-            formatter,
-            raw.copy() if formatter.labels or formatter.sql else raw,
-            type_,
-            self._binder,
-            node=around,
-            at=at or wish.at,
-        )
+        node = plain[0] if plain else self._root if formatter.sql else None
+        value = raw.copy() if formatter.labels or formatter.sql else raw
+        return apply_formatter(formatter, value, type_, self._binder, node=node, at=at or wish.at)
 
     def _formatter(
-        self, wish: _Wish, node: Node | None, field_name: str | None
+        self, wish: _Wish, plain: tuple[Node, Field] | None, path: tuple[Step, ...] | None
     ) -> tuple[Formatter | None, Location | None]:
         """The formatter of a column and where it is asked for; a place alone means it is unknown."""
         if wish.item.format is not None:
             at = wish.fragment.owner.locate(*wish.fragment.path[:-1], "format")
             return find_formatter(self._binder, wish.item.format, at), at
-        if node is None or field_name is None:
+        if plain is None or path is None:
             return None, None
-        spec = node.source.fields[field_name]
-        if spec.format is not None:
-            at = node.source.locate("fields", field_name, "format")
-            return find_formatter(self._binder, spec.format, at), at
-        labels = inline_labels(spec)
-        return labels, node.source.locate("fields", field_name, "labels") if labels else None
+        node, field = plain
+        if field.format is not None:
+            at = node.source.locate("fields", path[-1].name, "format")
+            return find_formatter(self._binder, field.format, at), at
+        labels = inline_labels(field)
+        return labels, node.source.locate("fields", path[-1].name, "labels") if labels else None
 
     def _hidden_keys(self) -> Iterator[Output]:
         for name in self._source.primary_key:
-            if name in self._source.fields and name not in self._key_columns:
+            if name not in self._key_columns:
                 raw = self._binder.field(self._root, name)
+                hidden = f"_key_{name}"
                 type_ = self._source.fields[name].type
-                shown = Shown(raw, type_)
+                column = Column(hidden, hidden, type_, key=True, hidden=True)
                 at = self._source.locate("primary_key")
-                value = raw
-                if self._run.render == "text":
-                    value = as_text(shown, self._binder.moment.timezone, self._problems, at)
-                    type_ = STRING
-                column_name = f"_key_{name}"
-                yield Output(
-                    Column(column_name, column_name, type_, key=True, hidden=True), value, raw
-                )
+                yield self._as_rendered(Output(column, raw, raw), at)
 
     # --- filters and order ----------------------------------------------------------------------
 
     def _filter(self, position: int) -> exp.Expr:
-        fragment = Fragment(
-            self._definition.filters[position], self._definition, ("filters", position)
-        )
-        bound = self._binder.bind(
-            Scope(fragment, {(): self._root}, self._source, is_condition=True)
-        )
-        type_ = None if is_broken(bound) else type_of(bound)
-        if type_ is not None and type_.name != "boolean":
-            hint = "compare it with something: a filter is true or not"
-            self._problems.add(
-                "wrong-literal",
-                f"a filter is a condition, this is {type_}",
-                fragment.at(),
-                hint=hint,
-            )
-        return bound
+        text = self._definition.filters[position]
+        fragment = Fragment(text, self._definition, ("filters", position))
+        scope = Scope(fragment, {(): self._root}, self._source, is_condition=True)
+        return self._binder.bind(scope)
 
     def _order(self) -> list[exp.Ordered]:
         order = []
         for position, text in enumerate(self._definition.sort):
             asked, descending = split_direction(text)
-            bound = self._sort_key(asked, position)
-            if not is_broken(bound):
-                order.append(ordered(bound, descending=descending))
-        keys = [
-            self._binder.field(self._root, name)
-            for name in self._source.primary_key
-            if name in self._source.fields
-        ]
-        return [*order, *(ordered(key) for key in keys if key not in [part.this for part in order])]
+            order.append(ordered(self._sort_key(asked, position), descending=descending))
+        keys = (self._binder.field(self._root, name) for name in self._source.primary_key)
+        return with_ties(order, keys)
 
     def _sort_key(self, asked: str, position: int) -> exp.Expr:
         if asked in self._raw:

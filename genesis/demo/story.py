@@ -17,6 +17,7 @@ from genesis.demo.person import Note, annotate, notes_in
 from genesis.demo.studio import write_events
 
 TRACKER = Path("trackers") / "production_tracker.xlsx"
+SHOWN_CHANGES = 8
 ANCHOR = Path(".genesis") / "demo-day"
 
 
@@ -42,8 +43,11 @@ def _first_day(root: Path) -> list[Note]:
     _ingest(root, "first")
     _step(2, "Is the YAML right? Which SQL does it mean?")
     _say(_genesis(root, "check").stderr.strip())
-    lines = _genesis(root, "compile", "production_tracker").stdout.splitlines()
-    _say(f"genesis compile production_tracker: {len(lines)} lines of SQL from 60 of YAML")
+    written = (root / "inputs" / "production_tracker.yaml").read_text(encoding="utf-8").splitlines()
+    meant = _genesis(root, "compile", "production_tracker").stdout.splitlines()
+    _say(
+        f"genesis compile production_tracker: {len(meant)} lines of SQL from {len(written)} of YAML"
+    )
     _step(3, "Every tracker is refreshed")
     _refresh(root)
     _step(4, "A person works in the tracker")
@@ -59,6 +63,10 @@ def _first_day(root: Path) -> list[Note]:
 def _second_day(root: Path, notes: Sequence[Note]) -> None:
     _step(5, "A day later: new events land, the trackers follow")
     _ingest(root, "second")
+    _say("genesis run production_tracker --dry-run:")
+    planned = _genesis(root, "run", "production_tracker", "--dry-run").stdout.splitlines()
+    for line in planned[:SHOWN_CHANGES]:
+        _say(line)
     _refresh(root)
     _step(6, "What became of the notes")
     kept = {note.code: note.text for note in notes_in(root / TRACKER)}

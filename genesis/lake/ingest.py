@@ -7,6 +7,7 @@ Their positions might then be the winner's too, so here a lost race is run again
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -295,7 +296,9 @@ class _Rejects:
     """The refused lines of a batch, in a file that is there when it is complete."""
 
     def __init__(self, root: Path, source: DataSource, batch: str) -> None:
-        self.path = root / STATE_FOLDER / "rejects" / f"{source.name}-{batch}.jsonl"
+        # A batch's hash is longer than a file name that people read should be.
+        name = batch if len(batch) <= 32 else hashlib.sha256(batch.encode()).hexdigest()[:12]
+        self.path = root / STATE_FOLDER / "rejects" / f"{source.name}-{name}.jsonl"
         self.count = 0
         self._part = self.path.with_name(f"{self.path.name}.part")
         self._file: TextIO | None = None

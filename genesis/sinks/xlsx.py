@@ -17,7 +17,7 @@ from genesis.sinks import aside
 from genesis.sinks.workbook.book import Book
 from genesis.sinks.workbook.edit import write_changes
 from genesis.sinks.workbook.find import XlsxPresent, read_tracker
-from genesis.sinks.workbook.package import NotAWorkbook
+from genesis.sinks.workbook.package import NotAWorkbook, paused_collector
 from genesis.spec.workflow import XlsxPlace
 from genesis.sync.changes import Changes, Receipt, Tracker, result
 from genesis.sync.stamps import same
@@ -38,7 +38,7 @@ class XlsxSink:
         data = aside.read_file(path)
         if data is None:
             return XlsxPresent(exists=False, fence=aside.fence_of(None), tab=place.tab)
-        with _readable(path):
+        with _readable(path), paused_collector():
             return read_tracker(Book(data), tracker, place=place.tab, fence=aside.fence_of(data))
 
     def apply(self, tracker: Tracker, changes: Changes) -> Receipt:
@@ -52,11 +52,11 @@ class XlsxSink:
         data = aside.read_file(path)
         if aside.fence_of(data) != present.fence:
             raise aside.changed(path)
-        with _readable(path):
+        with _readable(path), paused_collector():
             book = Book.new(present.tab) if data is None else Book(data)
             write_changes(book, changes, present, place=place.tab, note=tracker.note)
             new = book.save()
-        _check_result(new, tracker, changes)
+            _check_result(new, tracker, changes)
         aside.replace_file(path, new, fence=present.fence)
         return changes.receipt(reads=1, writes=1, size=len(new), fence=aside.fence_of(new))
 
@@ -88,7 +88,7 @@ def _place(tracker: Tracker) -> XlsxPlace:
 def _readable(path: Path) -> Iterator[None]:
     try:
         yield
-    except NotAWorkbook as error:
+    except (NotAWorkbook, ValueError) as error:  # of XML whose numbers are none
         raise SinkError(
             Problem(
                 "tracker-unreadable",

@@ -80,7 +80,9 @@ def _key_pairs(value: Any) -> Any:
             return tuple((item, item) for item in value)
         case dict() if all(isinstance(item, str) for item in value.values()):
             return tuple(value.items())
-    message = f"{{it}} should be a field, a list of fields, or `{{here: there}}`, not {describe(value)}"
+    message = (
+        f"{{it}} should be a field, a list of fields, or `{{here: there}}`, not {describe(value)}"
+    )
     raise mistake("wrong-type", message)
 
 
@@ -103,7 +105,7 @@ class Join(Checked):
     @classmethod
     def faults(cls, data: Mapping[str, Any]) -> Iterator[PydanticCustomError]:
         yield from exactly_one(data, "by", "sql")
-        if "sql" in data and "relationship" not in data:
+        if "sql" in data and "by" not in data and "relationship" not in data:
             yield lacking("relationship", hint="a condition does not tell whether it leads to many")
         yield from exclusive(data, "pick", "as_of")
 
@@ -170,8 +172,9 @@ class DataSource(Definition):
             return
         if "table" not in data and "sql" not in data:
             yield lacking("table", "sql")
-        for key in ("primary_key", "fields"):
+        empty: dict[str, object] = {"primary_key": [], "fields": {}}
+        for key, nothing in empty.items():
             if key not in data:
                 yield lacking(key)
-            elif not data[key] and isinstance(data[key], dict | list | str):
+            elif data[key] == nothing:
                 yield mistake("wrong-type", f"`{key}` is empty", key=key)

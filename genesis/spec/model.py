@@ -237,8 +237,9 @@ class _Report:
             if isinstance(last, int):
                 return f"item {last + 1} of {self._named(tuple(holder))}"
             return describe(last)
-        kind = next(iter(self._document.data))
-        return f"{kind.replace('_', ' ')} {describe(self._document.data[kind])}"
+        if not issubclass(self._model, Definition):
+            return describe(self._document.file)
+        return f"{self._model.kind.replace('_', ' ')} {describe(self._document.data[self._model.kind])}"
 
     def _tell(self, error: ErrorDetails) -> None:
         steps = tuple(step for step in error["loc"] if step != "[key]")
@@ -248,10 +249,10 @@ class _Report:
         code, message, hint = _in_words(error)
         if message.startswith("{it} "):
             message = f"{self._named(path)} {message.removeprefix('{it} ')}"
-        if "[key]" in error["loc"]:
-            at = self._document.locate_key(*path)
-        else:
-            at = self._document.locate(*path, *([context["key"]] if context.get("key") else []))
+        if context.get("key"):
+            path = (*path, context["key"])
+        is_key = "[key]" in error["loc"] or code == "conflicting-keys"
+        at = self._document.locate_key(*path) if is_key else self._document.locate(*path)
         self._problems.add(code, message, at, hint=hint)
 
 
@@ -280,7 +281,11 @@ def _in_words(error: ErrorDetails) -> tuple[str, str, str | None]:
             hint = did_you_mean(str(given), choices) or listed(choices)
             return "wrong-choice", f"{{it}} cannot be {describe(given)}", hint
         case "greater_than_equal":
-            return "wrong-type", f"{{it}} should be at least {context['ge']}, not {describe(given)}", None
+            return (
+                "wrong-type",
+                f"{{it}} should be at least {context['ge']}, not {describe(given)}",
+                None,
+            )
         case _ if kind in _KINDS:
             message = f"{{it}} should be {_KINDS[kind]}, not {describe(given)}"
             return "wrong-type", message, _other_writing(kind, given)

@@ -10,11 +10,21 @@ from typing import Any, Literal
 from pydantic import Field as Key
 from pydantic_core import PydanticCustomError
 
+from genesis.errors import did_you_mean
 from genesis.spec.data_source import DataSource
 from genesis.spec.formatter import Formatter
 from genesis.spec.input import Input
 from genesis.spec.model import Checked, Model
-from genesis.spec.values import Name, Reference, Secret, Timezone, clear_secret, exactly_one
+from genesis.spec.values import (
+    Name,
+    Reference,
+    Secret,
+    Timezone,
+    clear_secret,
+    exactly_one,
+    listed,
+    mistake,
+)
 from genesis.spec.workflow import Audit, Template, Workflow
 
 
@@ -138,7 +148,7 @@ class Receiver(Checked):
             yield clear_secret("`webhook`", key="webhook")
 
 
-class ProjectFile(Model):
+class ProjectFile(Checked):
     """`genesis.yaml`; every key has a default."""
 
     project: str = "genesis"
@@ -150,6 +160,13 @@ class ProjectFile(Model):
     sinks: Sinks = Sinks()
     sources: dict[Name, SourceSystem] = Key(default_factory=dict)
     alerts: dict[Name, Receiver] = Key(default_factory=dict)
+
+    @classmethod
+    def faults(cls, data: Mapping[str, Any]) -> Iterator[PydanticCustomError]:
+        name, targets = data.get("default_target"), data.get("targets", {"local": {}})
+        if isinstance(name, str) and isinstance(targets, dict) and name not in targets:
+            hint = did_you_mean(name, targets) or listed(targets)
+            yield mistake("unknown-target", f"unknown target `{name}`", hint, key="default_target")
 
 
 # What stands in `Project.broken` for a `genesis.yaml` that could not be read.

@@ -11,8 +11,8 @@ from zoneinfo import available_timezones
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from genesis.errors import did_you_mean
-from genesis.spec.types import PLAIN, Type, parse_type
+from genesis.errors import did_you_mean, nearest
+from genesis.spec.types import MAX_PRECISION, PLAIN, Type, parse_type
 
 T = TypeVar("T")
 
@@ -97,7 +97,9 @@ def _name(value: Any) -> Any:
         hint = "put it in quotes" if isinstance(value, int | float) else None
         raise mistake("wrong-type", f"a name should be text, not {describe(value)}", hint)
     if not re.fullmatch(r"[a-z][a-z0-9_]*", value):
-        message = f"{describe(value)} is no name: lower case letters, digits and `_`, a letter first"
+        message = (
+            f"{describe(value)} is no name: lower case letters, digits and `_`, a letter first"
+        )
         words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+", "_", value)
         suggestion = words.lower().strip("_")
         hint = f"for example `{suggestion}`" if suggestion[:1].isalpha() else None
@@ -122,10 +124,30 @@ def _type(value: Any) -> Any:
         raise mistake("wrong-type", f"{{it}} should be a type, not {describe(value)}")
     parsed = parse_type(value)
     if parsed is None:
-        known = [*PLAIN, "decimal(p,s)", "array(T)"]
-        hint = did_you_mean(value, known) or listed(known)
-        raise mistake("unknown-type", f"unknown type {describe(value)}", hint)
+        raise mistake("unknown-type", f"unknown type {describe(value)}", _type_hint(value))
     return parsed
+
+
+_OTHER_NAMES = {
+    **dict.fromkeys(("varchar", "char", "text", "str"), "string"),
+    **dict.fromkeys(("int", "bigint", "smallint", "number", "long"), "integer"),
+    **dict.fromkeys(("double", "real"), "float"),
+    **dict.fromkeys(("decimal", "numeric"), "decimal(18,2)"),
+    **dict.fromkeys(("bool", "logical"), "boolean"),
+    **dict.fromkeys(("datetime", "timestamp without time zone"), "timestamp"),
+    **dict.fromkeys(("instant", "timestamp with time zone"), "timestamptz"),
+}
+
+
+def _type_hint(text: str) -> str:
+    """The type that is meant, in whatever words."""
+    if match := re.fullmatch(r"array[(<](.+)[)>]", text):
+        close = nearest(match[1], PLAIN) or _OTHER_NAMES.get(match[1])
+        return f"did you mean `array({close or 'string'})`?"
+    if re.fullmatch(r"decimal\(.*", text):
+        return f"`decimal(p,s)` has p digits, at most {MAX_PRECISION}, s of them after the point"
+    known = _OTHER_NAMES.get(text.lower()) or nearest(text.lower(), PLAIN)
+    return f"did you mean `{known}`?" if known else listed([*PLAIN, "decimal(p,s)", "array(T)"])
 
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -143,9 +165,17 @@ def _timezone(value: Any) -> Any:
     if not isinstance(value, str):
         raise mistake("wrong-type", f"{{it}} should be a time zone, not {describe(value)}")
     if value not in available_timezones():
-        hint = did_you_mean(value, available_timezones()) or "an IANA name, such as `Europe/Oslo`"
+        hint = _zone_hint(value) or "a name of the IANA database, such as `America/Los_Angeles`"
         raise mistake("unknown-timezone", f"unknown time zone {describe(value)}", hint)
     return value
+
+
+def _zone_hint(text: str) -> str | None:
+    """The zone that is meant, by its name or its city's."""
+    zones = sorted(zone for zone in available_timezones() if "/" in zone)
+    city = text.strip().replace(" ", "_").lower()
+    found = next((zone for zone in zones if zone.lower().endswith(f"/{city}")), None)
+    return did_you_mean(text, [found] if found else zones, cutoff=0 if found else 0.8)
 
 
 def _scalar(value: Any) -> Any:
@@ -156,7 +186,9 @@ def _scalar(value: Any) -> Any:
 
 def _one_or_many(value: Any) -> Any:
     if not isinstance(value, str | list | tuple):
-        raise mistake("wrong-type", f"{{it}} should be text or a list (`- item`), not {describe(value)}")
+        raise mistake(
+            "wrong-type", f"{{it}} should be text or a list (`- item`), not {describe(value)}"
+        )
     return [value] if isinstance(value, str) else value
 
 
@@ -196,7 +228,9 @@ def _secret(value: Any) -> Any:
     if not REFERENCE.search(_reference(value)):
         raise clear_secret("{it}")
     if not REFERENCE.fullmatch(value):
-        raise mistake("wrong-reference", "{it} should be a reference alone", "put all of it in the secret")
+        raise mistake(
+            "wrong-reference", "{it} should be a reference alone", "put all of it in the secret"
+        )
     return value
 
 

@@ -112,12 +112,16 @@ class WantedRow:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the tracker should hold: the columns genesis keeps there, and its rows."""
+    """What the tracker should hold: the columns genesis keeps there, and its rows.
+
+    `mark` is how its sink holds that a row left the report.
+    """
 
     tracker: str
     columns: tuple[Column, ...]
     rows: tuple[WantedRow, ...]
     rejects: tuple[Reject, ...] = ()
+    mark: Cell = True
 
     @property
     def refused(self) -> frozenset[str]:
@@ -149,7 +153,7 @@ class PresentRow:
 class Present:
     """What the tracker holds now, in its own order.
 
-    `copies` are rows whose key another row above has: a person copied it. `own_columns` are the
+    `copies` are rows whose key one of `rows` has too: a person copied it. `own_columns` are the
     headers of columns that people added. `fence` says which state this was read from.
     """
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from genesis.errors import Problem, SinkError
 from genesis.sync.changes import (
+    Cell,
     Changes,
     HumanEdit,
     Insert,
@@ -57,7 +58,7 @@ def compare(*, wanted: Wanted, present: Present, policy: Policy) -> Changes:
         dropped=columns.dropped,
         relabels=columns.relabels,
         inserts=inserts,
-        updates=(*updates, *_marks(gone, rows, policy)),
+        updates=(*updates, *_marks(gone, rows, wanted.mark, policy)),
         deletes=deletes,
         moves=moves,
         followed=_followed(present.rows, rows),
@@ -126,13 +127,15 @@ def _compare_cells(
     return tuple(updates), tuple(edits)
 
 
-def _marks(gone: Iterable[str], rows: Sequence[PresentRow], policy: Policy) -> Iterator[Update]:
+def _marks(
+    gone: Iterable[str], rows: Sequence[PresentRow], mark: Cell, policy: Policy
+) -> Iterator[Update]:
     """Under `mark`, the last column of rows that left the report says so."""
     if policy.on_delete == "mark":
-        cells = {row.key: row.cells[-1] for row in rows}
-        yield from (
-            Update(key, REMOVED.name, cells[key], True) for key in gone if cells[key] is not True
-        )
+        found = {row.key: row.cells[-1] for row in rows}
+        for key in gone:
+            if not same(found[key], mark):
+                yield Update(key, REMOVED.name, found[key], mark)
 
 
 # ---- order
@@ -302,9 +305,7 @@ def _notes(present: Present, columns: _Columns, rows: Sequence[PresentRow]) -> I
         yield f"header `{column.label}` was renamed to `{column.header}` and stays so"
     copied = sorted({row.key for row in present.copies})
     if copied:
-        yield (
-            f"copies of rows {_some(copied)} are their owner's now; the first of each stays managed"
-        )
+        yield (f"copies of rows {_some(copied)} are their owner's now; one of each stays managed")
     moved = [new.key for old, new in zip(present.rows, rows, strict=True) if old.key != new.key]
     if moved:
         yield f"rows {_some(moved)} were sorted without their hidden key, which follows them"

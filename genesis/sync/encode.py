@@ -61,7 +61,8 @@ def encode(rows: pa.Table, tracker: Tracker) -> Wanted:
         rejects += unfit
         if not any(reject.refused == "row" for reject in unfit):
             landed.append(WantedRow(key, _emptied(cells) if unfit else cells))
-    return Wanted(tracker.name, columns, tuple(landed), tuple(rejects))
+    (mark,) = _emptied([encoding.cell(True, tracker.zone)])
+    return Wanted(tracker.name, columns, tuple(landed), tuple(rejects), mark)
 
 
 def managed_columns(tracker: Tracker) -> tuple[Column, ...]:
@@ -100,18 +101,18 @@ def _keys(rows: pa.Table, tracker: Tracker) -> list[str]:
     parts = list(zip(*values, strict=True)) if values else [()] * rows.num_rows
     keys = [key_text(key) for key in parts]
     problems = Problems()
-    missing = [key for key, part in zip(keys, parts, strict=True) if any(map(is_missing, part))]
+    missing = [part for part in parts if any(map(is_missing, part))]
     if missing and not tracker.is_summary:
         names = ", ".join(f"`{column.name}`" for column in columns)
         problems.add(
             "wrong-keys",
-            f"{len(missing)} rows of tracker `{tracker.name}` have no key: {_named(missing)}",
+            f"{len(missing):,} of {len(keys):,} rows of tracker `{tracker.name}` have no key",
             hint=f"{names} should never be NULL; `genesis check --data` finds such records",
         )
     if twice := repeated(keys):
         problems.add(
             "wrong-keys",
-            f"{len(twice)} keys of tracker `{tracker.name}` repeat: {_named(twice)}",
+            f"keys of tracker `{tracker.name}` repeat: {_named(twice)}",
             hint="the primary key is not unique in the data; `genesis check --data` proves it,"
             " `mode: replace` needs no keys",
         )
@@ -122,7 +123,7 @@ def _keys(rows: pa.Table, tracker: Tracker) -> list[str]:
 
 def _named(keys: Sequence[str]) -> str:
     named = ", ".join(f"`{key}`" for key in keys[:_NAMED_KEYS])
-    return named + (", ..." if len(keys) > _NAMED_KEYS else "")
+    return named + (f" and {len(keys) - _NAMED_KEYS:,} more" if len(keys) > _NAMED_KEYS else "")
 
 
 # ---- what a value becomes, per kind of sink

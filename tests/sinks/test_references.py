@@ -91,9 +91,22 @@ def test_ranges_of_rules_part_with_their_rows() -> None:
 
 def test_a_range_over_all_rows_outlives_them() -> None:
     """An empty tracker is full again tomorrow, and a sum over it should not have died."""
-    emptied = Axis(limit=ROWS, first=2, last=4, order=[], block=((2, 4), (2, 2)))
+    emptied = Axis(limit=ROWS, first=2, last=5, order=[5], block=((2, 4), (1, 1)))
     references = References("My tab", emptied, SAME_COLUMNS)
-    assert references.formula("SUM(C2:C4)", inside=True) == "SUM(C2:C2)"
+    assert references.formula("SUM(C2:C4)", inside=True, row=5) == "SUM(C1:C1)"
+    filled = Axis(limit=ROWS, first=2, last=2, order=[None, None, 2], block=((1, 1), (2, 3)))
+    references = References("My tab", filled, SAME_COLUMNS)
+    assert references.formula("SUM(C1:C1)", inside=True, row=2) == "SUM(C2:C3)"
+
+
+def test_one_row_is_a_row_and_a_tracker() -> None:
+    """Which of them a reference means, the row it stands in tells."""
+    grown = Axis(limit=ROWS, first=2, last=2, order=[2, None], block=((2, 2), (2, 3)))
+    references = References("My tab", grown, SAME_COLUMNS)
+    assert references.formula("SUM(C2:F2)", inside=True, row=2) == "SUM(C2:F2)"
+    assert references.formula("SUM(C2:C2)+C2", inside=True, row=9) == "SUM(C2:C3)+C2"
+    assert references.areas("C2 D2:F2", grow=True) == ["C2:C3", "D2:F3"]
+    assert references.areas("D2:F2") == ["D2:F2"]
 
 
 @given(

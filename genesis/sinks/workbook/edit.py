@@ -49,8 +49,8 @@ def write_changes(
     tab = book.edit_tab(present.tab)
     expand_shared(tab.root)
     layout = _lay_out(tab, changes, present)
-    tab.rearrange(layout.references.rows, layout.references.columns)
     follow(book, present.tab, tab, layout.references)
+    tab.rearrange(layout.references.rows, layout.references.columns)
     writer = _Writer(book, tab, layout, changes.columns)
     writer.write_headers(changes)
     writer.write_cells(changes)
@@ -92,13 +92,13 @@ def _row_axis(tab: Tab, changes: Changes, present: XlsxPresent) -> tuple[Axis, d
         first=first,
         last=last,
         order=[None if isinstance(item, Insert) else item for item in arranged],
-        block=(_stretch(list(keys), first), _stretch(list(row_of.values()), first)),
+        block=(_stretch(list(keys), first - 1), _stretch(list(row_of.values()), first - 1)),
     )
     return axis, row_of
 
 
 def _stretch(lines: list[int], otherwise: int) -> tuple[int, int]:
-    """From the first to the last line; of none, the one where the first would be."""
+    """From the first to the last line; of none, the line that stands for them."""
     return (min(lines), max(lines)) if lines else (otherwise, otherwise)
 
 
@@ -246,14 +246,8 @@ def _set_widths(tab: Tab, layout: Layout, changes: Changes) -> None:
     for column, width in widths.items():
         columns.append(_stretch_of(column, width=str(width), customWidth="1"))
     if key_is_new:
-        key = layout.key_column
-        columns[:] = [stretch for stretch in columns if not _covers(stretch, key)]
-        columns.append(_stretch_of(key, width="9", hidden="1", customWidth="1"))
+        columns.append(_stretch_of(layout.key_column, width="9", hidden="1", customWidth="1"))
     columns[:] = sorted(columns, key=lambda stretch: int(stretch.get("min", 1)))
-
-
-def _covers(stretch: Element, column: int) -> bool:
-    return int(stretch.get("min", 1)) <= column <= int(stretch.get("max", 1))
 
 
 def _stretch_of(column: int, **attributes: str) -> Element:

@@ -9,7 +9,7 @@ renamed, since the tab that people look at is the one that should be fresh.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING
@@ -17,17 +17,26 @@ from typing import TYPE_CHECKING
 from genesis.errors import Problem, SinkError
 from genesis.sinks.workbook.book import Book, KeptColumn
 from genesis.sinks.workbook.tab import Tab
-from genesis.sync.changes import Cell, Formula, Present, PresentColumn, PresentRow, Tracker
+from genesis.sync.changes import (
+    Cell,
+    Formula,
+    Present,
+    PresentColumn,
+    PresentRow,
+    Tracker,
+    plain,
+)
 from genesis.sync.compare import recognise
 from genesis.sync.encode import key_of_cells, managed_columns
 from genesis.sync.keys import key_columns
-from genesis.sync.stamps import fingerprint, select, split
+from genesis.sync.stamps import fingerprint, select, split, stamp_of
 
 if TYPE_CHECKING:
     from genesis.compile.statement import Column
 
 MARK = "_genesis"
 _KEY_CELL = re.compile(r"([A-Za-z0-9_-]+) (.+)", re.DOTALL)
+_EMPTY = fingerprint(None)
 _TITLE_ROWS = 100  # above a header there may be a title, not a novel
 
 
@@ -121,7 +130,7 @@ class _Reader:
         self._key_column = key_column
         self._columns = {column.name: column for column in managed_columns(tracker)}
         self._headers = {
-            column: str(value)
+            column: str(plain(value))
             for column, element in tab.rows[header_row].cells.items()
             if column != key_column and (value := tab.value_of(element)) is not None
         }
@@ -153,7 +162,7 @@ class _Reader:
     def adopt(self, name: str, fence: str) -> XlsxPresent:
         """A tab without our mark, its rows known by the cells of their key."""
         kept = self._by_label()
-        places = self._by_header(kept)
+        places = self._by_header(kept, [column.name for column in kept], {})
         columns = tuple(
             PresentColumn(kept[at].name, kept[at].label, kept[at].label, places[at])
             for at in sorted(places)
@@ -176,12 +185,20 @@ class _Reader:
         *,
         ours: bool,
     ) -> XlsxPresent:
-        first: dict[str, PresentRow] = {}
-        copies = [row for row in rows if first.setdefault(row.key, row) is not row]
+        kept: dict[str, PresentRow] = {}
+        copies: list[PresentRow] = []
+        for row in rows:
+            if row.key not in kept:
+                kept[row.key] = row
+            elif _is_as_written(row) and not _is_as_written(kept[row.key]):
+                copies.append(kept.pop(row.key))
+                kept[row.key] = row
+            else:
+                copies.append(row)
         managed = {column.position for column in columns}
         return XlsxPresent(
             columns=columns,
-            rows=tuple(first.values()),
+            rows=tuple(sorted(kept.values(), key=lambda row: row.position)),
             copies=tuple(copies),
             own_columns=tuple(h for at, h in sorted(self._headers.items()) if at not in managed),
             ours=ours,
@@ -238,61 +255,63 @@ class _Reader:
         self, kept: Sequence[KeptColumn], names: Sequence[str], stamps: Mapping[int, str]
     ) -> dict[int, int]:
         """Kept column -> where it stands now."""
-        places = self._by_header(kept)
+        written = {row: prints for row, s in stamps.items() if (prints := split(s, len(kept)))}
+        places = self._by_header(kept, names, written)
         for at in range(len(kept)):
             if at not in places:
-                known = self._columns.get(names[at])
-                found = self._by_content(at, len(kept), known, stamps, places)
-                found = found or self._beside(at, places)
+                free = [c for c in sorted(self._headers) if c not in places.values()]
+                hits = {c: self._hits(c, names[at], at, written) for c in free}
+                most = sum(prints[at] != _EMPTY for prints in written.values()) / 2
+                found = max(free, key=lambda c: hits[c], default=None)
+                if found is None or hits[found] <= most:
+                    found = self._beside(at, places, written)
                 if found:
                     places[at] = found
         return places
 
-    def _by_header(self, kept: Sequence[KeptColumn]) -> dict[int, int]:
-        """By the header that stood there last, else by the label that genesis wrote."""
+    def _by_header(
+        self,
+        kept: Sequence[KeptColumn],
+        names: Sequence[str],
+        written: Mapping[int, Sequence[str]],
+    ) -> dict[int, int]:
+        """By the header that stood there last, else by the label that genesis wrote.
+
+        Where a person gave a column of theirs the same one, the content tells which is ours.
+        """
         places: dict[int, int] = {}
         for texts in ([column.header for column in kept], [column.label for column in kept]):
             for at, text in enumerate(texts):
                 free = (c for c in sorted(self._headers) if c not in places.values())
-                place = next((c for c in free if self._headers[c] == text), None)
-                if at not in places and place is not None:
-                    places[at] = place
+                found = [c for c in free if self._headers[c] == text]
+                if found and at not in places:
+                    places[at] = (
+                        max(found, key=lambda c: self._hits(c, names[at], at, written))
+                        if len(found) > 1
+                        else found[0]
+                    )
         return places
 
-    def _by_content(
-        self,
-        at: int,
-        width: int,
-        known: Column | None,
-        stamps: Mapping[int, str],
-        places: Mapping[int, int],
-    ) -> int | None:
-        """The free column in which most cells are those that genesis wrote into this one."""
+    def _hits(self, column: int, name: str, at: int, written: Mapping[int, Sequence[str]]) -> int:
+        """How many cells of a column are those that genesis wrote into the one called `name`."""
+        known = self._columns.get(name)
         convert = converter(known.type.name if known else "string", self._tab)
-        empty = fingerprint(None)
-        written = {
-            row: prints[at]
-            for row, stamp in stamps.items()
-            if (prints := split(stamp, width)) and prints[at] != empty
-        }
-        best, most = None, len(written) / 2
-        for column in sorted(set(self._headers) - set(places.values())):
-            hits = sum(
-                fingerprint(convert(self._tab.value(row, column))) == mark
-                for row, mark in written.items()
-            )
-            if hits > most:
-                best, most = column, hits
-        return best
+        return sum(
+            prints[at] != _EMPTY
+            and fingerprint(convert(self._tab.value(row, column))) == prints[at]
+            for row, prints in written.items()
+        )
 
-    def _beside(self, at: int, places: Mapping[int, int]) -> int | None:
+    def _beside(self, at: int, places: Mapping[int, int], rows: Iterable[int]) -> int | None:
         """For a column that nothing was written into: the one right of its left neighbour."""
         place = places.get(at - 1, 0) + 1
         free = place in self._headers and place not in places.values()
-        empty = all(
-            self._tab.value(row, place) is None for row in self._tab.rows if row > self._header_row
-        )
-        return place if free and empty else None
+        return place if free and all(self._tab.value(row, place) is None for row in rows) else None
+
+
+def _is_as_written(row: PresentRow) -> bool:
+    """Of a row and its copy, which of the two was copied: people change the copy."""
+    return row.stamp == stamp_of(row.cells)
 
 
 _Converter = Callable[[Cell], Cell]

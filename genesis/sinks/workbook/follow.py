@@ -8,7 +8,7 @@ what loses all its cells must be taken out, for a rule without a range makes a w
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from xml.etree.ElementTree import Element
 
 from genesis.sinks.workbook.book import Book
@@ -39,7 +39,7 @@ _FORMULAS = ("f", "formula", "formula1", "formula2", "calculatedColumnFormula")
 
 
 def follow(book: Book, tab_name: str, tab: Tab, references: References) -> None:
-    """Bring all that refers to the tab in line with where its rows and columns went."""
+    """Bring all that refers to the tab in line with where its rows and columns will go."""
     if references.stay:
         return
     _cells(tab, references)
@@ -62,9 +62,9 @@ def follow(book: Book, tab_name: str, tab: Tab, references: References) -> None:
 
 
 def _cells(tab: Tab, references: References) -> None:
-    for formula in tab.formulas():
+    for row, formula in tab.formulas():
         if formula.text:
-            formula.text = references.formula(formula.text, inside=True)
+            formula.text = references.formula(formula.text, inside=True, row=row)
         for attribute in ("ref", "r1", "r2"):  # of array formulas and data tables
             if area := formula.get(attribute):
                 formula.set(attribute, references.area(area) or "#REF!")
@@ -119,7 +119,7 @@ def _rule(element: Element, references: References) -> bool:
     """A rule over some cells, in either of the format's two spellings."""
     holder = next((child for child in element if local(child.tag) == "sqref"), None)
     old = (element.get("sqref") if holder is None else holder.text) or ""
-    new = references.areas(old)
+    new = references.areas(old, grow=True)
     home, new_home = corner(old.split()), corner(new)
     if not home or not new_home:
         return False
@@ -262,11 +262,8 @@ def _elsewhere(book: Book, sheet: str, references: References) -> None:
     for part in book.package:
         if part == sheet or not part.endswith(".xml") or not mention(book.package.data(part)):
             continue
-        if part.startswith("xl/worksheets/"):
-            expand_shared(book.package.edit(part))
-            _formulas(book.package.edit(part), references)
-        elif part.startswith(("xl/charts/", "xl/tables/")):
-            _formulas(book.package.edit(part), references)
+        if part.startswith(("xl/worksheets/", "xl/charts/", "xl/tables/")):
+            _formulas(book, part, references)
         elif part.startswith("xl/pivotCache/"):
             _pivot_source(book.package.edit(part), references)
 
@@ -282,10 +279,22 @@ def _mention(tab: str) -> Callable[[bytes], bool]:
     return mentions
 
 
-def _formulas(root: Element, references: References) -> None:
-    for element in root.iter():
-        if local(element.tag) in _FORMULAS and element.text:
-            element.text = references.formula(element.text, inside=False)
+def _formulas(book: Book, part: str, references: References) -> None:
+    """Formulas elsewhere; a part in which none refers to what moved is not touched."""
+
+    def follows(formula: Element) -> bool:
+        return references.formula(formula.text or "", inside=False) != formula.text
+
+    root = book.package.read(part)
+    if any(follows(formula) for formula in _formulas_in(root)):
+        book.package.edit(part)
+        expand_shared(root)
+        for formula in _formulas_in(root):
+            formula.text = references.formula(formula.text or "", inside=False)
+
+
+def _formulas_in(root: Element) -> Iterator[Element]:
+    return (item for item in root.iter() if local(item.tag) in _FORMULAS and item.text)
 
 
 def _pivot_source(root: Element, references: References) -> None:

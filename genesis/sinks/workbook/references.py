@@ -36,7 +36,7 @@ class Axis:
     last: int
     order: Sequence[int | None]
     block: tuple[Run, Run] | None = None
-    _spans: dict[Run, Run | None] = field(default_factory=dict, repr=False)
+    _spans: dict[tuple[int, int, bool], Run | None] = field(default_factory=dict, repr=False)
 
     @property
     def stays(self) -> bool:
@@ -63,15 +63,19 @@ class Axis:
         later = (new for old in range(line, max(line, self.last) + 2) if (new := self.of(old)))
         return next(later, self.first)
 
-    def span(self, start: int, end: int) -> Run | None:
+    def span(self, start: int, end: int, *, grows: bool = False) -> Run | None:
         """The stretch that holds what was from `start` to `end`."""
-        if (start, end) not in self._spans:
-            runs = self.runs(start, end)
-            self._spans[start, end] = (runs[0][0], runs[-1][1]) if runs else None
-        return self._spans[start, end]
+        if (start, end, grows) not in self._spans:
+            runs = self.runs(start, end, grows=grows)
+            self._spans[start, end, grows] = (runs[0][0], runs[-1][1]) if runs else None
+        return self._spans[start, end, grows]
 
-    def runs(self, start: int, end: int) -> list[Run]:
-        """The stretches that hold just what was from `start` to `end`."""
+    def runs(self, start: int, end: int, *, grows: bool = False) -> list[Run]:
+        """The stretches that hold just what was from `start` to `end`.
+
+        What covers all lines of the block covers the new ones too; where the block is one line,
+        only what `grows` does.
+        """
         if end >= self.limit:
             return [(self.near(start), self.limit)]
         inside = range(max(start, self.first), min(end, self.last) + 1)
@@ -81,12 +85,20 @@ class Axis:
         if end > self.last:
             lines += [max(start, self.last + 1) + self._shift, end + self._shift]
         together = start < self.first or end > self.last or lines == sorted(lines)
-        if self.block and start <= self.block[0][0] and self.block[0][1] <= end and start < end:
-            lines += self.block[1]
+        if self.block and self.covers(start, end) and (grows or start < end):
+            header = (self.first - 1, self.first - 1)
+            if (start, end) == header:
+                lines = []
+            if not lines or self.block[1] != header:
+                lines += self.block[1]
             together = True
         if together:
             return [(min(lines), min(max(lines), self.limit))] if lines else []
         return _runs(lines)
+
+    def covers(self, start: int, end: int) -> bool:
+        """Whether a stretch holds all lines of the block."""
+        return self.block is not None and start <= self.block[0][0] and self.block[0][1] <= end
 
 
 def _runs(lines: Sequence[int]) -> list[Run]:
@@ -104,6 +116,7 @@ _AREA = re.compile(rf"{_CELL}(?::{_CELL})?")
 _WHOLE_ROWS = re.compile(r"(\$?)([1-9]\d{0,6}):(\$?)([1-9]\d{0,6})")
 _WHOLE_COLUMNS = re.compile(r"(\$?)([A-Za-z]{1,3}):(\$?)([A-Za-z]{1,3})")
 _GONE = "#REF!"
+_NO_ROW = 0  # of a reference that never grows
 
 
 @dataclass(frozen=True)
@@ -120,46 +133,49 @@ class References:
 
     def area(self, text: str) -> str | None:
         """The reference that holds what `A1:B5` held, or `None` where it is gone."""
-        moved = self._moved(text, distance=None)
+        moved = self._moved(text, distance=None, row=_NO_ROW)
         return None if moved == _GONE else moved
 
-    def areas(self, text: str) -> list[str]:
+    def areas(self, text: str, *, grow: bool = False) -> list[str]:
         """The references that hold just what `A1:B5 D1` held: more of them where rows parted."""
-        return [piece for area in text.split() for piece in self._pieces(area)]
+        return [piece for area in text.split() for piece in self._pieces(area, grow=grow)]
 
-    def formula(self, text: str, *, inside: bool) -> str:
+    def formula(self, text: str, *, inside: bool, row: int | None = None) -> str:
         """A formula, without its `=`, that refers to what it referred to.
 
-        One `inside` the tab need not name it; one on another tab changes where it does.
+        One `inside` the tab need not name it; one on another tab changes where it does. In a
+        tracker of one row, `C2:F2` is the tracker, but in that `row` itself it is the row.
         """
-        return self._rewritten(text, inside=inside, distance=None)
+        return self._rewritten(text, inside=inside, distance=None, row=row)
 
     def rule(self, text: str, *, distance: int) -> str:
         """A rule's formula, whose range now starts `distance` rows further down."""
-        return self._rewritten(text, inside=True, distance=distance)
+        return self._rewritten(text, inside=True, distance=distance, row=None)
 
-    def _rewritten(self, text: str, *, inside: bool, distance: int | None) -> str:
+    def _rewritten(self, text: str, *, inside: bool, distance: int | None, row: int | None) -> str:
         try:
             tokens = Tokenizer(f"={text}").items
         except (TokenizerError, IndexError):
             return text  # what cannot be read stays as its owner wrote it
         return "".join(
-            self._token(token.value, inside=inside, distance=distance)
+            self._token(token.value, inside=inside, distance=distance, row=row)
             if token.type == Token.OPERAND and token.subtype == Token.RANGE
             else token.value
             for token in tokens
         )
 
-    def _token(self, value: str, *, inside: bool, distance: int | None) -> str:
+    def _token(self, value: str, *, inside: bool, distance: int | None, row: int | None) -> str:
         tab, mark, area = value.rpartition("!")
         if not mark:
-            return self._moved(area, distance=distance) if inside else value
+            return self._moved(area, distance=distance, row=row) if inside else value
         named = tab.strip("'").replace("''", "'")
-        return f"{tab}!{self._moved(area, distance=distance)}" if _same(named, self.tab) else value
+        if named.casefold() != self.tab.casefold():
+            return value
+        return f"{tab}!{self._moved(area, distance=distance, row=row)}"
 
-    def _moved(self, text: str, *, distance: int | None) -> str:
+    def _moved(self, text: str, *, distance: int | None, row: int | None) -> str:
         if match := _AREA.fullmatch(text):
-            return self._moved_area(match, distance)
+            return self._moved_area(match, distance, row)
         if match := _WHOLE_ROWS.fullmatch(text):
             rows = self.rows.span(int(match[2]), int(match[4]))
             return f"{match[1]}{rows[0]}:{match[3]}{rows[1]}" if rows else _GONE
@@ -170,7 +186,7 @@ class References:
             return f"{match[1]}{_letters(columns[0])}:{match[3]}{_letters(columns[1])}"
         return text
 
-    def _moved_area(self, match: re.Match[str], distance: int | None) -> str:
+    def _moved_area(self, match: re.Match[str], distance: int | None, home: int | None) -> str:
         left, column, top, row, right, last_column, bottom, last_row = match.groups()
 
         def moved(line: int, absolute: str) -> int | None:
@@ -185,23 +201,27 @@ class References:
             return f"{left}{_letters(new_column)}{top}{new_row}"
         columns = self.columns.span(_number(column), _number(last_column))
         if distance is None or (top and bottom):
-            rows = self.rows.span(int(row), int(last_row))
+            in_row = home == int(row) >= self.rows.first
+            grows = home != _NO_ROW and not in_row
+            rows = self.rows.span(int(row), int(last_row), grows=grows)
         else:
             start, end = moved(int(row), top), moved(int(last_row), bottom)
             rows = (start, end) if start and end else None
         if rows is None or columns is None:
             return _GONE
-        return f"{left}{_letters(columns[0])}{top}{rows[0]}:{right}{_letters(columns[1])}{bottom}{rows[1]}"
+        first, last = _letters(columns[0]), _letters(columns[1])
+        return f"{left}{first}{top}{rows[0]}:{right}{last}{bottom}{rows[1]}"
 
-    def _pieces(self, area: str) -> list[str]:
-        match = _AREA.fullmatch(area)
-        if match is None or match[8] is None:
+    def _pieces(self, area: str, *, grow: bool) -> list[str]:
+        block = bounds(area)
+        one_cell = ":" not in area
+        if block is None or (one_cell and not (grow and self.rows.covers(block[0], block[0]))):
             moved = self.area(area)
             return [moved] if moved else []
-        columns = self.columns.span(_number(match[2]), _number(match[6]))
+        columns = self.columns.span(block[1], block[3])
         return [
-            f"{_letters(columns[0])}{top}:{_letters(columns[1])}{bottom}"
-            for top, bottom in self.rows.runs(int(match[4]), int(match[8]))
+            area_of(top, columns[0], bottom, columns[1])
+            for top, bottom in self.rows.runs(block[0], block[2], grows=grow)
             if columns
         ]
 
@@ -230,10 +250,6 @@ def area_of(
     mark = "$" if absolute else ""
     start = f"{mark}{_letters(column)}{mark}{row}"
     return f"{start}:{mark}{_letters(last_column)}{mark}{last_row}"
-
-
-def _same(one: str, other: str) -> bool:
-    return one.casefold() == other.casefold()
 
 
 def _number(letters: str) -> int:

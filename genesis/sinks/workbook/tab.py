@@ -21,8 +21,9 @@ from genesis.sinks.workbook.package import NotAWorkbook, child_of
 from genesis.sinks.workbook.references import Axis
 from genesis.sync.changes import Cell, Formula
 
-_EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 - a workbook knows no zones
-_EPOCH_1904 = datetime(1904, 1, 1)  # noqa: DTZ001
+_EPOCH = datetime.fromisoformat("1899-12-30")  # without a zone, of which a workbook knows nothing
+_EPOCH_1904 = datetime.fromisoformat("1904-01-01")
+_MIDNIGHT = time()
 _DAY = 86_400_000  # milliseconds, which is as far as a serial number is exact
 
 
@@ -94,12 +95,14 @@ class Tab:
 
     def moment(self, serial: float) -> date | datetime | None:
         """The day or moment that a number stands for, or `None` where it is none."""
-        days, fraction = divmod(serial, 1)
         try:
+            if isinstance(serial, int):
+                return date.fromordinal(self._epoch.toordinal() + serial)
+            days, fraction = divmod(serial, 1)
             at = self._epoch + timedelta(days=days, milliseconds=round(fraction * _DAY))
-        except OverflowError:
+        except (OverflowError, ValueError):
             return None
-        return at.date() if at.time() == time() else at
+        return at.date() if at.time() == _MIDNIGHT else at
 
     # ---- writing
 
@@ -172,11 +175,12 @@ class Tab:
             if (new := rows.of(row)) is not None
         }
 
-    def formulas(self) -> Iterator[Element]:
-        """The `f` element of every cell that has one."""
-        for line in self.rows.values():
+    def formulas(self) -> Iterator[tuple[int, Element]]:
+        """The `f` element of every cell that has one, with its row."""
+        for row, line in self.rows.items():
             for cell in line.cells.values():
-                yield from cell.findall("f")
+                for formula in cell.findall("f"):
+                    yield row, formula
 
     def write_back(self) -> None:
         """Bring the sheet's XML up to date."""
@@ -214,7 +218,7 @@ def _lines(data: Element) -> Iterator[tuple[int, Line]]:
         row = int(element.get("r") or row + 1)
         cells: dict[int, Element] = {}
         column = 0
-        for cell in element:
+        for cell in element.findall("c"):
             at = cell.get("r")
             column = _column_of(at.rstrip("0123456789")) if at else column + 1
             cells[column] = cell

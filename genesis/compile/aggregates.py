@@ -1,0 +1,376 @@
+"""Aggregates, measures and quantifiers -> columns of branches.
+
+Each aggregate call is one column of the branch whose rows it sees; what stands round the calls
+(`sum(a) / count(b)`, a default, the zero of a count over nothing) is computed outside, where a record
+without related rows has a row too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from genesis.compile.branches import Branches
+from genesis.compile.expression import Fragment, path_of
+from genesis.compile.functions import (
+    AGGREGATES,
+    aggregate_name,
+    arguments,
+    listing,
+    operand,
+    own,
+    quantifier_name,
+)
+from genesis.compile.identifiers import Names
+from genesis.compile.infer import differs_as_text, to_sql, type_of, typed
+from genesis.compile.joins import is_shared
+from genesis.compile.paths import Shape, fitting_aggregates
+from genesis.compile.query import Branch, Node, ordered, with_ties
+from genesis.compile.scope import Scope, broken, is_broken, split_direction
+from genesis.spec.data_source import Aggregated
+from genesis.spec.types import BOOLEAN, FLOAT, INTEGER, STRING, Type
+
+if TYPE_CHECKING:
+    from genesis.compile.bind import Binder
+
+_COUNTS = ("count", "count_distinct")
+_OF_NUMBERS = ("sum", "avg", "median")
+_OF_CONDITIONS = ("bool_and", "bool_or")
+_OF_ONE_ROW = ("first", "last")
+
+
+class Aggregates:
+    """Binds what a report asks of related rows."""
+
+    def __init__(self, binder: Binder) -> None:
+        self._binder = binder
+        self._problems = binder.problems
+        self._branches = Branches(binder)
+
+    # --- aggregates -----------------------------------------------------------------------------
+
+    def call(self, name: str, node: exp.Expr, scope: Scope) -> exp.Expr:
+        """What an aggregate call gives for each record."""
+        given = arguments(node)
+        distinct = scope.options.distinct or name == "count_distinct"
+        if len(given) == 1 and isinstance(given[0], exp.Distinct):
+            given, distinct = list(given[0].expressions), True
+        if len(given) != 1:
+            return self._wrong(node, scope, f"`{name}` takes one argument")
+        argument = given[0]
+        if _nests(argument):
+            hint = "put the inner one into a derived field and aggregate that"
+            return self._wrong(node, scope, "an aggregate within an aggregate", hint)
+        branch = scope.rows or self._branches.over(f"`{name}`", argument, scope)
+        if branch is None:
+            return broken()
+        inside = replace(scope, rows=None) if scope.rows else replace(scope, places=branch.places)
+        value = self._argument(name, argument, inside, distinct=distinct)
+        if is_broken(value) or not self._takes(name, value, node, scope, distinct=distinct):
+            return broken()
+        call, type_ = self._written(name, value, inside, distinct=distinct)
+        call = self._filtered(call, inside)
+        if is_broken(call):
+            return broken()
+        wish = "_".join([*_last_name(argument), name])
+        found = typed(branch.output(wish, typed(call, type_)), type_)
+        return _zero_for_none(found) if name in _COUNTS else found
+
+    def _argument(self, name: str, argument: exp.Expr, scope: Scope, *, distinct: bool) -> exp.Expr:
+        """What is aggregated: a value of each row, or `*` for the rows themselves."""
+        if isinstance(argument, exp.Star):
+            if name == "count":
+                return exp.Star()
+            return self._wrong(argument, scope, f"`{name}(*)` has no meaning")
+        if name in _COUNTS:
+            counted = self._counted(argument, scope, distinct=distinct)
+            if counted is not None:
+                return counted
+        return self._binder.bind_tree(argument, replace(scope, is_condition=False))
+
+    def _counted(self, argument: exp.Expr, scope: Scope, *, distinct: bool) -> exp.Expr | None:
+        """What `count(join)` counts: the rows of a to-many step, or the matches of a to-one behind it."""
+        steps = path_of(argument)
+        shape = self._binder.paths.shape(steps, scope) if steps else None
+        if shape is None or shape.ends_in != "join" or shape.fans_at is not None:
+            return None
+        is_last = shape.names == max(scope.places, key=len)
+        if is_last and not (distinct and len(list(self._rows(scope))) > 1):
+            return exp.Star()
+        node = self._binder.walk(shape.names, scope)
+        if node is None:
+            return broken()
+        if distinct and len(node.source.primary_key) > 1:
+            path = ".".join(shape.names)
+            message = f"`{path}` is known by several fields, which are not counted together"
+            hint = "count one of its fields"
+            return self._binder.wrong(argument, scope, "not-supported", message, hint)
+        return self._binder.field(node, node.source.primary_key[0])
+
+    def _takes(
+        self, name: str, value: exp.Expr, node: exp.Expr, scope: Scope, *, distinct: bool
+    ) -> bool:
+        """Whether an aggregate takes such values and has what it needs beside it; if not, that is told."""
+        type_ = type_of(value)
+        if name in _OF_NUMBERS and type_ is not None and not type_.is_number:
+            hint = f"it is {type_}: {fitting_aggregates(number=False)} fit"
+            self._wrong(node, scope, f"`{name}` takes numbers", hint)
+        elif name in _OF_CONDITIONS and type_ not in (None, BOOLEAN):
+            self._wrong(node, scope, f"`{name}` takes conditions, not {type_}")
+        elif name in _OF_ONE_ROW and not scope.options.sort:
+            hint = f"which is the {name}? for example `sort: [...]` beside it"
+            self._wrong(node, scope, f"`{name}` needs a `sort`", hint)
+        elif name in ("median", *_OF_ONE_ROW) and distinct:
+            self._wrong(node, scope, f"`{name}` takes no `distinct`")
+        elif name == "list" and type_ is not None and differs_as_text(type_):
+            message = f"engines write {type_} differently as text"
+            hint = (
+                "`cast(... as decimal(18,2))` says how"
+                if type_ == FLOAT
+                else "`cast(... as date)` lists days"
+            )
+            self._binder.wrong(node, scope, "not-supported", message, hint)
+        else:
+            return True
+        return False
+
+    def _written(
+        self, name: str, value: exp.Expr, scope: Scope, *, distinct: bool
+    ) -> tuple[exp.Expr, Type | None]:
+        """The call over the rows of a block, and its type."""
+        type_ = type_of(value)
+        each = exp.Distinct(expressions=[value]) if distinct else value
+        match name:
+            case "count" | "count_distinct":
+                whole_row = isinstance(value, exp.Star)
+                return exp.Count(this=value if whole_row else each), INTEGER
+            case "sum":
+                return exp.Sum(this=each), type_of(exp.Sum(this=value.copy()))
+            case "avg":
+                # Trino's avg of decimals keeps their scale; the mean is a real number everywhere.
+                real = exp.Cast(this=value, to=to_sql(FLOAT))
+                return exp.Avg(this=exp.Distinct(expressions=[real]) if distinct else real), FLOAT
+            case "min":
+                return exp.Min(this=value), type_
+            case "max":
+                return exp.Max(this=value), type_
+            case "bool_and":
+                return exp.LogicalAnd(this=value), BOOLEAN
+            case "bool_or":
+                return exp.LogicalOr(this=value), BOOLEAN
+            case "median":
+                return own("median", value), FLOAT
+            case "list":
+                order = self._distinct_order(value, scope) if distinct else self._order(scope)
+                if any(map(is_broken, order)):
+                    return broken(), None
+                return listing(value, scope.options.separator, order, distinct=distinct), STRING
+            case _:
+                order = self._order(scope)
+                return broken() if any(map(is_broken, order)) else own(name, value, *order), type_
+
+    def _filtered(self, call: exp.Expr, scope: Scope) -> exp.Expr:
+        """The call, over the rows that the `where` beside it lets through."""
+        conditions = [*(condition.copy() for condition in scope.among), *self._where(scope)]
+        if not conditions or is_broken(call):
+            return call
+        if any(map(is_broken, conditions)):
+            return broken()
+        where = exp.Where(this=exp.and_(*conditions, copy=False))
+        return exp.Filter(this=call, expression=where)
+
+    def _where(self, scope: Scope) -> list[exp.Expr]:
+        """The `where` beside a fragment, bound among the rows of a scope."""
+        if scope.options.where is None:
+            return []
+        fragment = scope.beside(scope.options.where, "where")
+        return [
+            self._binder.bind(
+                replace(scope, fragment=fragment, is_condition=True, options=_NONE, among=())
+            )
+        ]
+
+    def _wrong(
+        self, node: exp.Expr, scope: Scope, message: str, hint: str | None = None
+    ) -> exp.Expr:
+        return self._binder.wrong(node, scope, "wrong-aggregate", message, hint)
+
+    # --- the order in which rows are taken ------------------------------------------------------
+
+    def _order(self, scope: Scope) -> list[exp.Ordered]:
+        """As asked, then by the keys that tell the related rows apart."""
+        asked = [self._sort_key(position, scope) for position in range(len(scope.options.sort))]
+        return with_ties(asked, self._row_keys(scope))
+
+    def _row_keys(self, scope: Scope) -> Iterator[exp.Expr]:
+        for node in self._rows(scope):
+            for name in node.source.primary_key:
+                yield self._binder.field(node, name)
+
+    def _rows(self, scope: Scope) -> Iterator[Node]:
+        """The last related row, and those before it that may share it: their keys tell rows apart."""
+        chain = max(scope.places, key=len)
+        while True:
+            yield scope.places[chain]
+            before = scope.places.get(chain[:-1])
+            if len(chain) < 2 or before is None or not is_shared(before.source, chain[-1]):
+                return
+            chain = chain[:-1]
+
+    def _distinct_order(self, value: exp.Expr, scope: Scope) -> list[exp.Ordered]:
+        """A list of distinct values has no rows to sort by: only the values themselves."""
+        asked = [self._sort_key(position, scope) for position in range(len(scope.options.sort))]
+        for position, key in enumerate(asked):
+            if not is_broken(key) and key.this != value:
+                message = "a `distinct` list sorts by the listed value only"
+                self._problems.add(
+                    "wrong-aggregate", message, scope.locate_beside("sort", position)
+                )
+                return [ordered(broken())]
+        return asked or [ordered(value.copy())]
+
+    def _sort_key(self, position: int, scope: Scope) -> exp.Ordered:
+        text, descending = split_direction(scope.options.sort[position])
+        fragment = scope.beside(text, "sort", position)
+        bound = self._binder.bind(
+            replace(scope, fragment=fragment, options=_NONE, is_condition=False)
+        )
+        return ordered(bound, descending=descending)
+
+    # --- quantifiers ----------------------------------------------------------------------------
+
+    def quantifier(self, name: str, node: exp.Expr, scope: Scope) -> exp.Expr:
+        """Whether any, none or all of the related rows meet a condition: never NULL."""
+        given = [part.this if isinstance(part, exp.Paren) else part for part in arguments(node)]
+        if len(given) != 1:
+            return self._wrong(node, scope, f"`{name}` takes one condition")
+        if scope.rows is not None:
+            return self._wrong(
+                node, scope, f"a measure aggregates, and `{name}` asks of one record"
+            )
+        if _nests(given[0]):
+            hint = "put the inner aggregate into a derived field of the related data source"
+            return self._binder.wrong(
+                node, scope, "not-supported", f"an aggregate within `{name}`", hint
+            )
+        asked = replace(scope, options=_NONE)
+        branch = self._branches.over(f"`{name}`", given[0], asked)
+        if branch is None:
+            return broken()
+        condition = self._binder.bind_tree(
+            given[0], replace(asked, places=branch.places, is_condition=True)
+        )
+        if is_broken(condition):
+            return broken()
+        if (known := type_of(condition)) not in (None, BOOLEAN):
+            return self._wrong(node, scope, f"`{name}` takes a condition, this is {known}")
+        if name == "all":
+            # Unknown is not true: a related row whose condition is NULL does not meet it.
+            met = exp.Coalesce(this=condition, expressions=[exp.false()])
+            return _known(branch.output("all_met", exp.LogicalAnd(this=met)), exp.true())
+        some = _known(branch.output("any_met", exp.LogicalOr(this=condition)), exp.false())
+        return some if name == "any" else typed(exp.Not(this=some), BOOLEAN, nullable=False)
+
+    # --- measures -------------------------------------------------------------------------------
+
+    def measure(self, shape: Shape, scope: Scope) -> exp.Expr:
+        """A measure of the data source that a to-many path leads to, or of the one whose rows a measure sees."""
+        name = shape.names[-1]
+        if scope.rows is not None:
+            return self._measure(name, scope.rows, scope.among)
+        branch = self._branches.along(shape.names[:-1], scope)
+        if branch is None:
+            return broken()
+        among = self._where(replace(scope, places=branch.places))
+        return self._measure(name, branch, tuple(among))
+
+    def own_measure(self, root: Node, name: str) -> exp.Expr:
+        """A measure over all the rows of a block's root."""
+        rows = Branch("", "", root, root.block, {(): root}, exp.true(), (), (), Names())
+        return self._measure(name, rows, ())
+
+    def _measure(self, name: str, rows: Branch, among: tuple[exp.Expr, ...]) -> exp.Expr:
+        source = rows.end.source
+        measure = source.measures[name]
+        self._binder.touched.append((source, name))
+        fragment = Fragment(measure.sql, source, ("measures", name, "sql"))
+        scope = Scope(fragment, {(): rows.end}, source, measure, rows=rows, among=among)
+        with self._binder.underway(source, name) as is_first:
+            value = self._binder.bind(scope) if is_first else broken()
+        if is_broken(value):
+            return value
+        return typed(self._binder.with_default(operand(value), scope, measure.type), measure.type)
+
+    # --- options --------------------------------------------------------------------------------
+
+    def check_options(self, tree: exp.Expr, scope: Scope) -> bool:
+        """Whether what stands beside a fragment has an aggregate to act on; if not, that is told."""
+        options = scope.options
+        given = [
+            key for key in _NEEDED_BY if key in options.model_fields_set and getattr(options, key)
+        ]
+        if not given:
+            return True
+        calls = [node for node in tree.walk() if aggregate_name(node) is not None]
+        names = {aggregate_name(node) for node in calls}
+        chains = self._chains(calls, tree, scope)
+        for key in given:
+            if not (names & _NEEDED_BY[key] or (key == "where" and chains)):
+                what = "an aggregate" if key in ("where", "distinct") else _listed(_NEEDED_BY[key])
+                message = f"`{key}` goes with {what}, and there is none"
+                self._problems.add("wrong-aggregate", message, scope.locate_key_beside(key))
+                return False
+        if options.where is not None and scope.rows is None:
+            for chain, shape in chains[1:]:
+                if chain != chains[0][0]:
+                    self._branches.tell_mixture("the `where`", chains[0][0], shape, scope)
+                    return False
+        return True
+
+    def _chains(
+        self, calls: list[exp.Expr], tree: exp.Expr, scope: Scope
+    ) -> list[tuple[tuple[str, ...], Shape]]:
+        """The chains of joins that the aggregates of a fragment are over, each with a path along it."""
+        shapes = self._branches.shapes(tree, scope) or []
+        ends = [
+            shape for shape in shapes if shape.ends_in == "measure" and shape.fans_at is not None
+        ]
+        for call in calls:
+            within = self._branches.shapes(call, scope) or []
+            ends += [max(within, key=lambda shape: shape.fans_after)] if within else []
+        return [(shape.chain, shape) for shape in ends]
+
+
+_NONE = Aggregated()
+_NEEDED_BY = {
+    "where": frozenset(AGGREGATES),
+    "distinct": frozenset(AGGREGATES),
+    "sort": frozenset(("list", "first", "last")),
+    "separator": frozenset(("list",)),
+}
+
+
+def _listed(names: frozenset[str]) -> str:
+    return " or ".join(f"`{name}`" for name in sorted(names))
+
+
+def _nests(argument: exp.Expr) -> bool:
+    return any(aggregate_name(part) or quantifier_name(part) for part in argument.walk())
+
+
+def _last_name(argument: exp.Expr) -> list[str]:
+    steps = path_of(argument)
+    return [steps[-1].name] if steps else []
+
+
+def _zero_for_none(count: exp.Expr) -> exp.Expr:
+    return typed(
+        exp.Coalesce(this=count, expressions=[exp.Literal.number(0)]), INTEGER, nullable=False
+    )
+
+
+def _known(met: exp.Expr, over_nothing: exp.Expr) -> exp.Expr:
+    return typed(exp.Coalesce(this=met, expressions=[over_nothing]), BOOLEAN, nullable=False)

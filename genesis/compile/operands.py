@@ -1,0 +1,153 @@
+"""Operators and what they take: conditions, numbers, text; and branches that are of one type.
+
+Engines differ in what they cast in silence: DuckDB adds a number to a date and joins text to a
+number, Trino refuses. Here both do as Trino does, and the place is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from sqlglot import exp
+
+from genesis.compile.compare import literal_of, plain_value
+from genesis.compile.expression import Fragment
+from genesis.compile.infer import differs_as_text, from_sql, join_types, type_of
+from genesis.errors import Location, Problems
+from genesis.spec.types import BOOLEAN, STRING, TIME, Type
+
+_CONNECTIVES: dict[type[exp.Expr], str] = {exp.And: "and", exp.Or: "or", exp.Not: "not"}
+_ARITHMETIC: dict[type[exp.Expr], str] = {
+    exp.Add: "+",
+    exp.Sub: "-",
+    exp.Mul: "*",
+    exp.Div: "/",
+    exp.Mod: "%",
+    exp.Neg: "-",
+}
+
+
+class _Operand(NamedTuple):
+    """A bound operand, and the same one as the fragment has it, whose tokens have places."""
+
+    value: exp.Expr
+    written: exp.Expr
+
+
+class _Mistake(NamedTuple):
+    written: exp.Expr
+    message: str
+    hint: str | None
+
+
+def check_operands(
+    node: exp.Expr, written: exp.Expr, fragment: Fragment, problems: Problems
+) -> bool:
+    """Whether a bound node can take its operands; if not, that is told.
+
+    `written` is the same node as the fragment has it.
+    """
+    mistakes = list(_mistakes(node, written))
+    for mistake in mistakes:
+        at = fragment.place(mistake.written)
+        problems.add("wrong-type", mistake.message, at, hint=mistake.hint)
+    if isinstance(node, exp.Cast) and from_sql(node.args["to"]) == STRING:
+        _warn_of_text(type_of(node.this), fragment.place(written), problems)
+    return not mistakes
+
+
+def _warn_of_text(given: Type | None, at: Location, problems: Problems) -> None:
+    if given is not None and differs_as_text(given):
+        message = f"engines write {given} differently as text"
+        problems.warn("unportable-function", message, at)
+
+
+def _mistakes(node: exp.Expr, written: exp.Expr) -> Iterator[_Mistake]:
+    match node:
+        case exp.And() | exp.Or() | exp.Not():
+            operands = _operands(node, written, "this", "expression")
+            yield from _conditions(f"`{_CONNECTIVES[type(node)]}`", operands)
+        case exp.Case():
+            cases = [
+                _Operand(*pair) for pair in zip(node.args["ifs"], written.args["ifs"], strict=True)
+            ]
+            if not node.this:
+                yield from _conditions("`when`", (_operands(*one, "this")[0] for one in cases))
+            branches = [_operands(*one, "true")[0] for one in cases]
+            yield from _of_one_type([*branches, *_operands(node, written, "default")])
+        case exp.If() if not isinstance(written.parent, exp.Case):
+            yield from _conditions("`if`", _operands(node, written, "this"))
+            yield from _of_one_type(_operands(node, written, "true", "false"))
+        case exp.Coalesce() | exp.Greatest() | exp.Least():
+            yield from _of_one_type(_operands(node, written, "this", "expressions"))
+        case exp.DPipe() | exp.Concat():
+            yield from _texts(_operands(node, written, "this", "expression", "expressions"))
+        case exp.Like() | exp.ILike():
+            yield from _texts(_operands(node, written, "this"))
+        case _ if type(node) in _ARITHMETIC:
+            operands = _operands(node, written, "this", "expression")
+            yield from _numbers(_ARITHMETIC[type(node)], operands)
+
+
+def _operands(node: exp.Expr, written: exp.Expr, *keys: str) -> list[_Operand]:
+    """The operands under some keys of a node, those that are there."""
+    found = []
+    for key in keys:
+        value, as_written = node.args.get(key), written.args.get(key)
+        if isinstance(value, exp.Expr) and isinstance(as_written, exp.Expr):
+            found.append(_Operand(value, as_written))
+        elif isinstance(value, list) and isinstance(as_written, list):
+            found += map(_Operand, value, as_written)
+    return found
+
+
+def _conditions(what: str, operands: Iterable[_Operand]) -> Iterator[_Mistake]:
+    for value, written in operands:
+        if (known := type_of(value)) not in (None, BOOLEAN):
+            hint = "compare it with something: a condition is true or not"
+            yield _Mistake(written, f"{what} takes conditions, this is {known}", hint)
+
+
+def _texts(operands: Iterable[_Operand]) -> Iterator[_Mistake]:
+    for value, written in operands:
+        if (known := type_of(value)) not in (None, STRING):
+            hint = "`cast(... as varchar)` makes text of it"
+            yield _Mistake(written, f"text is expected, this is {known}", hint)
+
+
+def _numbers(operator: str, operands: list[_Operand]) -> Iterator[_Mistake]:
+    types = [type_of(value) for value, _ in operands]
+    moves_time = any(known and (known.is_time or known == TIME) for known in types)
+    if any(isinstance(value, exp.Interval) for value, _ in operands) or (
+        moves_time and None in types
+    ):
+        return  # a time and an interval; what else is said of intervals, engines know
+    for (_, written), known in zip(operands, types, strict=True):
+        if known is not None and not known.is_number:
+            hint = "`date_diff('day', a, b)` counts days, `+ interval '1' day` moves by one"
+            message = f"`{operator}` takes numbers, this is {known}"
+            yield _Mistake(written, message, hint if known.is_time else None)
+            return
+
+
+def _of_one_type(operands: Iterable[_Operand]) -> Iterator[_Mistake]:
+    """Values side by side are of one type, which their literals take."""
+    found: Type | None = None
+    for value, written in sorted(operands, key=lambda operand: _is_literal(operand.value)):
+        known = type_of(value)
+        if known is None:
+            continue
+        joined = join_types([found or known, known])
+        fitting = literal_of(plain_value(value), found) if found and not joined else None
+        if fitting is not None:
+            value.replace(fitting)
+        elif joined is None:
+            message = f"this is {known}, and what stands beside it is {found}"
+            yield _Mistake(written, message, "`cast(... as ...)` makes them one type")
+            return
+        found = joined or found
+
+
+def _is_literal(value: exp.Expr) -> bool:
+    return plain_value(value) is not None

@@ -1,0 +1,189 @@
+"""What must hold of a data source before a report uses it: its names, its keys, its joins, its query.
+
+None of it needs an expression to be bound, so it is cheap, and it is told wherever the data source
+is used: a report of a data source whose keys are wrong would be wrong itself.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from genesis.compile.expression import Fragment, parse_expression
+from genesis.compile.identifiers import table_parts
+from genesis.compile.infer import join_types
+from genesis.compile.joins import covers_a_key, fans_out, find_join, key_pairs, target_name
+from genesis.document import Path
+from genesis.errors import Problems, did_you_mean
+from genesis.spec.data_source import DataSource, Join
+from genesis.spec.project import Project
+
+
+def check_structure(project: Project, source: DataSource, problems: Problems) -> bool:
+    """Tell what is wrong with a data source's frame; whether it can be used at all."""
+    if source.extends is not None:
+        message = "this version does not compile `extends` yet"
+        problems.add("not-supported", message, source.locate_key("extends"))
+        return False
+    _check_names(source, problems)
+    _check_columns(source, problems)
+    _check_table(source, problems)
+    for name in source.joins:
+        _check_join(project, source, name, problems)
+    return _check_keys(source, problems) and _check_latest(project, source, problems)
+
+
+def _check_names(source: DataSource, problems: Problems) -> None:
+    for name in sorted(source.joins.keys() & (source.fields.keys() | source.measures.keys())):
+        what = "field" if name in source.fields else "measure"
+        message = f"`{name}` is a join and a {what} of one data source"
+        problems.add("name-clash", message, source.locate_key("joins", name))
+    for name in sorted(source.measures.keys() & source.fields.keys()):
+        message = f"`{name}` is a measure and a field"
+        problems.add("name-clash", message, source.locate_key("measures", name))
+
+
+def _check_columns(source: DataSource, problems: Problems) -> None:
+    for name, field in source.fields.items():
+        if field.sql is None and (field.where or field.sort or field.distinct):
+            message = (
+                f"`{name}` is a plain column: `where`, `sort` and `distinct` go with an aggregate"
+            )
+            problems.add("wrong-aggregate", message, source.locate_key("fields", name))
+
+
+def _check_table(source: DataSource, problems: Problems) -> None:
+    if source.table is not None and len(table_parts(source.table)) not in (1, 2, 3):
+        message = f"`{source.table}` names no table"
+        hint = "`table`, `schema.table` or `catalog.schema.table`, odd parts in double quotes"
+        problems.add("wrong-name", message, source.locate("table"), hint=hint)
+
+
+def _check_keys(source: DataSource, problems: Problems) -> bool:
+    keys: list[tuple[Path, tuple[str, ...]]] = [(("primary_key",), source.primary_key)]
+    keys += [(("unique_keys", i), key) for i, key in enumerate(source.unique_keys)]
+    is_known = True
+    for path, key in keys:
+        for position, name in enumerate(key):
+            if name not in source.fields:
+                is_known = False
+                hint = did_you_mean(name, source.fields)
+                message = f"unknown field `{name}` in data source `{source.name}`"
+                problems.add("unknown-field", message, source.locate(*path, position), hint=hint)
+    return is_known
+
+
+def _check_latest(project: Project, source: DataSource, problems: Problems) -> bool:
+    latest = source.latest
+    if latest is None:
+        return True
+    if source.table is None:
+        message = "`latest` ranks the records of a table, and this is a query"
+        problems.add("not-supported", message, source.locate_key("latest"))
+        return False
+    if latest.deleted is None:
+        return True
+    fragment = Fragment(latest.deleted, source, ("latest", "deleted"))
+    dialect = project.settings.dialect
+    return parse_expression(fragment, dialect, frozenset(), problems) is not None
+
+
+def _check_join(project: Project, source: DataSource, name: str, problems: Problems) -> None:
+    join = source.joins[name]
+    target = project.data_sources.get(target_name(source, name))
+    if target is None:
+        find_join(project, source, name, problems)
+        return
+    if target.extends is not None:
+        return
+    for here, there in key_pairs(join):
+        for side, field, what in ((source, here, "here"), (target, there, "there")):
+            if field not in side.fields:
+                at = source.locate("joins", name, "by", *((here,) if what == "there" else ()))
+                if what == "here" and source.joins[name].by and here != there:
+                    at = source.locate_key("joins", name, "by", here)
+                hint = did_you_mean(field, side.fields)
+                message = f"unknown field `{field}` in data source `{side.name}`"
+                problems.add("unknown-field", message, at, hint=hint)
+    _check_key_types(source, name, target, problems)
+    _check_relationship(source, name, target, problems)
+
+
+def _check_key_types(source: DataSource, name: str, target: DataSource, problems: Problems) -> None:
+    for here, there in key_pairs(source.joins[name]):
+        if here in source.fields and there in target.fields:
+            left, right = source.fields[here].type, target.fields[there].type
+            if left != right and join_types([left, right]) is None:
+                message = f"`{source.name}.{here}` is {left}, `{target.name}.{there}` is {right}: they never match"
+                problems.add("wrong-join", message, source.locate("joins", name, "by", here))
+
+
+def _check_relationship(
+    source: DataSource, name: str, target: DataSource, problems: Problems
+) -> None:
+    join = source.joins[name]
+    leads_to_many = fans_out(source, name, target)
+    stated = join.relationship
+    if (
+        stated is not None
+        and stated.endswith("to_many") != leads_to_many
+        and not (join.pick or join.as_of)
+    ):
+        found = "many" if leads_to_many else "one"
+        message = f"stated as `{stated}`, but it leads to {found}: {_keys_listed(target)}"
+        problems.add("wrong-join", message, source.locate("joins", name, "relationship"))
+    if join.required and leads_to_many:
+        hint = "`any(...)` in `where` keeps the records that have a related row"
+        at = source.locate("joins", name, "required")
+        problems.add("wrong-join", "`required` is for to-one joins", at, hint=hint)
+    if join.pick is not None:
+        _check_pick(source, name, join, target, problems)
+
+
+def _check_pick(
+    source: DataSource, name: str, join: Join, target: DataSource, problems: Problems
+) -> None:
+    at = source.locate_key("joins", name, "pick")
+    if join.sql is not None:
+        message = "this version picks along a join `by` fields, not by `sql`"
+        problems.add("not-supported", message, at)
+    elif covers_a_key(target, {there for _, there in key_pairs(join)}):
+        message = f"`pick` chooses one of many, and {_keys_listed(target)}"
+        problems.add("wrong-join", message, at)
+
+
+def _keys_listed(target: DataSource) -> str:
+    keys = [key for key in (target.primary_key, *target.unique_keys) if key]
+    return f"the keys of `{target.name}` are " + ", ".join(f"`{', '.join(key)}`" for key in keys)
+
+
+def read_query(project: Project, source: DataSource, problems: Problems) -> exp.Query | None:
+    """The query that a data source is by definition, not to be changed, or `None` with the problem told."""
+    try:
+        trees = _parsed(source.sql or "", project.settings.dialect)
+    except (SqlglotError, RecursionError) as error:
+        said = str(error).split("\n")[0].rstrip(".")
+        problems.add("invalid-sql", f"the query does not parse: {said}", source.locate("sql"))
+        return None
+    if len(trees) != 1 or not isinstance(trees[0], exp.Query) or any(_writes(trees[0])):
+        problems.add("not-an-expression", "`sql` is one `select`", source.locate("sql"))
+        return None
+    parameter = next(trees[0].find_all(exp.Placeholder, exp.Parameter), None)
+    if parameter is not None:
+        message, hint = f"unknown parameter `:{parameter.name}`", "only an input has parameters"
+        problems.add("unknown-parameter", message, source.locate("sql"), hint=hint)
+        return None
+    return trees[0]
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed(sql: str, dialect: str) -> tuple[exp.Expr | None, ...]:
+    return tuple(sqlglot.parse(sql, dialect=dialect))
+
+
+def _writes(query: exp.Expr) -> Iterator[exp.Expr]:
+    yield from query.find_all(exp.DDL, exp.DML, exp.Into, exp.Lock, exp.Command)

