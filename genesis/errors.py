@@ -181,7 +181,7 @@ CODES: dict[str, str] = {
     "unknown-document": "a document's first key is none that is known",
     "unknown-key": "a mapping has a key that is not known",
     "missing-key": "a mapping lacks a key that is required",
-    "wrong-type": "a value is of another kind than the key wants",
+    "wrong-type": "a value is of another kind than its place wants",
     "wrong-choice": "a value is none of those that the key knows",
     "wrong-name": "a name is not lower case letters, digits and underscores",
     "conflicting-keys": "two keys of one mapping exclude one another",

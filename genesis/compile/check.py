@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from genesis.compile.bind import Binder
+from genesis.compile.compare import typed_literal
 from genesis.compile.expression import Fragment, parse_expression
-from genesis.compile.formats import find_formatter
+from genesis.compile.formats import apply_formatter, find_formatter, inline_labels
 from genesis.compile.joins import find_join, target_name
 from genesis.compile.moment import Moment
-from genesis.compile.query import Block
+from genesis.compile.parameters import check_value
+from genesis.compile.query import Block, Node
 from genesis.compile.resolve import resolve
 from genesis.compile.run import Run
-from genesis.compile.scope import Scope
+from genesis.compile.scope import Scope, is_broken
 from genesis.errors import Problems, did_you_mean
-from genesis.spec.data_source import DataSource
+from genesis.spec.data_source import DataSource, Field
 from genesis.spec.formatter import BUILT_IN
 from genesis.spec.input import Input
 from genesis.spec.project import SETTINGS, Project
@@ -43,10 +45,8 @@ def check_project(project: Project, problems: Problems) -> None:
         _check_audit(project, audit, problems)
     if not problems.errors:  # a mistyped name may be its only use
         for source in _unused(project):
-            message, hint = (
-                f"nothing uses data source `{source.name}`",
-                "delete it, or select from it",
-            )
+            message = f"nothing uses data source `{source.name}`"
+            hint = "delete it, or select from it"
             problems.warn("unused-data-source", message, source.locate_name(), hint=hint)
 
 
@@ -58,25 +58,37 @@ def check_data_source(project: Project, source: DataSource, problems: Problems) 
         return
     root = Block().start(source.name, binder.relations.of(source))
     for name, field in source.fields.items():
-        _check_format(source, ("fields", name), field.format, binder)
-        binder.field(root, name)
+        _check_values(source, name, field, problems)
+        _check_format(source, name, field, root, binder)
     for name in source.joins:
         if find_join(project, source, name, problems) is not None:
             binder.join(Block().start(source.name, binder.relations.of(source)), name)
     for name, measure in source.measures.items():
         binder.aggregates.own_measure(root, name)
-        _check_format(source, ("measures", name), measure.format, binder)
+        if measure.format is not None:
+            find_formatter(binder, measure.format, source.locate("measures", name, "format"))
     for name, members in source.sets.items():
         for position, member in enumerate(members):
             fragment = Fragment(member, source, ("sets", name, position))
             binder.bind(Scope(fragment, {(): root}, source))
 
 
-def _check_format(
-    source: DataSource, path: tuple[str, str], name: str | None, binder: Binder
-) -> None:
-    if name is not None:
-        find_formatter(binder, name, source.locate(*path, "format"))
+def _check_values(source: DataSource, name: str, field: Field, problems: Problems) -> None:
+    for position, value in enumerate(field.values or ()):
+        try:
+            typed_literal(value, field.type)
+        except ValueError:
+            at = source.locate("fields", name, "values", position)
+            problems.add("wrong-literal", f"`{value}` is no {field.type}", at)
+
+
+def _check_format(source: DataSource, name: str, field: Field, root: Node, binder: Binder) -> None:
+    """Format a field as a report that selects it would."""
+    value = binder.field(root, name)
+    at = source.locate("fields", name, "format" if field.format else "labels")
+    formatter = find_formatter(binder, field.format, at) if field.format else inline_labels(field)
+    if formatter is not None and not is_broken(value):
+        apply_formatter(formatter, value.copy(), field.type, binder, node=root, at=at)
 
 
 # --- workflows and audits -------------------------------------------------------------------------
@@ -165,7 +177,7 @@ def _check_subject(
             )
     shared = [project.templates[name] for name in job.use if name in project.templates]
     if job.refresh and not job.to and len(shared) == len(job.use) and not any(t.to for t in shared):
-        message = f"neither item {position + 1} of `jobs` nor what it uses has `to`"
+        message = f"item {position + 1} of `jobs` lacks `to`, and so does what it uses"
         problems.add("missing-key", message, workflow.locate(*path, ""))
     if job.refresh is not None and job.refresh in project.inputs:
         _check_parameters(workflow, position, job, project.inputs[job.refresh], project, problems)
@@ -179,8 +191,11 @@ def _check_parameters(
     project: Project,
     problems: Problems,
 ) -> None:
-    for name in job.parameters:
-        if name not in definition.parameters:
+    for name, value in job.parameters.items():
+        if name in definition.parameters and value is not None:
+            at = workflow.locate("jobs", position, "parameters", name)
+            check_value(name, value, definition.parameters[name], at, problems)
+        elif name not in definition.parameters:
             at = workflow.locate_key("jobs", position, "parameters", name)
             hint = did_you_mean(name, definition.parameters)
             problems.add(

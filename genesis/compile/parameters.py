@@ -21,7 +21,7 @@ def parameter_values(definition: Input, run: Run, problems: Problems) -> Mapping
             continue
         if parameter.default is not None:
             default_at = definition.locate("parameters", name, "default")
-            _check_value(name, parameter.default, parameter, default_at, problems)
+            check_value(name, parameter.default, parameter, default_at, problems)
         value = given.pop(name, parameter.default)
         if value is None and run.parameters is not None:
             way_out = (
@@ -29,7 +29,7 @@ def parameter_values(definition: Input, run: Run, problems: Problems) -> Mapping
             )
             problems.add("wrong-parameter", f"parameter `{name}` has no value", at, hint=way_out)
         elif value is not None and value is not parameter.default:
-            _check_value(name, value, parameter, at, problems)
+            check_value(name, value, parameter, at, problems)
         values[name] = value
     for name in given.keys() - definition.parameters.keys():
         message = f"input `{definition.name}` has no parameter `{name}`"
@@ -49,9 +49,10 @@ def _is_of_one_value(
     return False
 
 
-def _check_value(
+def check_value(
     name: str, value: Any, parameter: Parameter, at: Location, problems: Problems
 ) -> None:
+    """Tell where a value is none that the parameter may have."""
     try:
         literal = typed_literal(value, parameter.type)
         allowed = [typed_literal(choice, parameter.type) for choice in parameter.values or ()]

@@ -178,6 +178,9 @@ class _Resolver:
                 hint=hint,
             )
             return
+        for key in sorted(item.model_fields_set - {"set", "except_"}):
+            at = self._definition.locate_key("fields", position, key)
+            self._problems.add("conflicting-keys", f"`{key}` goes with `field`", at)
         members = self._source.sets[name]
         for index, excepted in enumerate(item.except_):
             if excepted not in members:

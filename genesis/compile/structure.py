@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
+from typing import Any
 
 import sqlglot
 from sqlglot import exp
@@ -18,7 +19,7 @@ from genesis.compile.identifiers import table_parts
 from genesis.compile.infer import join_types
 from genesis.compile.joins import covers_a_key, fans_out, find_join, key_pairs, target_name
 from genesis.document import Path
-from genesis.errors import Problems, did_you_mean
+from genesis.errors import Location, Problems, did_you_mean
 from genesis.spec.data_source import DataSource, Join
 from genesis.spec.project import Project
 
@@ -38,13 +39,14 @@ def check_structure(project: Project, source: DataSource, problems: Problems) ->
 
 
 def _check_names(source: DataSource, problems: Problems) -> None:
+    hint = "rename one of them"
     for name in sorted(source.joins.keys() & (source.fields.keys() | source.measures.keys())):
-        what = "field" if name in source.fields else "measure"
-        message = f"`{name}` is a join and a {what} of one data source"
-        problems.add("name-clash", message, source.locate_key("joins", name))
+        other = "field" if name in source.fields else "measure"
+        at = source.locate_key("joins", name)
+        problems.add("name-clash", f"`{name}` is a join and a {other}", at, hint=hint)
     for name in sorted(source.measures.keys() & source.fields.keys()):
-        message = f"`{name}` is a measure and a field"
-        problems.add("name-clash", message, source.locate_key("measures", name))
+        at = source.locate_key("measures", name)
+        problems.add("name-clash", f"`{name}` is a measure and a field", at, hint=hint)
 
 
 def _check_columns(source: DataSource, problems: Problems) -> None:
@@ -100,26 +102,40 @@ def _check_join(project: Project, source: DataSource, name: str, problems: Probl
         return
     if target.extends is not None:
         return
-    for here, there in key_pairs(join):
-        for side, field, what in ((source, here, "here"), (target, there, "there")):
+    for position, (here, there) in enumerate(key_pairs(join)):
+        places = _key_places(source, name, position, here)
+        for side, field, at in zip((source, target), (here, there), places, strict=True):
             if field not in side.fields:
-                at = source.locate("joins", name, "by", *((here,) if what == "there" else ()))
-                if what == "here" and source.joins[name].by and here != there:
-                    at = source.locate_key("joins", name, "by", here)
                 hint = did_you_mean(field, side.fields)
                 message = f"unknown field `{field}` in data source `{side.name}`"
                 problems.add("unknown-field", message, at, hint=hint)
+                if here == there and places[0] == places[1]:
+                    break  # one name, written once, is one mistake
     _check_key_types(source, name, target, problems)
     _check_relationship(source, name, target, problems)
 
 
+def _key_places(
+    source: DataSource, name: str, position: int, here: str
+) -> tuple[Location, Location]:
+    """Where a join's `by` names a field here, and the one there: in a mapping, or once in a list."""
+    by = ("joins", name, "by")
+    key = source.locate_key(*by, here)
+    if key != source.locate(*by):
+        return key, source.locate(*by, here)
+    item = source.locate(*by, position)
+    return item, item
+
+
 def _check_key_types(source: DataSource, name: str, target: DataSource, problems: Problems) -> None:
-    for here, there in key_pairs(source.joins[name]):
+    for position, (here, there) in enumerate(key_pairs(source.joins[name])):
         if here in source.fields and there in target.fields:
             left, right = source.fields[here].type, target.fields[there].type
             if left != right and join_types([left, right]) is None:
                 message = f"`{source.name}.{here}` is {left}, `{target.name}.{there}` is {right}: they never match"
-                problems.add("wrong-join", message, source.locate("joins", name, "by", here))
+                at = _key_places(source, name, position, here)[1]
+                hint = "a derived field can cast one of them"
+                problems.add("wrong-join", message, at, hint=hint)
 
 
 def _check_relationship(
@@ -133,9 +149,10 @@ def _check_relationship(
         and stated.endswith("to_many") != leads_to_many
         and not (join.pick or join.as_of)
     ):
-        found = "many" if leads_to_many else "one"
+        found, meant = ("many", "one_to_many") if leads_to_many else ("one", "many_to_one")
         message = f"stated as `{stated}`, but it leads to {found}: {_keys_listed(target)}"
-        problems.add("wrong-join", message, source.locate("joins", name, "relationship"))
+        at = source.locate("joins", name, "relationship")
+        problems.add("wrong-join", message, at, hint=f"did you mean `{meant}`?")
     if join.required and leads_to_many:
         hint = "`any(...)` in `where` keeps the records that have a related row"
         at = source.locate("joins", name, "required")
@@ -152,7 +169,7 @@ def _check_pick(
         message = "this version picks along a join `by` fields, not by `sql`"
         problems.add("not-supported", message, at)
     elif covers_a_key(target, {there for _, there in key_pairs(join)}):
-        message = f"`pick` chooses one of many, and {_keys_listed(target)}"
+        message = f"`pick` chooses one of many, but it leads to one: {_keys_listed(target)}"
         problems.add("wrong-join", message, at)
 
 
@@ -166,11 +183,11 @@ def read_query(project: Project, source: DataSource, problems: Problems) -> exp.
     try:
         trees = _parsed(source.sql or "", project.settings.dialect)
     except (SqlglotError, RecursionError) as error:
-        said = str(error).split("\n")[0].rstrip(".")
-        problems.add("invalid-sql", f"the query does not parse: {said}", source.locate("sql"))
+        near, at = _near(source, error)
+        problems.add("invalid-sql", f"the query does not parse{near}", at)
         return None
     if len(trees) != 1 or not isinstance(trees[0], exp.Query) or any(_writes(trees[0])):
-        problems.add("not-an-expression", "`sql` is one `select`", source.locate("sql"))
+        problems.add("not-an-expression", "the query is not one `select`", source.locate("sql"))
         return None
     parameter = next(trees[0].find_all(exp.Placeholder, exp.Parameter), None)
     if parameter is not None:
@@ -178,6 +195,18 @@ def read_query(project: Project, source: DataSource, problems: Problems) -> exp.
         problems.add("unknown-parameter", message, source.locate("sql"), hint=hint)
         return None
     return trees[0]
+
+
+def _near(source: DataSource, error: Exception) -> tuple[str, Location]:
+    """What stands where the parser stopped, and its place."""
+    first: dict[str, Any] = next(iter(getattr(error, "errors", ())), {})
+    word, line, column = (first.get(key) for key in ("highlight", "line", "col"))
+    if not (word and line and column):
+        return "", source.locate("sql")
+    # sqlglot's column is where the token ends.
+    before = "".join((source.sql or "").splitlines(keepends=True)[: line - 1])
+    offset = max(0, len(before) + column - len(word))
+    return f" near `{word}`", source.locate("sql", offset=offset, length=len(word))
 
 
 @functools.lru_cache(maxsize=256)

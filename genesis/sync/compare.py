@@ -238,20 +238,28 @@ class _Columns:
 
 
 def _follow_sorted(rows: list[PresentRow], goals: Mapping[str, WantedRow]) -> list[PresentRow]:
-    """The rows, each with the key that its cells were written for."""
+    """The rows, each with the key that its cells were written for.
+
+    They were written for another row's key, or for one that was deleted since and is in the report.
+    """
     found = {row.position: stamp_of(row.cells) for row in rows if _is_doubtful(row, goals)}
     strays = [row for row in rows if found.get(row.position, row.stamp) != row.stamp]
-    writers = _by_unique((str(row.stamp), row.key) for row in strays)
+    if not strays:
+        return rows
+    stamps = {row.key: str(row.stamp) for row in strays}
+    here = {row.key for row in rows}
+    missing = {key: stamp_of(goal.cells) for key, goal in goals.items() if key not in here}
+    writers = _by_unique((stamp, key) for key, stamp in [*stamps.items(), *missing.items()])
     holders = _by_unique((found[row.position], row.position) for row in strays)
     keys = {at: writers[content] for content, at in holders.items() if content in writers}
     if not keys:
         return rows
-    stamps = {row.key: str(row.stamp) for row in strays}
     free = {key: stamps[key] for key in stamps if key not in set(keys.values())}
     rest = [row for row in strays if row.position not in keys]
     for row in sorted(rest, key=lambda row: row.key not in free):
         keys[row.position] = key = _most_alike(row.key, found[row.position], free)
         del free[key]
+    stamps |= missing
     return [
         replace(row, key=keys[row.position], stamp=stamps[keys[row.position]])
         if row.position in keys
@@ -291,7 +299,7 @@ def _followed(present: Sequence[PresentRow], rows: Sequence[PresentRow]) -> tupl
     """The present rows, cells as they stand there, with the keys that follow their cells."""
     stamps = {row.key: row.stamp for row in present}
     return tuple(
-        replace(old, key=new.key, stamp=stamps[new.key])
+        replace(old, key=new.key, stamp=stamps.get(new.key))
         for old, new in zip(present, rows, strict=True)
         if old.key != new.key
     )

@@ -142,7 +142,7 @@ def act(deed: str, account: Account, sheet: Worksheet, data: st.DataObject) -> N
             column = grid.columns[account.headers["budget"]]
             sheet.cell(row, column, -1)
             account.edited.add(key)
-        case "delete row" if key:
+        case "delete row" if key and len(rows) > 1:
             grid.rewrite(
                 [*lines[: row - 1], *lines[row:], [(None, s, None) for _, s, _ in lines[0]]]
             )
@@ -263,6 +263,8 @@ def test_nobody_s_work_is_lost(new_desk: Any, data: st.DataObject, order: str) -
             assert desk.refresh(rows).writes == 0
             with desk.person() as sheet:
                 deeds = data.draw(st.lists(st.sampled_from(DEEDS), max_size=4), label="deeds")
+                if "sort visible" in deeds:  # who deletes a row then, deletes another row's key
+                    deeds = [deed for deed in deeds if deed != "delete row"]
                 # Which of a row and its copy is which, the next refresh says: so copies come last.
                 for deed in sorted(deeds, key="copy row".__eq__):
                     act(deed, account, sheet, data)

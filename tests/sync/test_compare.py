@@ -285,6 +285,20 @@ def test_a_row_that_was_sorted_and_edited_keeps_its_key() -> None:
     assert changes.human_edits == (HumanEdit("a", "days", 1, 9),)
 
 
+def test_a_row_that_was_sorted_onto_the_key_of_a_deleted_one() -> None:
+    """The report tells which it is; the key it stood beside has no row any more."""
+    report = [("a", ("Ann", 1, None)), ("b", ("Bob", 2, None)), ("c", ("Cid", 3, None))]
+    paper = Paper()
+    paper.refresh(report)
+    a, b, c = paper.rows
+    paper.rows = [replace(a, cells=b.cells), c]  # sorted to Bob, Ann, Cid, then Ann was deleted
+    changes = paper.refresh(report)
+    assert [row.key for row in changes.rows] == ["b", "c"]
+    assert [insert.key for insert in changes.inserts] == ["a"]
+    assert changes.human_edits == ()
+    assert paper.refresh(report).is_empty
+
+
 def test_a_row_pasted_over_another_is_an_edit() -> None:
     """The row that was copied is still there, so nothing was sorted."""
     report = [("a", ("Ann", 1, None)), ("b", ("Bob", 2, None))]

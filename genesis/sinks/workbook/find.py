@@ -9,6 +9,7 @@ renamed, since the tab that people look at is the one that should be fresh.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -263,7 +264,7 @@ class _Reader:
                 hits = {c: self._hits(c, names[at], at, written) for c in free}
                 most = sum(prints[at] != _EMPTY for prints in written.values()) / 2
                 found = max(free, key=lambda c: hits[c], default=None)
-                if found is None or hits[found] <= most:
+                if found is None or hits[found][0] <= most:
                     found = self._beside(at, places, written)
                 if found:
                     places[at] = found
@@ -292,15 +293,23 @@ class _Reader:
                     )
         return places
 
-    def _hits(self, column: int, name: str, at: int, written: Mapping[int, Sequence[str]]) -> int:
-        """How many cells of a column are those that genesis wrote into the one called `name`."""
+    def _hits(
+        self, column: int, name: str, at: int, written: Mapping[int, Sequence[str]]
+    ) -> tuple[int, int]:
+        """How many cells of a column genesis wrote into the one called `name`, in any row and in theirs.
+
+        Any row counts, since the rows may have been sorted without their key.
+        """
         known = self._columns.get(name)
         convert = converter(known.type.name if known else "string", self._tab)
-        return sum(
-            prints[at] != _EMPTY
-            and fingerprint(convert(self._tab.value(row, column))) == prints[at]
-            for row, prints in written.items()
-        )
+        found = [fingerprint(convert(self._tab.value(row, column))) for row in written]
+        pairs = [
+            (one, prints[at])
+            for one, prints in zip(found, written.values(), strict=True)
+            if prints[at] != _EMPTY
+        ]
+        anywhere = Counter(found) & Counter(theirs for _, theirs in pairs)
+        return anywhere.total(), sum(one == theirs for one, theirs in pairs)
 
     def _beside(self, at: int, places: Mapping[int, int], rows: Iterable[int]) -> int | None:
         """For a column that nothing was written into: the one right of its left neighbour."""
