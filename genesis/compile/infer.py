@@ -51,6 +51,34 @@ def is_nullable(node: exp.Expr) -> bool:
     return True
 
 
+def is_null_of_nulls(node: exp.Expr) -> bool:
+    """Whether an expression is surely NULL where all its columns are."""
+    match node:
+        case exp.Column():
+            return True
+        case exp.And() | exp.Or() | exp.Coalesce():
+            return all(map(is_null_of_nulls, _operands(node)))
+        case exp.Case() | exp.If():
+            results = [one.args["true"] for one in node.args.get("ifs") or [node]]
+            rest = [node.args[key] for key in ("default", "false") if node.args.get(key)]
+            return all(
+                isinstance(one, exp.Null) or is_null_of_nulls(one) for one in [*results, *rest]
+            )
+        case exp.Is() | exp.NullSafeEQ() | exp.NullSafeNEQ():
+            return False
+        case exp.In() | exp.Between() | exp.Nullif() | exp.Cast():
+            return is_null_of_nulls(node.this)
+    if isinstance(node, (exp.Binary, exp.Unary, *_STRINGS, *_INTEGERS, *_NUMBERS)):
+        return any(map(is_null_of_nulls, _operands(node)))
+    return False
+
+
+def _operands(node: exp.Expr) -> list[exp.Expr]:
+    return [
+        part for part in node.iter_expressions() if not isinstance(part, exp.Var | exp.DataType)
+    ]
+
+
 _STRINGS = (
     exp.Upper, exp.Lower, exp.Trim, exp.Substring, exp.Concat, exp.DPipe, exp.Replace, exp.RegexpReplace,
     exp.RegexpExtract, exp.Left, exp.Right, exp.Pad, exp.Reverse, exp.SplitPart, exp.TimeToStr, exp.JSONExtractScalar,
@@ -62,6 +90,7 @@ _INTEGERS = (
     exp.Minute, exp.Second, exp.Unicode, exp.Levenshtein,
 )  # fmt: skip
 _FLOATS = (exp.Div, exp.Sqrt, exp.Ln, exp.Log, exp.Exp, exp.Pow, exp.Cbrt, exp.Avg)
+_NUMBERS = (exp.Abs, exp.Round, exp.Ceil, exp.Floor, exp.Sqrt, exp.Ln, exp.Exp, exp.Sign)
 _BOOLEANS = (
     exp.Predicate, exp.And, exp.Or, exp.Not, exp.Xor, exp.Boolean, exp.LogicalAnd, exp.LogicalOr, exp.StartsWith,
     exp.EndsWith, exp.RegexpLike, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Contains, exp.IsNan,

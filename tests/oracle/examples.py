@@ -107,7 +107,7 @@ def schemas(draw: Draw) -> Schema:
     for number in range(draw(st.integers(1, 4))):
         parent = schema[draw(st.sampled_from(sorted(schema)))]
         child = schema[draw(st.sampled_from(sorted(schema)))]
-        _relate(draw, schema, parent, child, number)
+        _relate(draw, parent, child, number)
     for source in schema.values():
         _derive(draw, schema, source)
     for source in schema.values():
@@ -120,9 +120,7 @@ def schemas(draw: Draw) -> Schema:
 @st.composite
 def _sources(draw: Draw, name: str) -> Source:
     key = ("id", "part") if draw(st.integers(0, 4)) == 0 else ("id",)
-    keys = draw(
-        st.lists(st.tuples(*(st.integers(1, 4) for _ in key)), unique=True, max_size=5)
-    )
+    keys = draw(st.lists(st.tuples(*(st.integers(1, 4) for _ in key)), unique=True, max_size=5))
     fields = {**dict.fromkeys(key, Field("integer")), "a": Field("integer"), "b": Field("integer"),
               "t": Field("string"), "f": Field("boolean")}  # fmt: skip
     rows = [
@@ -139,7 +137,7 @@ def _sources(draw: Draw, name: str) -> Source:
     return Source(name, key, fields, rows, measures=measures)
 
 
-def _relate(draw: Draw, schema: Schema, parent: Source, child: Source, number: int) -> None:
+def _relate(draw: Draw, parent: Source, child: Source, number: int) -> None:
     """Join two data sources both ways: by the parent's key, or by what is no key on either side."""
     to_parent, to_child = f"{parent.name}{number}", f"{child.name}s{number}"
     if draw(st.integers(0, 5)) == 0:
@@ -152,7 +150,11 @@ def _relate(draw: Draw, schema: Schema, parent: Source, child: Source, number: i
         child.fields[column] = Field("integer")
         pairs.append((column, name))
     for row in child.rows:
-        values = draw(st.sampled_from([*keys, *[tuple(None for _ in parent.key)], *[tuple(9 for _ in parent.key)]]))
+        values = draw(
+            st.sampled_from(
+                [*keys, *[tuple(None for _ in parent.key)], *[tuple(9 for _ in parent.key)]]
+            )
+        )
         row.update(dict(zip((column for column, _ in pairs), values, strict=True)))
     back = tuple((there, here) for here, there in pairs)
     required = draw(st.integers(0, 7)) == 0
@@ -198,17 +200,19 @@ def _derive(draw: Draw, schema: Schema, source: Source) -> None:
 
 
 @st.composite
-def conditions(draw: Draw, paths: list[Reached], chain: Names = (), quantifiers: int = 0) -> Expression:
+def conditions(
+    draw: Draw, paths: list[Reached], chain: Names = (), quantifiers: int = 0, depth: int = 2
+) -> Expression:
     """A condition over the record and the row that a chain leads to."""
     match draw(st.integers(0, 9)):
-        case 0 | 1:
-            both = [draw(conditions(paths, chain, quantifiers)) for _ in range(2)]
+        case 0 | 1 if depth:
+            both = [draw(conditions(paths, chain, quantifiers, depth - 1)) for _ in range(2)]
             return Call(draw(st.sampled_from(["and", "or"])), tuple(both))
-        case 2:
-            return Call("not", (draw(conditions(paths, chain, quantifiers)),))
+        case 2 if depth:
+            return Call("not", (draw(conditions(paths, chain, quantifiers, depth - 1)),))
         case 3 | 4 if quantifiers and (longer := _longer_chains(paths, chain)):
             further = draw(st.sampled_from(longer))
-            inner = draw(conditions(paths, further, quantifiers - 1))
+            inner = draw(conditions(paths, further, quantifiers - 1, depth=1))
             ends = [path for path in one_valued(paths, further) if path.chain == further]
             mark = draw(_comparisons(ends, ends))
             condition = Call("and", (mark, inner)) if draw(st.booleans()) else mark
@@ -285,9 +289,7 @@ def _of_type(paths: list[Reached], type_: str) -> st.SearchStrategy[Reached]:
 def reports(draw: Draw, schema: Schema) -> Report:
     source = schema[draw(st.sampled_from(sorted(schema)))]
     paths = reached(schema, source)
-    items = tuple(
-        draw(_items(paths, f"c{number}")) for number in range(draw(st.integers(1, 4)))
-    )
+    items = tuple(draw(_items(paths, f"c{number}")) for number in range(draw(st.integers(1, 4))))
     filters = tuple(draw(st.lists(conditions(paths, quantifiers=2), max_size=2)))
     columns = [Path((item.name,)) for item in items]
     to_one = [Path(path.names) for path in one_valued(paths, ())]
@@ -323,6 +325,8 @@ def _items(draw: Draw, paths: list[Reached], name: str) -> Item:
             return Item(name, Call("/", (Path(draw(numbers).names), Literal(4))))
         case 8:
             texts = _of_type(to_one, "string")
-            joined = Call("||", (Path(draw(texts).names), Call("upper", (Path(draw(texts).names),))))
+            joined = Call(
+                "||", (Path(draw(texts).names), Call("upper", (Path(draw(texts).names),)))
+            )
             return Item(name, joined)
     return Item(name, Path(draw(st.sampled_from(to_one)).names))

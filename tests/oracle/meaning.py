@@ -44,6 +44,7 @@ class Seen:
 
 
 View = dict[Names, Seen]
+NONE = Options()
 
 
 class Meaning:
@@ -56,8 +57,13 @@ class Meaning:
     # --- reports --------------------------------------------------------------------------------
 
     def rows(self, report: Report) -> list[list[Any]]:
-        """The rows of a detail report: one for each record that the filters keep, its key at the end."""
+        """The rows of a detail report: one for each record that the filters keep.
+
+        Of its key, what no column shows comes last.
+        """
         source = self._schema[report.source]
+        shown = [item.field for item in report.items]
+        hidden = [name for name in source.key if Path((name,)) not in shown]
         kept = []
         for record in self.counting(source):
             view = {(): record}
@@ -78,7 +84,7 @@ class Meaning:
         directions = [*(key.descending for key in report.sort), *(False for _ in source.key)]
         ordered = in_order(kept, sort_values, directions)[: report.limit]
         return [
-            [*columns.values(), *(view[()].row[name] for name in source.key)]
+            [*columns.values(), *(view[()].row[name] for name in hidden)]
             for columns, view in ordered
         ]
 
@@ -127,7 +133,7 @@ class Meaning:
 
     # --- expressions ----------------------------------------------------------------------------
 
-    def value(self, expression: Expression, view: View, options: Options = Options()) -> Any:
+    def value(self, expression: Expression, view: View, options: Options = NONE) -> Any:
         match expression:
             case Literal(value):
                 return value
@@ -139,9 +145,7 @@ class Meaning:
                 given = self.value(value, view, options)
                 return None if given is None else given in [choice.value for choice in choices]
             case Quantifier(name, condition):
-                met = [
-                    self.value(condition, inner) for inner in self._views([condition], view)
-                ]
+                met = [self.value(condition, inner) for inner in self._views([condition], view)]
                 return {
                     "any": any(one is True for one in met),
                     "none": not any(one is True for one in met),
@@ -154,15 +158,15 @@ class Meaning:
                 raise TypeError("only a measure counts rows")
 
     def _path(self, names: Names, view: View, options: Options) -> Any:
+        if names[-1] in self._end(names[:-1], view).measures:
+            return self._measure(names, view, options)
         start = max(n for n in range(len(names)) if names[:n] in view)
         seen = view[names[:start]]
-        for position in range(start, len(names) - 1):
-            related = self.related(seen, names[position])
-            if fans_out(self._schema, seen.source.joins[names[position]]):
-                return self._measure(names, view, options)
+        for name in names[start:-1]:
+            related = self.related(seen, name)
             if not related:
                 return None
-            seen = related[0]
+            (seen,) = related
         return self.field(seen, names[-1])
 
     def field(self, seen: Seen, name: str) -> Any:
@@ -250,7 +254,10 @@ class Meaning:
     ) -> Any:
         if name in ("list", "first", "last"):
             views = self._rows_in_order(views, options)
-        if isinstance(argument, Path) and (counted := self._joined(argument.names, views)) is not None:
+        if (
+            isinstance(argument, Path)
+            and (counted := self._joined(argument.names, views)) is not None
+        ):
             return len(set(counted)) if name == "count_distinct" else len(counted)
         values = [self.value(argument, view) for view in views]
         if name in ("first", "last"):
@@ -269,11 +276,8 @@ class Meaning:
         """The keys of the rows that a path of joins leads to, where it leads to rows and not to a value."""
         if not views or names[-1] in self._end(names[:-1], views[0]).fields:
             return None
-        found = []
-        for view in views:
-            for end in self._walk(names, view):
-                found.append(tuple(end[names].row[key] for key in end[names].source.key))
-        return found
+        ends = [end[names] for view in views for end in self._walk(names, view)]
+        return [tuple(end.row[key] for key in end.source.key) for end in ends]
 
     def _rows_in_order(self, views: list[View], options: Options) -> list[View]:
         """As asked, then by the related rows' keys, the last row's first: equal data, equal order."""

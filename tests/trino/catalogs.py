@@ -24,10 +24,10 @@ Ask = Callable[[str], Columns]
 
 @contextmanager
 def catalog_of(tables: Mapping[str, pa.Table], server: str) -> Iterator[Ask]:
-    """What runs SQL over the tables, each under its dotted name."""
+    """What runs SQL over the tables, each under its dotted name; the default schema is `main`."""
     host, _, port = server.rpartition(":")
     own = f"genesis_{uuid.uuid4().hex}"
-    session = connect(host, int(port), user="genesis", catalog=own, schema="default")
+    session = connect(host, int(port), user="genesis", catalog=own, schema="main")
     with closing(session) as trino:
         _ask(trino, f"CREATE CATALOG {own} USING memory")
         try:

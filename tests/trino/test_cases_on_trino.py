@@ -29,9 +29,6 @@ def tables_in(folder: Path) -> dict[str, pa.Table]:
     """The tables of a case, under their dotted names."""
     with duckdb.connect() as duck:
         load_tables(duck, folder)
-        return {
-            file.stem: duck.sql(
-                f"FROM {'.'.join(map(quoted, file.stem.split('.')))}"
-            ).to_arrow_table()
-            for file in sorted(folder.glob("*.csv"))
-        }
+        names = duck.sql("SELECT schema_name, table_name FROM duckdb_tables()").fetchall()
+        dotted = [f"{quoted(schema)}.{quoted(table)}" for schema, table in names]
+        return {name: duck.sql(f"FROM {name}").to_arrow_table() for name in dotted}

@@ -2,7 +2,7 @@
 
 The hidden column `_genesis` holds each row's stamp and key; the row of its header is the tracker's
 header row. Managed columns are found by the header that stood there last, a renamed one by its
-content: most of its cells are those that genesis wrote. The surprise: a tab is followed when it is
+content: half of its cells at least are those that genesis wrote. The surprise: a tab is followed when it is
 renamed, since the tab that people look at is the one that should be fresh.
 """
 
@@ -264,7 +264,7 @@ class _Reader:
                 hits = {c: self._hits(c, names[at], at, written) for c in free}
                 most = sum(prints[at] != _EMPTY for prints in written.values()) / 2
                 found = max(free, key=lambda c: hits[c], default=None)
-                if found is None or hits[found][0] <= most:
+                if found is None or hits[found][0] < max(most, 1):
                     found = self._beside(at, places, written)
                 if found:
                     places[at] = found
