@@ -243,10 +243,10 @@ class _Builder:
 
     def _tell_tag(self, event: Any) -> None:
         written = _TAG.search(self._text, event.start_mark.index)
-        tag = written.group() if written else event.tag
+        tag, index = (written.group(), written.start()) if written else (event.tag, 0)
+        line, column = self._line_and_column(index, event.start_mark)
+        at = Location(self._file, line, column, line, column + len(tag))
         message = f"the tag `{tag}` is not read: values are typed by their key"
-        start = written.start() if written else event.start_mark.index
-        at = _at(self._file, self._text, start, len(tag))
         hint = "leave it out; put a value that starts with `!` in quotes"
         self.refused = True
         self._problems.add("yaml-tag", message, at, hint=hint)
@@ -300,10 +300,15 @@ class _Builder:
         style = (event.style or "") if isinstance(event, ev.ScalarEvent) else None
         properties = _PROPERTIES.match(self._text, start.index, end.index)
         index = properties.end() if properties else start.index
-        at = _at(
-            self._file, self._text, index, line=start.line + 1, since=start.index - start.column
-        )
-        return Place(index, end.index, at.line, at.column, end.line + 1, end.column + 1, style)
+        line, column = self._line_and_column(index, start)
+        return Place(index, end.index, line, column, end.line + 1, end.column + 1, style)
+
+    def _line_and_column(self, index: int, since: Any) -> tuple[int, int]:
+        """Counted from a mark before, since a file may be one long line of values."""
+        breaks = list(_LINE_END.finditer(self._text, since.index, index))
+        if breaks:
+            return since.line + 1 + len(breaks), index - breaks[-1].end() + 1
+        return since.line + 1, since.column + 1 + index - since.index
 
     def _string(self, text: str) -> str:
         return text.translate(_LINE_LIKE_BACK) if self._line_like else text

@@ -67,7 +67,8 @@ def _yaml_files(path: Path) -> Iterator[Path]:
     for folder, folders, files in os.walk(path):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
-            if name.endswith((".yaml", ".yml")) and not name.startswith("."):
+            is_ours = name.endswith((".yaml", ".yml")) and not name.startswith(".")
+            if is_ours and name != PROJECT_FILE:
                 yield Path(folder) / name
 
 

@@ -306,6 +306,8 @@ def test_without_a_project_file(genesis: Genesis, tmp_path: Path) -> None:
     assert genesis("check", "inputs/films.yaml", *stateless, "inputs").code == 0
     assert " --> inputs/broken.yaml:4:5\n  |\n4 |" in genesis("check", *stateless, "inputs").err
     assert genesis("compile", "films", "--definitions", "nowhere").code == 64
+    write(tmp_path, genesis="timezone: UTC\n")
+    assert films == genesis("compile", "films", "--definitions", ".")
 
 
 def test_broken_settings_stop_a_command_and_not_a_check(genesis: Genesis, tmp_path: Path) -> None:

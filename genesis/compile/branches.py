@@ -7,7 +7,7 @@ starts from the record itself; else from the first related row, which knows its 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,9 +15,9 @@ from sqlglot import exp
 
 from genesis.compile.expression import Fragment, paths_in
 from genesis.compile.identifiers import Names, column
-from genesis.compile.joins import fans_out, key_pairs
+from genesis.compile.joins import fans_out, key_pairs, target_name
 from genesis.compile.paths import Shape, at
-from genesis.compile.query import Block, Branch, Node
+from genesis.compile.query import Block, Branch, BranchKey, Node
 from genesis.compile.scope import Scope, split_direction
 from genesis.spec.data_source import DataSource
 
@@ -68,28 +68,28 @@ class Branches:
 
         `seen` are expressions that are bound among its rows, as are the options beside the fragment.
         """
-        start = scope.longest_place(chain)
-        anchor = self._binder.paths.place(chain[:start], scope)
-        first = start  # the position of the first step to many rows
-        source = anchor.source if anchor else scope.source
-        while (fans := self._fans(source, chain[first])) is False:
-            source = self._binder.target(source, chain[first]) or source
-            first += 1
-        if fans is None or anchor is None:
+        anchor = self._binder.paths.place(chain[: scope.longest_place(chain)], scope)
+        if anchor is None:
             return None
-        by_record = self._needs_record(source, chain[first]) or any(
-            names[: first + 1] != chain[: first + 1]
+        start = first = scope.longest_place(chain)  # `first` becomes the first step to many rows
+        source = anchor.source
+        while not fans_out(source, chain[first], target := self._target(source, chain[first])):
+            source, first = target, first + 1
+        beyond = [
+            _common_place(names, chain, scope)
             for tree in (*seen, *self._options(scope))
             for names in _names_in(tree)
-        )
-        if not by_record:
-            anchor = self._binder.walk(chain[:first], scope)
-            start = first
-        return self._seen_from(chain[:start], self._make(anchor, chain[start:], by_record))
+            if names[: first + 1] != chain[: first + 1]
+        ]
+        if self._needs_record(source, chain[first]):
+            beyond.append(start)
+        if beyond:
+            return self._from_record(min(beyond), start, chain, scope)
+        nearest = self._binder.walk(chain[:first], scope)
+        return None if nearest is None else self._from_related(nearest, first, chain)
 
-    def _fans(self, source: DataSource, name: str) -> bool | None:
-        target = self._binder.target(source, name)
-        return None if target is None else fans_out(source, name, target)
+    def _target(self, source: DataSource, name: str) -> DataSource:
+        return self._binder.project.data_sources[target_name(source, name)]
 
     def _needs_record(self, source: DataSource, name: str) -> bool:
         """Whether the join's own condition speaks of the record."""
@@ -107,77 +107,114 @@ class Branches:
             beside.append(scope.beside(split_direction(text)[0], "sort", position))
         yield from filter(None, map(self._binder.parse, beside))
 
-    def _seen_from(self, before: tuple[str, ...], branch: Branch | None) -> Branch | None:
-        """The same branch, seen from a record that is some steps before its anchor."""
-        if branch is None or not before:
-            return branch
-        places = {(*before, *path): node for path, node in branch.places.items()}
-        return replace(branch, places=places)
-
-    def _make(self, anchor: Node | None, chain: tuple[str, ...], by_record: bool) -> Branch | None:
-        if anchor is None:
-            return None
-        key = (id(anchor), chain, by_record)
-        if key not in anchor.block.branches:
-            made = self._by_record(anchor, chain) if by_record else self._by_key(anchor, chain)
-            if made is None:
-                return None
-            anchor.block.branches[key] = made
-            anchor.below.append(made)
-        return anchor.block.branches[key]
-
-    def _by_record(self, anchor: Node, chain: tuple[str, ...]) -> Branch | None:
-        """A branch that starts from the record and is grouped by its key."""
-        block = Block()
-        record = block.start(anchor.source.name, self._binder.relations.of(anchor.source))
-        pairs = [(name, name) for name in anchor.source.primary_key]
-        return self._grouped(anchor, record, pairs, chain, {(): record}, chain)
-
-    def _by_key(self, anchor: Node, chain: tuple[str, ...]) -> Branch | None:
-        """A branch that starts from the first related row and is grouped by its key to the record."""
-        relation = self._binder.relations.through(anchor.source, chain[0])
-        if relation is None:
-            return None
-        block = Block()
-        first = block.start(chain[0], relation)
-        block.where += self._binder.join_where(anchor, chain[0], first)
-        pairs = key_pairs(anchor.source.joins[chain[0]])
-        return self._grouped(anchor, first, pairs, chain, {chain[:1]: first}, chain[1:])
-
-    def _grouped(
-        self,
-        anchor: Node,
-        root: Node,
-        pairs: Iterable[tuple[str, str]],
-        chain: tuple[str, ...],
-        places: dict[tuple[str, ...], Node],
-        rest: tuple[str, ...],
+    def _from_record(
+        self, base: int, start: int, chain: tuple[str, ...], scope: Scope
     ) -> Branch | None:
-        """The branch of a block that starts at `root`: joined along `rest`, grouped by pairs of fields here and there."""
-        node = root
-        for position, name in enumerate(rest, start=len(chain) - len(rest) + 1):
-            child = self._binder.join(node, name)
+        """A branch that goes again from a record that conditions speak of, `base` steps along the chain.
+
+        It is grouped by the keys of all rows from there to its anchor, which is `start` steps along.
+        """
+        record = self._binder.paths.place(chain[:base], scope)
+        if record is None:
+            return None
+        anchor = scope.places[chain[:start]]
+        key: BranchKey = (id(anchor), chain[base:], "record")
+        if key not in anchor.block.branches:
+            root = Block().start(record.source.name, self._binder.relations.of(record.source))
+            places = self._joined(root, (), chain[base:])
+            if places is None:
+                return None
+            taken = [n for n in range(base, start + 1) if chain[:n] in scope.places]
+            pairs = [
+                (self._binder.field(scope.places[chain[:n]], name), places[chain[base:n]], name)
+                for n in taken
+                for name in scope.places[chain[:n]].source.primary_key
+            ]
+            self._keep(key, anchor, root, chain[base:], places, pairs)
+        return _seen_from(chain[:base], anchor.block.branches[key])
+
+    def _from_related(self, anchor: Node, first: int, chain: tuple[str, ...]) -> Branch | None:
+        """A branch that starts from the first related row and is grouped by its key to the anchor."""
+        rest = chain[first:]
+        key: BranchKey = (id(anchor), rest, "related")
+        if key not in anchor.block.branches:
+            relation = self._binder.relations.through(anchor.source, rest[0])
+            if relation is None:
+                return None
+            root = Block().start(rest[0], relation)
+            root.block.where += self._binder.join_where(anchor, rest[0], root)
+            places = self._joined(root, rest[:1], rest[1:])
+            if places is None:
+                return None
+            pairs = [
+                (self._binder.field(anchor, here), root, there)
+                for here, there in key_pairs(anchor.source.joins[rest[0]])
+            ]
+            self._keep(key, anchor, root, rest, places, pairs)
+        return _seen_from(chain[:first], anchor.block.branches[key])
+
+    def _joined(
+        self, root: Node, at_root: tuple[str, ...], rest: tuple[str, ...]
+    ) -> dict[tuple[str, ...], Node] | None:
+        """The nodes along the rest of a chain, each joined to the one before; `at_root` leads to the first."""
+        places = {at_root: root}
+        for name in rest:
+            child = self._binder.join(places[at_root], name)
             if child is None:
                 return None
             child.inner = True
-            places[chain[:position]] = node = child
-        name_in_sql = self._binder.relations.names.take(
-            "_".join((*chain, "per", anchor.source.name))
-        )
+            at_root = (*at_root, name)
+            places[at_root] = child
+        return places
+
+    def _keep(
+        self,
+        key: BranchKey,
+        anchor: Node,
+        root: Node,
+        chain: tuple[str, ...],
+        places: Mapping[tuple[str, ...], Node],
+        pairs: Iterable[tuple[exp.Expr, Node, str]],
+    ) -> None:
+        """Group the block of a root by fields of its nodes, and join it where they equal what the anchor has."""
+        words = "_".join((*chain, "per", anchor.source.name))
+        name_in_sql = self._binder.relations.names.take(words)
         alias = anchor.block.aliases.take(name_in_sql)
         names = Names()
         here, there, on = [], [], []
-        for mine, theirs in pairs:
-            here.append(self._binder.field(anchor, mine))
-            there.append(self._binder.field(root, theirs))
-            taken = names.take(theirs)
+        for mine, node, name in pairs:
+            here.append(mine)
+            there.append(self._binder.field(node, name))
+            taken = names.take(name)
             root.block.outputs[taken] = there[-1]
-            on.append(exp.EQ(this=here[-1], expression=column(taken, alias)))
+            on.append(exp.EQ(this=mine, expression=column(taken, alias)))
         root.block.group_by += [expression.copy() for expression in there]
-        key = exp.and_(*on, copy=False)
-        return Branch(
-            name_in_sql, alias, anchor, root.block, places, key, tuple(here), tuple(there), names
-        )
+        branch = Branch(
+            name_in_sql, alias, anchor, root.block, places, exp.and_(*on, copy=False),
+            tuple(here), tuple(there), names,
+        )  # fmt: skip
+        anchor.block.branches[key] = branch
+        anchor.below.append(branch)
+
+
+def _seen_from(before: tuple[str, ...], branch: Branch) -> Branch:
+    """The same branch, seen from a record that is some steps before the one it starts at."""
+    if not before:
+        return branch
+    places = {(*before, *path): node for path, node in branch.places.items()}
+    return replace(branch, places=places)
+
+
+def _common_place(names: tuple[str, ...], chain: tuple[str, ...], scope: Scope) -> int:
+    """How many steps of a chain a path goes along that are taken already."""
+    return next(
+        (
+            n
+            for n in range(len(names), 0, -1)
+            if names[:n] == chain[:n] and names[:n] in scope.places
+        ),
+        0,
+    )
 
 
 def _names_in(tree: exp.Expr) -> Iterator[tuple[str, ...]]:

@@ -16,24 +16,36 @@ from genesis.spec.types import FLOAT, INTEGER, STRING
 
 
 def to_dialect(node: exp.Expr, dialect: str) -> exp.Expr:
-    """A copy of the tree with our own functions, and what dialects mean differently, in a dialect's words."""
-    words = _TRINO if dialect == "trino" else _DUCKDB
-    condition, call = None, node
-    if isinstance(node, exp.Filter) and own_name(node.this):
-        call, condition = node.this, to_dialect(node.expression, dialect)
-    if name := own_name(call):
+    """The tree with our own functions, and what dialects mean differently, in a dialect's words.
+
+    Parts that are the same in all dialects are taken over, not copied: the tree before is used up.
+    """
+    call = node.this if isinstance(node, exp.Filter) else node
+    if isinstance(call, exp.Anonymous) and (name := own_name(call)):
         arguments = [to_dialect(argument, dialect) for argument in call.expressions]
-        return typed(words[name](arguments, condition), type_of(node))
-    copy = node.__class__(**{key: _part(value, dialect) for key, value in node.args.items()})
-    known = type_of(node) if node.meta else None
-    rewrite = (_IN_TRINO if dialect == "trino" else _IN_DUCKDB).get(type(node))
-    return typed(rewrite(copy) if rewrite else copy, known)
+        condition = None if call is node else to_dialect(node.args["expression"], dialect)
+        return typed(_WORDS[dialect][name](arguments, condition), type_of(node))
+    changed = _changed_parts(node, dialect)
+    rewrite = _REWRITES[dialect].get(type(node))
+    if not changed and rewrite is None:
+        return node
+    copy = node.__class__(**{**node.args, **changed})
+    return typed(rewrite(copy) if rewrite else copy, type_of(node))
 
 
-def _part(value: object, dialect: str) -> object:
-    if isinstance(value, exp.Expr):
-        return to_dialect(value, dialect)
-    return [_part(item, dialect) for item in value] if isinstance(value, list) else value
+def _changed_parts(node: exp.Expr, dialect: str) -> dict[str, object]:
+    changed: dict[str, object] = {}
+    for key, value in node.args.items():
+        if isinstance(value, exp.Expr):
+            if (part := to_dialect(value, dialect)) is not value:
+                changed[key] = part
+        elif isinstance(value, list) and value:
+            parts = [
+                to_dialect(item, dialect) if isinstance(item, exp.Expr) else item for item in value
+            ]
+            if any(part is not item for part, item in zip(parts, value, strict=True)):
+                changed[key] = parts
+    return changed
 
 
 Arguments = list[exp.Expr]
@@ -266,6 +278,7 @@ _TRINO: dict[str, Words] = {
     "url_encode": _trino_url_encode,
     "number_text": _trino_number_text,
 }
+_WORDS = {"duckdb": _DUCKDB, "trino": _TRINO}
 
 
 # --- what dialects mean differently ---------------------------------------------------------------
@@ -315,3 +328,4 @@ _IN_DUCKDB: _Rewrites = {
     exp.SplitPart: _part_or_null,
 }
 _IN_TRINO: _Rewrites = {exp.Is: _is_boolean, exp.Sum: _exact_sum}
+_REWRITES = {"duckdb": _IN_DUCKDB, "trino": _IN_TRINO}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 from sqlglot import exp
@@ -209,10 +210,17 @@ _RESERVED = frozenset(
 )
 
 
+_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
+
+
 def identifier(name: str) -> exp.Identifier:
     """A name as SQL writes it."""
-    plain = re.fullmatch(r"[a-z_][a-z0-9_]*", name) is not None and name not in _RESERVED
-    return exp.Identifier(this=name, quoted=not plain)
+    return exp.Identifier(this=name, quoted=not _is_plain(name))
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_plain(name: str) -> bool:
+    return _PLAIN.fullmatch(name) is not None and name not in _RESERVED
 
 
 def column(name: str, table: str) -> exp.Column:

@@ -9,6 +9,7 @@ where it should hash the winners, at five times the memory.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
@@ -30,7 +31,7 @@ def log_columns(
     columns: Sequence[str], key: Sequence[str], latest: Latest, *, dialect: str = "trino"
 ) -> frozenset[str]:
     """The raw columns that either plan reads to give `columns`."""
-    deleted = _deleted(latest, dialect)
+    deleted = _deleted(latest.deleted, dialect)
     conditions = [*_ranked_events(latest, deleted, None), *_not_deleted(deleted)]
     named = [name for condition in conditions for name in _columns_in(condition)]
     return frozenset([*columns, *key, *latest.order_by, *named])
@@ -49,7 +50,7 @@ def newest_by_rank(
 
     `dialect` is the one that `latest.deleted` is written in.
     """
-    deleted = _deleted(latest, dialect)
+    deleted = _deleted(latest.deleted, dialect)
     read = list(dict.fromkeys([*columns, *_columns_in(deleted)]))
     rank = identifier(Names(frozenset(name.lower() for name in read)).take("_rank"))
     newest_first = [
@@ -63,14 +64,14 @@ def newest_by_rank(
     )
     events = (
         exp.select(*map(_column, read), exp.alias_(ranked, rank))
-        .from_(table.copy())
-        .where(*_ranked_events(latest, deleted, as_of))
+        .from_(table.copy(), copy=False)
+        .where(*_ranked_events(latest, deleted, as_of), copy=False)
     )
     first = exp.EQ(this=exp.Column(this=rank.copy()), expression=exp.Literal.number(1))
     return (
         exp.select(*map(_column, columns))
-        .from_(events.subquery("_ranked"))
-        .where(first, *_not_deleted(deleted))
+        .from_(events.subquery("_ranked", copy=False), copy=False)
+        .where(first, *_not_deleted(deleted), copy=False)
     )
 
 
@@ -88,13 +89,13 @@ def newest_in_two_phases(
 
     `winners` is the temporary table that the first phase makes and the second reads.
     """
-    deleted = _deleted(latest, dialect)
+    deleted = _deleted(latest.deleted, dialect)
     position = exp.alias_(_newest_position(), identifier("_pos"))
     newest = (
         exp.select(position)
-        .from_(table.copy())
-        .where(*_ranked_events(latest, deleted, as_of))
-        .group_by(*map(_column, key))
+        .from_(table.copy(), copy=False)
+        .where(*_ranked_events(latest, deleted, as_of), copy=False)
+        .group_by(*map(_column, key), copy=False)
     )
     setup = exp.Create(
         this=exp.Table(this=identifier(winners)),
@@ -102,12 +103,12 @@ def newest_in_two_phases(
         expression=newest,
         properties=exp.Properties(expressions=[exp.TemporaryProperty()]),
     )
-    won = exp.select(_column("_pos")).from_(exp.Table(this=identifier(winners)))
-    is_newest = exp.In(this=_column("_pos"), query=won.subquery())
+    won = exp.select(_column("_pos")).from_(exp.Table(this=identifier(winners)), copy=False)
+    is_newest = exp.In(this=_column("_pos"), query=won.subquery(copy=False))
     select = (
         exp.select(*map(_column, columns))
-        .from_(table.copy())
-        .where(is_newest, *_not_deleted(deleted))
+        .from_(table.copy(), copy=False)
+        .where(is_newest, *_not_deleted(deleted), copy=False)
     )
     return (setup,), select
 
@@ -138,14 +139,13 @@ def _ranked_events(
         yield exp.LTE(this=_column(latest.order_by[0]), expression=_instant(as_of))
 
 
-def _deleted(latest: Latest, dialect: str) -> exp.Expr | None:
-    """The condition that says of a newest record that its key is gone."""
-    if latest.deleted is None:
+@functools.lru_cache(maxsize=256)
+def _deleted(condition: str | None, dialect: str) -> exp.Expr | None:
+    """The condition that says of a newest record that its key is gone; not to be changed."""
+    if condition is None:
         return None
-    condition = sqlglot.parse_one(latest.deleted, dialect=dialect)
-    return condition.transform(
-        lambda node: _column(node.name) if isinstance(node, exp.Column) else node
-    )
+    tree = sqlglot.parse_one(condition, dialect=dialect)
+    return tree.transform(lambda node: _column(node.name) if isinstance(node, exp.Column) else node)
 
 
 def _not_deleted(deleted: exp.Expr | None) -> Iterator[exp.Expr]:

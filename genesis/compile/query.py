@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from sqlglot import exp
 
@@ -92,6 +93,9 @@ class Node:
         child.below = self.below
 
 
+BranchKey = tuple[int, tuple[str, ...], Literal["record", "related"]]
+
+
 @dataclass(eq=False)
 class Block:
     """One SELECT in the making; `joined` is in the order in which each part may use those before."""
@@ -100,7 +104,7 @@ class Block:
     where: list[exp.Expr] = field(default_factory=list)
     group_by: list[exp.Expr] = field(default_factory=list)
     outputs: dict[str, exp.Expr] = field(default_factory=dict)
-    branches: dict[tuple[int, tuple[str, ...], bool], Branch] = field(default_factory=dict)
+    branches: dict[BranchKey, Branch] = field(default_factory=dict)
     aliases: Names = field(default_factory=Names)
     _root: Node | None = None
 

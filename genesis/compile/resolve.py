@@ -329,6 +329,8 @@ class _Resolver:
     def _sort_key(self, asked: str, position: int) -> exp.Expr:
         if asked in self._raw:
             return self._raw[asked].copy()
+        if asked in [wish.name for wish in self._wishes]:
+            return broken()  # what is wrong with the column is told
         fragment = Fragment(asked, self._definition, ("sort", position))
         tree = self._binder.parse(fragment)
         if tree is None:

@@ -14,13 +14,23 @@ from genesis.compile.compiler import compile_input
 from genesis.compile.run import Run
 from genesis.compile.statement import Scan, Statement
 from genesis.engines.duckdb import DuckDBEngine
+from genesis.errors import Problems
 from genesis.lake.ingest import ingest
+from genesis.load import load_project
 from genesis.spec.project import Project, Target
 from tests.trino.catalogs import Columns, catalog_of
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
 AskBoth = Callable[[str, Run], tuple[Columns, Columns]]
+
+
+def project_in(folder: Path) -> Project:
+    """The project of a folder, which has no mistakes."""
+    problems = Problems()
+    project = load_project(folder, problems)
+    problems.raise_errors()
+    return project
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -53,29 +53,26 @@ def _create(trino: Connection, name: str, rows: pa.Table) -> None:
     dotted = ".".join((*schema, table))
     if schema:
         _ask(trino, f"CREATE SCHEMA IF NOT EXISTS {'.'.join(schema)}")
-    types = [_type(field.type) for field in rows.schema]
-    columns = [
-        f"{_quoted(field.name)} {type_}" for field, type_ in zip(rows.schema, types, strict=True)
-    ]
-    _ask(trino, f"CREATE TABLE {dotted} ({', '.join(columns)})")
-    for batch in _batches(rows):
-        _ask(trino, f"INSERT INTO {dotted} {_select(batch, types)}")
+    for number, batch in enumerate(_batches(rows)):
+        verb = f"INSERT INTO {dotted}" if number else f"CREATE TABLE {dotted} AS"
+        _ask(trino, f"{verb} {_select(batch, rows.schema)}")
 
 
-def _select(batch: str, types: Sequence[str]) -> str:
+def _select(batch: str, schema: pa.Schema) -> str:
     """The rows of a JSON text. Trino plans it in a quarter of the time that it takes for `VALUES`."""
-    names = [f"column_{number}" for number in range(len(types))]
-    values = [f"CAST({name} AS {type_})" for name, type_ in zip(names, types, strict=True)]
-    row = f"ROW({', '.join('VARCHAR' for _ in types)})"
+    given = [f"column_{number}" for number in range(len(schema))]
+    values = [
+        f"CAST({column} AS {_type(field.type)}) AS {_quoted(field.name)}"
+        for column, field in zip(given, schema, strict=True)
+    ]
     quoted = batch.replace("'", "''")
-    return (
-        f"SELECT {', '.join(values)} FROM UNNEST(CAST(JSON '{quoted}' AS ARRAY({row}))) "
-        f"AS given ({', '.join(names)})"
-    )
+    row = f"ROW({', '.join('VARCHAR' for _ in given)})"
+    rows = f"UNNEST(CAST(JSON '{quoted}' AS ARRAY({row}))) AS given ({', '.join(given)})"
+    return f"SELECT {', '.join(values)} FROM {rows}"
 
 
 def _batches(rows: pa.Table) -> Iterator[str]:
-    """The rows as JSON texts that are short enough for a statement each."""
+    """The rows as JSON texts that are short enough for a statement each; one at least."""
     batch: list[str] = []
     length = 0
     for row in zip(*(column.to_pylist() for column in rows.columns), strict=True):
@@ -85,8 +82,7 @@ def _batches(rows: pa.Table) -> Iterator[str]:
             batch, length = [], 0
         batch.append(line)
         length += len(line) + 1
-    if batch:
-        yield f"[{','.join(batch)}]"
+    yield f"[{','.join(batch)}]"
 
 
 def _text(value: Any) -> str | None:

@@ -12,12 +12,10 @@ from sqlglot import exp, parse_one
 
 from genesis.compile.functions import _PORTABLE_NODES
 from genesis.compile.run import Run
-from genesis.errors import Problems
-from genesis.load import load_project
-from tests.trino.both import AskBoth, both_engines
+from tests.trino.both import AskBoth, both_engines, project_in
 
 FOLDER = Path(__file__).parent / "functions"
-PROJECT = load_project(FOLDER, Problems())
+PROJECT = project_in(FOLDER)
 RUN = Run(moment=datetime(2026, 11, 23, 20, 0, 0, 123456, tzinfo=UTC))
 SHOWN = "shown"
 

@@ -2,8 +2,8 @@
 
 The hidden column `_genesis` holds each row's stamp and key; the row of its header is the tracker's
 header row. Managed columns are found by the header that stood there last, a renamed one by its
-content: half of its cells at least are those that genesis wrote. The surprise: a tab is followed when it is
-renamed, since the tab that people look at is the one that should be fresh.
+content: at least half of its cells are those that genesis wrote. The surprise: a tab is followed
+when it is renamed, since the tab that people look at is the one that should be fresh.
 """
 
 from __future__ import annotations

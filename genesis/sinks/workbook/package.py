@@ -190,7 +190,7 @@ def parse(data: bytes) -> Element:
     try:
         parser.Parse(data, True)
         root = builder.close()
-    except (expat.ExpatError, AssertionError) as error:
+    except (expat.ExpatError, AssertionError, LookupError) as error:  # the last: of an encoding
         raise NotAWorkbook(str(error)) from error
     return _without_prefix(root) if ":" in root.tag else root
 
