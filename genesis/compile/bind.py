@@ -160,14 +160,14 @@ class Binder:
 
     def _check_function(self, node: exp.Func, written: exp.Expr, scope: Scope) -> None:
         name = function_name(node)
-        at = scope.fragment.place(written)
         if name in NONDETERMINISTIC:
             message = f"`{name}` gives another result every time it runs"
-            self.problems.add("nondeterministic", message, at, hint=NONDETERMINISTIC[name])
+            self.wrong(written, scope, "nondeterministic", message, NONDETERMINISTIC[name])
         elif not is_portable(node):
             message = (
                 f"`{name}` is passed on as it is: it is not known to agree on DuckDB and Trino"
             )
+            at = scope.fragment.place(written)
             self.problems.warn("unportable-function", message, at)
 
     def wrong(

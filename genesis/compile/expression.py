@@ -30,6 +30,7 @@ from genesis.document import Path
 from genesis.errors import Location, Problems
 from genesis.spec.model import Located
 
+_STEPS = "genesis_steps"
 MAX_CHARACTERS = 10_000
 MAX_DEPTH = 100
 
@@ -98,8 +99,6 @@ def parse_expression(
     `names` are the words of SQL that the project calls fields or joins.
     """
     text = fragment.text
-    if path := _bare_path(text):
-        return path
     if not text.strip():
         problems.add("invalid-sql", "an expression is empty", fragment.at())
         return None
@@ -127,6 +126,8 @@ def parse_expression(
 # The reports of a project share their fragments: parsing is most of the time of compiling one.
 @functools.lru_cache(maxsize=4096)
 def _read(text: str, dialect: str, names: frozenset[str]) -> tuple[exp.Expr, _Refusal | None]:
+    if path := _bare_path(text):
+        return path, None
     parser = sqlglot.Dialect.get_or_raise(dialect)
     tokens = parser.tokenize(text)
     if tokens and tokens[0].token_type == TokenType.COMMAND and tokens[0].text.lower() in names:
@@ -368,16 +369,20 @@ def _plainly(description: str) -> str:
 
 def path_of(node: exp.Expr) -> tuple[Step, ...] | None:
     """The steps of a dotted path, or `None` where the node is none."""
-    parts: list[exp.Expr] = []
-    while isinstance(node, exp.Dot):
-        parts.insert(0, node.expression)
-        node = node.this
-    if not isinstance(node, exp.Column):
+    if not isinstance(node, exp.Column | exp.Dot):
         return None
-    parts = [*node.parts, *parts]
-    if not all(isinstance(part, exp.Identifier) for part in parts):
-        return None
-    return tuple(_step(part) for part in parts)
+    known: tuple[Step, ...] | None = node.meta.get(_STEPS)
+    if known is None:
+        parts: list[exp.Expr] = []
+        head: exp.Expr = node
+        while isinstance(head, exp.Dot):
+            parts.insert(0, head.expression)
+            head = head.this
+        parts = [*(head.parts if isinstance(head, exp.Column) else [head]), *parts]
+        if not all(isinstance(part, exp.Identifier) for part in parts):
+            return None
+        known = node.meta[_STEPS] = tuple(map(_step, parts))
+    return known
 
 
 def _step(part: exp.Expr) -> Step:

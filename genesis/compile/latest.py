@@ -10,7 +10,7 @@ where it should hash the winners, at five times the memory.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 import sqlglot
@@ -62,17 +62,13 @@ def newest_by_rank(
         order=exp.Order(expressions=newest_first),
         over="OVER",
     )
-    events = (
-        exp.select(*map(_column, read), exp.alias_(ranked, rank))
-        .from_(table.copy(), copy=False)
-        .where(*_ranked_events(latest, deleted, as_of), copy=False)
+    numbered = exp.Alias(this=ranked, alias=rank)
+    events = _select(
+        [*map(_column, read), numbered], table.copy(), _ranked_events(latest, deleted, as_of)
     )
     first = exp.EQ(this=exp.Column(this=rank.copy()), expression=exp.Literal.number(1))
-    return (
-        exp.select(*map(_column, columns))
-        .from_(events.subquery("_ranked", copy=False), copy=False)
-        .where(first, *_not_deleted(deleted), copy=False)
-    )
+    newest = exp.Subquery(this=events, alias=exp.TableAlias(this=identifier("_ranked")))
+    return _select(list(map(_column, columns)), newest, [first, *_not_deleted(deleted)])
 
 
 def newest_in_two_phases(
@@ -91,26 +87,29 @@ def newest_in_two_phases(
     """
     deleted = _deleted(latest.deleted, dialect)
     position = exp.alias_(_newest_position(), identifier("_pos"))
-    newest = (
-        exp.select(position)
-        .from_(table.copy(), copy=False)
-        .where(*_ranked_events(latest, deleted, as_of), copy=False)
-        .group_by(*map(_column, key), copy=False)
-    )
+    newest = _select([position], table.copy(), _ranked_events(latest, deleted, as_of))
+    newest.set("group", exp.Group(expressions=list(map(_column, key))))
     setup = exp.Create(
         this=exp.Table(this=identifier(winners)),
         kind="TABLE",
         expression=newest,
         properties=exp.Properties(expressions=[exp.TemporaryProperty()]),
     )
-    won = exp.select(_column("_pos")).from_(exp.Table(this=identifier(winners)), copy=False)
-    is_newest = exp.In(this=_column("_pos"), query=won.subquery(copy=False))
-    select = (
-        exp.select(*map(_column, columns))
-        .from_(table.copy(), copy=False)
-        .where(is_newest, *_not_deleted(deleted), copy=False)
-    )
-    return (setup,), select
+    won = _select([_column("_pos")], exp.Table(this=identifier(winners)), [])
+    is_newest = exp.In(this=_column("_pos"), query=exp.Subquery(this=won))
+    conditions = [is_newest, *_not_deleted(deleted)]
+    return (setup,), _select(list(map(_column, columns)), table.copy(), conditions)
+
+
+def _select(
+    columns: list[exp.Expr], source: exp.Expr, conditions: Iterable[exp.Expr]
+) -> exp.Select:
+    """One SELECT, node by node: the builders of sqlglot copy what they are given."""
+    select = exp.Select(expressions=columns)
+    select.set("from_", exp.From(this=source))
+    if where := list(conditions):
+        select.set("where", exp.Where(this=exp.and_(*where, copy=False)))
+    return select
 
 
 def _newest_position() -> exp.Expr:

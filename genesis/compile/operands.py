@@ -14,7 +14,7 @@ from sqlglot import exp
 from genesis.compile.compare import literal_of, plain_value
 from genesis.compile.expression import Fragment
 from genesis.compile.infer import differs_as_text, from_sql, join_types, type_of
-from genesis.errors import Location, Problems
+from genesis.errors import Problems
 from genesis.spec.types import BOOLEAN, STRING, TIME, Type
 
 _CONNECTIVES: dict[type[exp.Expr], str] = {exp.And: "and", exp.Or: "or", exp.Not: "not"}
@@ -52,15 +52,15 @@ def check_operands(
     for mistake in mistakes:
         at = fragment.place(mistake.written)
         problems.add("wrong-type", mistake.message, at, hint=mistake.hint)
-    if isinstance(node, exp.Cast) and from_sql(node.args["to"]) == STRING:
-        _warn_of_text(type_of(node.this), fragment.place(written), problems)
+    if isinstance(node, exp.Cast) and _differs_as_text(node):
+        message = f"engines write {type_of(node.this)} differently as text"
+        problems.warn("unportable-function", message, fragment.place(written))
     return not mistakes
 
 
-def _warn_of_text(given: Type | None, at: Location, problems: Problems) -> None:
-    if given is not None and differs_as_text(given):
-        message = f"engines write {given} differently as text"
-        problems.warn("unportable-function", message, at)
+def _differs_as_text(cast: exp.Cast) -> bool:
+    given = type_of(cast.this)
+    return given is not None and differs_as_text(given) and from_sql(cast.to) == STRING
 
 
 def _mistakes(node: exp.Expr, written: exp.Expr) -> Iterator[_Mistake]:

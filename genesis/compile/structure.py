@@ -103,6 +103,8 @@ def _check_join(project: Project, source: DataSource, name: str, problems: Probl
     if target.extends is not None:
         return
     for position, (here, there) in enumerate(key_pairs(join)):
+        if here in source.fields and there in target.fields:
+            continue
         places = _key_places(source, name, position, here)
         for side, field, at in zip((source, target), (here, there), places, strict=True):
             if field not in side.fields:

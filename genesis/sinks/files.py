@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -225,11 +226,18 @@ def _unguarded(cells: dict[str, Cell]) -> dict[str, Cell]:
 
 
 def _csv_bytes(changes: Changes) -> bytes:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([column.label for column in changes.columns])
-    writer.writerows(row.cells for row in result(changes))
-    return text.getvalue().encode("utf-8")
+    header = [column.label for column in changes.columns]
+    rows = [header, *([str(cell or "") for cell in row.cells] for row in result(changes))]
+    return "".join(map(_csv_line, rows)).encode("utf-8")
+
+
+def _csv_line(cells: Sequence[str]) -> str:
+    """A line as RFC 4180 has it; Python's own writer leaves a lone carriage return unquoted."""
+    quoted = ['"' + c.replace('"', '""') + '"' if _NEEDS_QUOTES.search(c) else c for c in cells]
+    return (",".join(quoted) or '""') + "\n"
+
+
+_NEEDS_QUOTES = re.compile(r'[,"\r\n]')
 
 
 # ---- Parquet

@@ -33,6 +33,10 @@ class Type:
             return f"decimal({self.precision},{self.scale})"
         return f"array({self.item})" if self.item else self.name
 
+    def __deepcopy__(self, memo: object) -> Type:
+        # Every copied expression carries types: a value that never changes is its own copy.
+        return self
+
     @property
     def is_number(self) -> bool:
         return self.name in ("integer", "decimal", "float")

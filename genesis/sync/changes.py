@@ -8,7 +8,6 @@ wrote last. Present cells that no longer fit their stamp were changed by a perso
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -255,11 +254,21 @@ class Changes:
     def rows(self) -> tuple[PresentRow, ...]:
         """The rows that are present, each with the key it goes by from now on."""
         followed = {row.position: row for row in self.followed}
+        if not followed:
+            return self.present.rows
         return tuple(followed.get(row.position, row) for row in self.present.rows)
 
     @property
+    def new_cells(self) -> dict[str, dict[str, Cell]]:
+        """The updates, by row and column."""
+        cells: dict[str, dict[str, Cell]] = {}
+        for update in self.updates:
+            cells.setdefault(update.key, {})[update.column] = update.cell
+        return cells
+
+    @property
     def updated_rows(self) -> int:
-        return len({update.key for update in self.updates})
+        return len(self.new_cells)
 
     @property
     def rows_after(self) -> int:
@@ -428,9 +437,7 @@ def result(changes: Changes) -> tuple[WantedRow, ...]:
     """The rows that genesis keeps in the tracker, as they are after the changes."""
     names = [column.name for column in changes.columns]
     place = {column.name: index for index, column in enumerate(changes.present.columns)}
-    new: dict[str, dict[str, Cell]] = {}
-    for update in changes.updates:
-        new.setdefault(update.key, {})[update.column] = update.cell
+    new = changes.new_cells
 
     def after(row: PresentRow) -> WantedRow:
         cells = {name: row.cells[place[name]] for name in names if name in place}
@@ -441,8 +448,3 @@ def result(changes: Changes) -> tuple[WantedRow, ...]:
     return tuple(
         WantedRow(row.key, row.cells) if isinstance(row, Insert) else after(row) for row in arranged
     )
-
-
-def repeated(keys: Iterable[str]) -> tuple[str, ...]:
-    """The keys that occur more than once, in order."""
-    return tuple(key for key, count in Counter(keys).items() if count > 1)

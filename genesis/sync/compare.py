@@ -30,7 +30,8 @@ from genesis.sync.changes import (
     WantedRow,
 )
 from genesis.sync.encode import REMOVED
-from genesis.sync.stamps import fingerprint, same, select, split, stamp_of
+from genesis.sync.keys import a_few
+from genesis.sync.stamps import fingerprint, likeness, same, select, split, stamp_of
 
 if TYPE_CHECKING:
     from genesis.compile.statement import Column
@@ -173,8 +174,8 @@ def _longest_ordered(present: Sequence[str], wanted: Sequence[WantedRow]) -> set
             continue
         at = bisect_left(ends, ranks[key])
         before[key] = end_keys[at - 1] if at else None
-        ends[at:] = [ranks[key], *ends[at + 1 :]]
-        end_keys[at:] = [key, *end_keys[at + 1 :]]
+        ends[at : at + 1] = [ranks[key]]
+        end_keys[at : at + 1] = [key]
     ordered: set[str] = set()
     last = end_keys[-1] if end_keys else None
     while last is not None:
@@ -287,12 +288,7 @@ def _most_alike(key: str, content: str, free: Mapping[str, str]) -> str:
     """For a row that was sorted and edited: its own key if it is free, else that of the likest row."""
     if key in free:
         return key
-    return max(free, key=lambda other: _equal_prints(content, free[other]))
-
-
-def _equal_prints(one: str, other: str) -> int:
-    pairs = zip(split(one, len(one) // 4) or (), split(other, len(other) // 4) or (), strict=False)
-    return sum(mine == theirs for mine, theirs in pairs)
+    return max(free, key=lambda other: likeness(content, free[other]))
 
 
 def _followed(present: Sequence[PresentRow], rows: Sequence[PresentRow]) -> tuple[PresentRow, ...]:
@@ -313,11 +309,7 @@ def _notes(present: Present, columns: _Columns, rows: Sequence[PresentRow]) -> I
         yield f"header `{column.label}` was renamed to `{column.header}` and stays so"
     copied = sorted({row.key for row in present.copies})
     if copied:
-        yield (f"copies of rows {_some(copied)} are their owner's now; one of each stays managed")
+        yield f"copies of rows {a_few(copied)} are their owner's now; one of each stays managed"
     moved = [new.key for old, new in zip(present.rows, rows, strict=True) if old.key != new.key]
     if moved:
-        yield f"rows {_some(moved)} were sorted without their hidden key, which follows them"
-
-
-def _some(keys: Sequence[str]) -> str:
-    return ", ".join(f"`{key}`" for key in keys[:5]) + (", ..." if len(keys) > 5 else "")
+        yield f"rows {a_few(moved)} were sorted without their hidden key, which follows them"

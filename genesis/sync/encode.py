@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -20,16 +21,14 @@ from zoneinfo import ZoneInfo
 from genesis.compile.statement import Column
 from genesis.errors import Problems, SinkError
 from genesis.spec.types import BOOLEAN, Type
-from genesis.sync.changes import Cell, Reject, Tracker, Wanted, WantedRow, repeated
-from genesis.sync.keys import is_missing, key_columns, key_text
+from genesis.sync.changes import Cell, Reject, Tracker, Wanted, WantedRow
+from genesis.sync.keys import a_few, is_missing, key_columns, key_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 # The column by which `on_delete: mark` says that a row is no longer in the report.
 REMOVED = Column("_removed", "Removed", BOOLEAN)
-
-_NAMED_KEYS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,21 +108,16 @@ def _keys(rows: pa.Table, tracker: Tracker) -> list[str]:
             f"{len(missing):,} of {len(keys):,} rows of tracker `{tracker.name}` have no key",
             hint=f"{names} should never be NULL; `genesis check --data` finds such records",
         )
-    if twice := repeated(keys):
+    if twice := [key for key, count in Counter(keys).items() if count > 1]:
         problems.add(
             "wrong-keys",
-            f"keys of tracker `{tracker.name}` repeat: {_named(twice)}",
+            f"keys of tracker `{tracker.name}` repeat: {a_few(twice)}",
             hint="the primary key is not unique in the data; `genesis check --data` proves it,"
             " `mode: replace` needs no keys",
         )
     if problems:
         raise SinkError(tuple(problems))
     return keys
-
-
-def _named(keys: Sequence[str]) -> str:
-    named = ", ".join(f"`{key}`" for key in keys[:_NAMED_KEYS])
-    return named + (f" and {len(keys) - _NAMED_KEYS:,} more" if len(keys) > _NAMED_KEYS else "")
 
 
 # ---- what a value becomes, per kind of sink

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from genesis.errors import Problems, SinkError
 from genesis.sync.changes import Changes
+from genesis.sync.keys import a_few
 
 if TYPE_CHECKING:
     from genesis.spec.workflow import JobOptions
@@ -98,10 +99,9 @@ def _check_cells(changes: Changes, guards: Guards, problems: Problems) -> None:
 def _check_edits(changes: Changes, problems: Problems) -> None:
     edits = changes.human_edits
     if changes.policy.on_human_edit == "fail" and edits:
-        named = ", ".join(f"`{edit.column}` of `{edit.key}`" for edit in edits[:5])
-        more = ", ..." if len(edits) > 5 else ""
+        rows = list(dict.fromkeys(edit.key for edit in edits))
         problems.add(
             "held-change",
-            f"people changed {len(edits)} managed cells of tracker `{changes.tracker}`: {named}{more}",
+            f"people changed managed cells of tracker `{changes.tracker}`, in rows {a_few(rows)}",
             hint="put them back, or `on_human_edit: overwrite` or `keep`",
         )

@@ -28,6 +28,8 @@ NO_PARTS = "total"
 # Words that stay bare: they start with a letter, as no number or date does.
 _BARE = re.compile(r"(?!(?:null|true|false|total)$)[A-Za-z][A-Za-z0-9_.:/#@+-]*")
 
+_NAMED = 5
+
 # Longer keys would weigh a tracker down; what is cut off is told apart by its hash.
 _LONGEST = 200
 
@@ -79,3 +81,9 @@ def _part(value: object) -> str:
 def _quoted(text: str) -> str:
     """JSON text; what cannot be printed, and so not be kept in every file, is escaped."""
     return json.dumps(text, ensure_ascii=not text.isprintable())
+
+
+def a_few(keys: Sequence[str]) -> str:
+    """The first keys of some, for a sentence."""
+    named = ", ".join(f"`{key}`" for key in keys[:_NAMED])
+    return f"{named} and {len(keys) - _NAMED:,} more" if len(keys) > _NAMED else named

@@ -33,22 +33,15 @@ def stamps(changes: Changes) -> Iterator[Stamp]:
     names = [column.name for column in changes.columns]
     place = {column.name: index for index, column in enumerate(changes.present.columns)}
     sources = [place.get(name) for name in names]
-    written: dict[str, dict[str, Cell]] = {}
-    for update in changes.updates:
-        written.setdefault(update.key, {})[update.column] = update.cell
-    deleted = set(changes.deletes)
+    new, deleted = changes.new_cells, set(changes.deletes)
     for old, row in zip(changes.present.rows, changes.rows, strict=True):
-        prints = split(row.stamp, len(place))
-        cells = written.get(row.key, {})
+        # A cell that stays keeps its fingerprint, also where a person changed it and that stays.
+        prints = split(row.stamp, len(place)) or [fingerprint(cell) for cell in row.cells]
+        marks = [fingerprint(None) if at is None else prints[at] for at in sources]
+        cells = new.get(row.key, {})
         text = "".join(
-            fingerprint(cells[name])
-            if name in cells
-            else fingerprint(None)
-            if source is None
-            else prints[source]
-            if prints
-            else fingerprint(row.cells[source])
-            for name, source in zip(names, sources, strict=True)
+            fingerprint(cells[name]) if name in cells else mark
+            for name, mark in zip(names, marks, strict=True)
         )
         if row.key not in deleted and (row.key, text) != (old.key, old.stamp):
             yield Stamp(row.position, row.key, text)
@@ -64,6 +57,13 @@ def split(stamp: str | None, width: int) -> list[str] | None:
     if not stamp or len(stamp) != _WIDTH * width:
         return None
     return [stamp[at : at + _WIDTH] for at in range(0, len(stamp), _WIDTH)]
+
+
+def likeness(one: str, other: str) -> int:
+    """How many cells two stamps have in common."""
+    width = len(one) // _WIDTH
+    pairs = zip(split(one, width) or (), split(other, width) or (), strict=False)
+    return sum(mine == theirs for mine, theirs in pairs)
 
 
 def select(stamp: str | None, sources: Sequence[int | None], width: int) -> str | None:

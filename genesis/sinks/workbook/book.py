@@ -233,7 +233,11 @@ class Styles:
 
     def is_general(self, style: int) -> bool:
         """Whether a style says nothing of how numbers are shown."""
-        return self._format(style).get("numFmtId", "0") == "0"
+        id_ = self._format(style).get("numFmtId", "0")
+        return id_ == "0" or any(
+            known.get("numFmtId") == id_ and known.get("formatCode") == "General"
+            for known in self._root.iterfind("numFmts/numFmt")  # as LibreOffice says it
+        )
 
     def with_pattern(self, style: int, pattern: str) -> int:
         """The style, showing numbers in this way."""

@@ -42,14 +42,19 @@ _BOX = (
 
 
 def set_note(book: Book, tab: str, text: str, *, row: int, columns: Sequence[int]) -> None:
-    """Write genesis's note: where it stands in the row already, or on the first cell without one."""
+    """Write genesis's note: where it stands in the row already, or on the first cell without one.
+
+    LibreOffice forgets who wrote a note, so the first line tells ours as well.
+    """
     comments = _comments(book, tab)
     author = _author(comments)
     items = child_of(comments, "commentList")
     noted = {item.get("ref"): item for item in items}
     for reference, item in noted.items():
         area = bounds(reference or "")
-        if item.get("authorId") == author and area and area[0] == row:
+        first_line = "".join(item.itertext()).strip().split("\n")[0]
+        is_ours = item.get("authorId") == author or first_line == text.split("\n")[0]
+        if is_ours and area and area[0] == row:
             _write(item, text)
             return
     free = [column for column in columns if f"{get_column_letter(column)}{row}" not in noted]
