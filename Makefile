@@ -14,7 +14,7 @@ demo-clean:  ## forget the demo's lake, ledger, events and trackers
 	rm -rf .genesis trackers events
 
 test: $(READY)  ## all tests
-	$(BIN)/python -m pytest -n auto -q
+	$(BIN)/python -m pytest -n auto --dist loadfile -q
 
 check: $(READY)  ## format, lint, types, layers
 	$(BIN)/ruff format --check .

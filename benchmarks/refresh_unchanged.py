@@ -3,7 +3,7 @@
     python benchmarks/refresh_unchanged.py
 
 Most refreshes change nothing, so this is what a tracker costs through the day. Each figure is the
-best of three; `unchanged` holds encoding, reading and comparing, and writes nothing.
+CPU time of the best of three; `unchanged` encodes, reads and compares, and writes nothing.
 """
 
 from __future__ import annotations
@@ -74,13 +74,13 @@ def plan(sink: XlsxSink, tracker: Tracker, rows: pa.Table) -> Changes:
 
 
 def best(work: Callable[[], object]) -> float:
-    """Seconds of the fastest of a few runs."""
+    """CPU seconds of the fastest of a few runs: other work on the machine does not count."""
     times = []
     for _ in range(RUNS):
         gc.collect()
-        start = time.perf_counter()
+        start = time.process_time()
         work()
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     return min(times)
 
 

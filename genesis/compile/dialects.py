@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from genesis.compile.functions import at_zone, operand, own_name
 from genesis.compile.infer import from_sql, to_sql, type_of, typed
-from genesis.spec.types import FLOAT, INTEGER, STRING
+from genesis.spec.types import DATE, FLOAT, INTEGER, STRING, TIMESTAMP, TIMESTAMPTZ
 
 
 def to_dialect(node: exp.Expr, dialect: str) -> exp.Expr:
@@ -321,11 +321,43 @@ def _part_or_null(node: exp.Expr) -> exp.Expr:
     return _call("LIST_EXTRACT", parts, node.args["part_index"])
 
 
+def _trimmed(node: exp.Expr) -> exp.Expr:
+    """Trino trims all white space, DuckDB only spaces."""
+    if node.expression:
+        return node
+    ends = {"LEADING": r"^\s+", "TRAILING": r"\s+$"}
+    space = ends.get(node.text("position").upper(), r"^\s+|\s+$")
+    return _call("REGEXP_REPLACE", node.this, space, "", "g")
+
+
+def _to_the_second(node: exp.Expr) -> exp.Expr:
+    """Trino's date_format rounds to milliseconds first, and so into the next second."""
+    if type_of(node.this) != DATE:
+        node.set("this", _call("DATE_TRUNC", "second", node.this))
+    return node
+
+
+def _with_microseconds(node: exp.Expr) -> exp.Expr:
+    """Unless it says otherwise, a timestamp has three digits of a second in Trino."""
+    to = node.args["to"]
+    if from_sql(to) in (TIMESTAMP, TIMESTAMPTZ) and not to.expressions:
+        six = exp.DataTypeParam(this=exp.Literal.number(6))
+        node.set("to", exp.DataType(this=to.this, expressions=[six]))
+    return node
+
+
 _Rewrites = dict[type[exp.Expr], Callable[[exp.Expr], exp.Expr]]
 _IN_DUCKDB: _Rewrites = {
     exp.Cast: _rounded_half_up,
     exp.DateDiff: _whole_units,
     exp.SplitPart: _part_or_null,
+    exp.Trim: _trimmed,
 }
-_IN_TRINO: _Rewrites = {exp.Is: _is_boolean, exp.Sum: _exact_sum}
+_IN_TRINO: _Rewrites = {
+    exp.Cast: _with_microseconds,
+    exp.Is: _is_boolean,
+    exp.Sum: _exact_sum,
+    exp.TimeToStr: _to_the_second,
+    exp.TryCast: _with_microseconds,
+}
 _REWRITES = {"duckdb": _IN_DUCKDB, "trino": _IN_TRINO}

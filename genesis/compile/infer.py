@@ -92,7 +92,7 @@ _INTEGERS = (
 _FLOATS = (exp.Div, exp.Sqrt, exp.Ln, exp.Log, exp.Exp, exp.Pow, exp.Cbrt, exp.Avg)
 _NUMBERS = (exp.Abs, exp.Round, exp.Ceil, exp.Floor, exp.Sqrt, exp.Ln, exp.Exp, exp.Sign)
 _BOOLEANS = (
-    exp.Predicate, exp.And, exp.Or, exp.Not, exp.Xor, exp.Boolean, exp.LogicalAnd, exp.LogicalOr, exp.StartsWith,
+    exp.Predicate, exp.Escape, exp.And, exp.Or, exp.Not, exp.Xor, exp.Boolean, exp.LogicalAnd, exp.LogicalOr, exp.StartsWith,
     exp.EndsWith, exp.RegexpLike, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Contains, exp.IsNan,
 )  # fmt: skip
 _SAME_AS_FIRST = (

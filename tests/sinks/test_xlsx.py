@@ -561,6 +561,26 @@ def test_two_trackers_in_one_workbook(desk: Any, new_desk: Any, film: Any) -> No
     assert other.refresh([film("x"), film("y")]).writes == 0
 
 
+def test_two_renamed_tabs_are_told_apart(desk: Any, new_desk: Any, film: Any) -> None:
+    """By their headers; of twins neither is touched, and the tracker gets a tab of its own."""
+    other = new_desk(desk.folder)
+    other.set(
+        place=Place(xlsx={"file": "trackers/production.xlsx", "tab": "Other"}),
+        columns=(Column("id", "Key", STRING, key=True), Column("n", "Number", INTEGER)),
+    )
+    desk.refresh([film("a")])
+    other.refresh([{"id": "x", "n": 1}])
+    with desk.person() as sheet:
+        sheet.title = "Films 2026"
+        sheet.parent["Other"].title = "Numbers"
+    assert desk.refresh([film("a")]).writes == 0
+    assert other.refresh([{"id": "x", "n": 1}]).writes == 0
+    with desk.person("Films 2026") as sheet:
+        sheet.parent.copy_worksheet(sheet).title = "Copy"
+    desk.refresh([film("a")])
+    assert desk.shown() == desk.shown("Copy")
+
+
 def test_an_emptied_tracker_fills_again(desk: Any, film: Any) -> None:
     """Ranges over it live on."""
     desk.refresh([film("a"), film("b")])
@@ -585,6 +605,18 @@ def test_lost_memory_is_no_loss(desk: Any, film: Any) -> None:
     assert (receipt.inserted, receipt.updated, receipt.deleted) == (0, 1, 0)
     assert desk.sheet()["G2"].value == "mine"
     assert desk.refresh([film("b"), film("a", title="Blue")]).writes == 0
+
+
+def test_a_tab_without_room(desk: Any, film: Any) -> None:
+    """Someone wrote into the very last row."""
+    desk.refresh([film("a")])
+    with desk.person() as sheet:
+        sheet["H1048576"] = "the end"
+    before = desk.path.read_bytes()
+    with pytest.raises(SinkError, match="tracker-too-large"):
+        desk.refresh([film("a"), film("b")])
+    assert desk.path.read_bytes() == before
+    desk.refresh([film("a", title="Blue")])
 
 
 def test_replaced_rows_go_by_their_place(desk: Any, film: Any) -> None:

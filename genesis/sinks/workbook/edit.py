@@ -14,6 +14,7 @@ from datetime import date, time
 from xml.etree.ElementTree import Element
 
 from genesis.compile.statement import Column
+from genesis.errors import Problem, SinkError
 from genesis.sinks.workbook.book import Book, KeptColumn, place_in_sheet
 from genesis.sinks.workbook.find import MARK, XlsxPresent
 from genesis.sinks.workbook.follow import follow
@@ -82,6 +83,14 @@ def _row_axis(tab: Tab, changes: Changes, present: XlsxPresent) -> tuple[Axis, d
     first, last = present.header_row + 1, max(tab.last_row, present.header_row)
     keys = {row.position: row.key for row in changes.rows}
     arranged = arrange(((keys.get(row), row) for row in range(first, last + 1)), changes)
+    if first + len(arranged) - 1 > ROWS:
+        raise SinkError(
+            Problem(
+                "tracker-too-large",
+                f"tab `{present.tab}` of tracker `{changes.tracker}` has no room for new rows",
+                hint="its last row is taken; delete what is below the tracker",
+            )
+        )
     row_of = {
         (item.key if isinstance(item, Insert) else keys[item]): first + at
         for at, item in enumerate(arranged)
@@ -257,9 +266,9 @@ def _stretch_of(column: int, **attributes: str) -> Element:
 def _width(tab: Tab, layout: Layout, column: Column) -> int:
     place = layout.columns[column.name]
     rows = list(layout.rows.values())[:_ROWS_MEASURED]
-    shown = excel_pattern(column) or ""
-    values = [len(shown) if shown else len(str(tab.value(row, place) or "")) for row in rows]
-    return min(max([_NARROWEST, len(column.label) + 4, *(value + 2 for value in values)]), _WIDEST)
+    texts = [excel_pattern(column) or "", *(str(tab.value(row, place) or "") for row in rows)]
+    longest = max(map(len, texts)) + 3  # commas and signs
+    return min(max(_NARROWEST, len(column.label) + 4, longest), _WIDEST)
 
 
 def _extend_filter(book: Book, tab: Tab, layout: Layout, name: str) -> None:
@@ -269,7 +278,9 @@ def _extend_filter(book: Book, tab: Tab, layout: Layout, name: str) -> None:
     if element is None or area is None or area[0] != layout.header_row:
         return
     top, left, bottom, right = area
-    while tab.value(top, right + 1) is not None:
+    managed = layout.columns.values()
+    covers = left <= min(managed) and max(managed) <= right
+    while covers and tab.value(top, right + 1) is not None:
         right += 1
     bottom = max([bottom, *layout.rows.values()])
     if (top, left, bottom, right) != area or not book.filter_name(name).text:

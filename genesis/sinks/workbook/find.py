@@ -77,10 +77,16 @@ def _tab_of(book: Book, place: str) -> str | None:
     for name in book.tabs:
         if name.casefold() == place.casefold():
             return name
-    if place not in book.kept_tabs:
-        return None
-    strangers = (name for name in book.tabs if name not in book.kept_tabs)
-    return next((name for name in strangers if _find_mark(book.tab(name))), None)
+    headers = {column.header for column in book.kept_columns(place)}
+    likeness: dict[str, int] = {}
+    for name in book.tabs if headers else ():
+        tab = book.tab(name)
+        if name not in book.kept_tabs and (mark := _find_mark(tab)):
+            cells = tab.rows[mark[0]].cells.values()
+            likeness[name] = len(headers & {str(tab.value_of(cell)) for cell in cells})
+    best = max(likeness.values(), default=0)
+    found = [name for name, hits in likeness.items() if hits == best > 0]
+    return found[0] if len(found) == 1 else None  # of twins, neither can be told
 
 
 def _find_mark(tab: Tab) -> tuple[int, int] | None:
@@ -262,9 +268,9 @@ class _Reader:
             if at not in places:
                 free = [c for c in sorted(self._headers) if c not in places.values()]
                 hits = {c: self._hits(c, names[at], at, written) for c in free}
-                most = sum(prints[at] != _EMPTY for prints in written.values()) / 2
-                found = max(free, key=lambda c: hits[c], default=None)
-                if found is None or hits[found][0] < max(most, 1):
+                half = sum(prints[at] != _EMPTY for prints in written.values()) / 2
+                found = max(free, key=hits.__getitem__, default=None)
+                if found is None or hits[found][0] < max(half, 1):
                     found = self._beside(at, places, written)
                 if found:
                     places[at] = found

@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element
 
 from genesis.sinks.workbook.book import Book
 from genesis.sinks.workbook.note import drawing_of_notes
-from genesis.sinks.workbook.package import local
+from genesis.sinks.workbook.package import child_of, local
 from genesis.sinks.workbook.references import Axis, References, bounds, corner
 from genesis.sinks.workbook.tab import Tab, expand_shared
 
@@ -23,6 +23,7 @@ _AREA = {
     "cellWatch": "r",
     "hyperlink": "ref",
     "inputCells": "r",
+    "location": "ref",
     "sortCondition": "ref",
     "sortState": "ref",
     "table": "ref",
@@ -35,7 +36,14 @@ _AREAS = {
     "ignoredError": "sqref",
     "protectedRange": "sqref",
 }
-_FORMULAS = ("f", "formula", "formula1", "formula2", "calculatedColumnFormula")
+_FORMULAS = (
+    "f",
+    "formula",
+    "formula1",
+    "formula2",
+    "calculatedColumnFormula",
+    "totalsRowFormula",
+)
 
 
 def follow(book: Book, tab_name: str, tab: Tab, references: References) -> None:
@@ -46,18 +54,20 @@ def follow(book: Book, tab_name: str, tab: Tab, references: References) -> None:
     _rest_of_sheet(tab.root, references)
     _columns(tab.root, references.columns)
     sheet = book.part_of(tab_name)
-    for kind, tag in (("comments", "commentList"), ("threadedComment", "ThreadedComments")):
+    for part in book.package.related(sheet, "comments"):
+        _keep_following(child_of(book.package.edit(part), "commentList"), references)
+    for part in book.package.related(sheet, "threadedComment"):
+        _keep_following(book.package.edit(part), references)
+    for kind in ("table", "pivotTable"):
         for part in book.package.related(sheet, kind):
-            for items in book.package.edit(part).iter(tag):
-                items[:] = [item for item in items if _area_elements(item, references)]
-    for part in book.package.related(sheet, "table"):
-        _area_elements(book.package.edit(part), references)
+            _follows(book.package.edit(part), references)
     notes = drawing_of_notes(book, tab_name)
     if notes:
-        vml = book.package.data(notes).decode("utf-8")
-        book.package.replace(notes, _boxes(vml, references).encode())
+        vml = book.package.data(notes).decode("utf-8", "surrogateescape")
+        book.package.replace(notes, _boxes(vml, references).encode("utf-8", "surrogateescape"))
     for part in book.package.related(sheet, "drawing"):
-        _anchors(book.package.edit(part), references)
+        for anchor in book.package.edit(part):
+            _anchor(anchor, references)
     _elsewhere(book, sheet, references)
 
 
@@ -75,23 +85,27 @@ def _rest_of_sheet(root: Element, references: References) -> None:
         match child.tag:
             case "sheetData" | "cols" | "sheetViews":
                 pass
-            case "dimension":  # only a hint, and wrong now
-                root.remove(child)
             case "mergeCells":
                 _merged(child, references)
             case "rowBreaks" | "colBreaks":
                 _breaks(child, references.rows if child.tag == "rowBreaks" else references.columns)
-            case _ if not _area_elements(child, references):
+            case _ if not _follows(child, references):
                 root.remove(child)
         if child.tag in ("mergeCells", "rowBreaks", "colBreaks") and not len(child):
             root.remove(child)
 
 
-def _area_elements(element: Element, references: References) -> bool:
+def _keep_following(items: Element, references: References) -> None:
+    items[:] = [item for item in items if _follows(item, references)]
+
+
+def _follows(element: Element, references: References) -> bool:
     """Let an element and all below it follow; whether anything of it is left."""
     name = local(element.tag)
     if name == "autoFilter":
         _filtered_columns(element, references.columns)
+    if name == "anchor":
+        _anchor(element, references)
     if attribute := _AREA.get(name):
         area = element.get(attribute)
         if area and _set(element, attribute, references.area(area)) is None:
@@ -100,7 +114,7 @@ def _area_elements(element: Element, references: References) -> bool:
         return _rule(element, references)
     children = list(element)
     for child in children:
-        if not _area_elements(child, references):
+        if not _follows(child, references):
             element.remove(child)
     if name in _FORMULAS and element.text:
         element.text = references.formula(element.text, inside=True)
@@ -119,7 +133,8 @@ def _rule(element: Element, references: References) -> bool:
     """A rule over some cells, in either of the format's two spellings."""
     holder = next((child for child in element if local(child.tag) == "sqref"), None)
     old = (element.get("sqref") if holder is None else holder.text) or ""
-    new = references.areas(old, grow=True)
+    is_drawn = local(element.tag) == "sparkline"  # in one cell, from just these
+    new = references.areas(old, grow=not is_drawn)
     home, new_home = corner(old.split()), corner(new)
     if not home or not new_home:
         return False
@@ -131,7 +146,7 @@ def _rule(element: Element, references: References) -> bool:
         if local(formula.tag) in _FORMULAS and formula.text:
             formula.text = (
                 references.formula(formula.text, inside=True)
-                if local(element.tag) == "sparkline"  # of one cell, and drawn from just these
+                if is_drawn
                 else references.rule(formula.text, distance=new_home[0] - home[0])
             )
     return True
@@ -236,17 +251,16 @@ def _shifted(anchor: re.Match[str], right: int, down: int) -> str:
     return f"{anchor[1]}{', '.join(map(str, numbers))}{anchor[3]}"
 
 
-def _anchors(drawing: Element, references: References) -> None:
-    """Pictures and charts keep their size and stay beside the cell of their upper left corner."""
-    for anchor in drawing:
-        corners = [child for child in anchor if local(child.tag) in ("from", "to")]
-        for name, axis in (("row", references.rows), ("col", references.columns)):
-            lines = [line for one in corners for line in one if local(line.tag) == name]
-            if lines:
-                start = int(lines[0].text or 0)
-                distance = axis.near(start + 1) - 1 - start
-                for line in lines:
-                    line.text = str(int(line.text or 0) + distance)
+def _anchor(anchor: Element, references: References) -> None:
+    """A picture, chart or button keeps its size and stays beside the cell of its upper left corner."""
+    corners = [child for child in anchor if local(child.tag) in ("from", "to")]
+    for name, axis in (("row", references.rows), ("col", references.columns)):
+        lines = [line for one in corners for line in one if local(line.tag) == name]
+        if lines:
+            start = int(lines[0].text or 0)
+            distance = axis.near(start + 1) - 1 - start
+            for line in lines:
+                line.text = str(int(line.text or 0) + distance)
 
 
 # ---- the rest of the workbook

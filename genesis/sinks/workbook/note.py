@@ -106,10 +106,11 @@ def _add_box(book: Book, tab: str, *, row: int, column: int) -> None:
         root = book.package.edit(sheet)
         drawing = place_in_sheet(root, "legacyDrawing")
         drawing.set(f"{relation_prefix(root)}:id", book.package.relate(sheet, "vmlDrawing", part))
-    vml = book.package.data(part).decode("utf-8")
+    vml = book.package.data(part).decode("utf-8", "surrogateescape")
     ids = [int(found) for found in re.findall(r"_x0000_s(\d+)", vml)]
     box = _BOX.format(id=max([1024, *ids]) + 1, row=row - 1, column=column - 1)
-    book.package.replace(part, vml.replace("</xml>", f"{box}</xml>").encode())
+    drawn = vml.replace("</xml>", f"{box}</xml>")
+    book.package.replace(part, drawn.encode("utf-8", "surrogateescape"))
 
 
 def drawing_of_notes(book: Book, tab: str) -> str | None:

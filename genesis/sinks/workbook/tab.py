@@ -191,6 +191,9 @@ class Tab:
             for column, cell in line.cells.items():
                 cell.set("r", f"{get_column_letter(column)}{row}")
         self._data[:] = [line.element for _, line in sorted(self.rows.items())]
+        dimension = self.root.find("dimension")
+        if dimension is not None:  # a hint too
+            self.root.remove(dimension)
 
 
 def expand_shared(root: Element) -> None:
