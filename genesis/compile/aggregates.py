@@ -213,12 +213,11 @@ class Aggregates:
     def _rows(self, scope: Scope) -> Iterator[Node]:
         """The last related row, and those before it that may share it: their keys tell rows apart."""
         chain = max(scope.places, key=len)
-        while True:
-            yield scope.places[chain]
-            before = scope.places.get(chain[:-1])
-            if len(chain) < 2 or before is None or not is_shared(before.source, chain[-1]):
-                return
-            chain = chain[:-1]
+        yield scope.places[chain]
+        for position in range(len(chain) - 1, 0, -1):
+            before = scope.places.get(chain[:position])
+            if before is not None and is_shared(before.source, chain[position]):
+                yield before
 
     def _distinct_order(self, value: exp.Expr, scope: Scope) -> list[exp.Ordered]:
         """A list of distinct values has no rows to sort by: only the values themselves."""

@@ -50,6 +50,11 @@ from genesis.spec.input import Input, Parameter
 from genesis.spec.project import Project
 from genesis.spec.types import BOOLEAN, DATE, FLOAT, INTEGER, TIMESTAMP, TIMESTAMPTZ, Type
 
+# Derived fields are written out where they are used; these bound what a small file can blow up to.
+MAX_STACKED = 30
+MAX_NODES = 5_000
+MAX_DEPTH = 100
+
 
 class Binder:
     """Binds the fragments of one report; `relations` and `touched` are what it found it needs."""
@@ -128,8 +133,8 @@ class Binder:
 
     def _finish(self, node: exp.Expr, written: exp.Expr, scope: Scope) -> exp.Expr:
         """What every engine should mean by a node whose parts are bound."""
-        if isinstance(node, exp.Func) and not isinstance(node, exp.Connector | exp.Cast | exp.Case):
-            self._check_function(node, written, scope)
+        if isinstance(node, exp.Func) and not self._is_known(node, written, scope):
+            return broken()
         fragment, in_filter = scope.fragment, scope.is_condition
         if not check_operands(node, written, fragment, self.problems):
             return broken()
@@ -158,17 +163,20 @@ class Binder:
                 return self.wrong(as_written, scope, "wrong-type", message, hint)
         return typed(own("int_div", *given), INTEGER)
 
-    def _check_function(self, node: exp.Func, written: exp.Expr, scope: Scope) -> None:
+    def _is_known(self, node: exp.Func, written: exp.Expr, scope: Scope) -> bool:
+        """Whether a function gives the same every time; of one that engines may not agree on, that is told."""
         name = function_name(node)
         if name in NONDETERMINISTIC:
             message = f"`{name}` gives another result every time it runs"
             self.wrong(written, scope, "nondeterministic", message, NONDETERMINISTIC[name])
-        elif not is_portable(node):
+            return False
+        if not is_portable(node):
             message = (
                 f"`{name}` is passed on as it is: it is not known to agree on DuckDB and Trino"
             )
             at = scope.fragment.place(written)
             self.problems.warn("unportable-function", message, at)
+        return True
 
     def wrong(
         self, node: exp.Expr, scope: Scope, code: str, message: str, hint: str | None = None
@@ -335,8 +343,12 @@ class Binder:
     def _derived(self, node: Node, name: str, spec: Field) -> exp.Expr:
         fragment = Fragment(spec.sql or "", node.source, ("fields", name, "sql"))
         scope = Scope(fragment, {(): node}, node.source, spec, own_field=name)
+        if len(self._underway) >= MAX_STACKED:
+            return self._too_large(node.source, name)
         with self.underway(node.source, name) as is_first:
             bound = self.bind(scope) if is_first else broken()
+        if _is_too_large(bound):
+            return self._too_large(node.source, name)
         bound = operand(self.with_default(bound, scope, spec.type))
         if is_broken(bound):
             return bound
@@ -348,6 +360,12 @@ class Binder:
             return broken()
         typed(bound, spec.type, nullable=spec.nullable)
         return allow_values(bound, spec.values)
+
+    def _too_large(self, source: DataSource, name: str) -> exp.Expr:
+        message = f"field `{name}` is too large: too many derived fields build on one another"
+        hint = "compute part of it upstream, in the table"
+        self.problems.add("yaml-limit", message, source.locate_key("fields", name), hint=hint)
+        return broken()
 
     @contextmanager
     def underway(self, source: DataSource, name: str) -> Iterator[bool]:
@@ -384,3 +402,15 @@ class Binder:
             self.problems.add("wrong-literal", message, scope.locate_beside("default"))
             return broken()
         return typed(exp.Coalesce(this=bound, expressions=[literal]), type_, nullable=False)
+
+
+def _is_too_large(tree: exp.Expr) -> bool:
+    """Whether an expression, its derived fields written out, is more than an engine should be given."""
+    waiting, size = [(tree, 1)], 0
+    while waiting:
+        node, depth = waiting.pop()
+        size += 1
+        if size > MAX_NODES or depth > MAX_DEPTH:
+            return True
+        waiting += [(child, depth + 1) for child in node.iter_expressions()]
+    return False

@@ -263,7 +263,7 @@ def as_instant(value: exp.Expr) -> exp.Expr:
     return typed(own("instant", value), TIMESTAMPTZ, nullable=is_nullable(value))
 
 
-def literal_of(plain: Any, wanted: Type) -> exp.Expr | None:
+def literal_of(plain: str | int | float | bool, wanted: Type) -> exp.Expr | None:
     """A plain value as a literal of a type, or `None` where it is written as none of that type."""
     if isinstance(plain, str) != (wanted in (STRING, DATE, TIME, TIMESTAMP, TIMESTAMPTZ)):
         return None

@@ -308,7 +308,7 @@ def _refusal(node: exp.Expr) -> _Refusal | None:
             return _Refusal(node, "invalid-sql", "`in ()` lists no value: nothing is in it")
         case exp.Star() if aggregate_name(node.parent or node) is None:
             return _Refusal(node, "invalid-sql", "`*` means rows, and only `count` counts them")
-        case exp.Placeholder() if not node.name:
+        case exp.Placeholder() if not node.this:
             return _Refusal(node, "invalid-sql", "a parameter is written `:name`")
         case exp.Parameter() | exp.SessionParameter():
             return _Refusal(node, "invalid-sql", "a parameter is written `:name`")

@@ -139,7 +139,8 @@ def _of_one_type(operands: Iterable[_Operand]) -> Iterator[_Mistake]:
         if known is None:
             continue
         joined = join_types([found or known, known])
-        fitting = literal_of(plain_value(value), found) if found and not joined else None
+        plain = plain_value(value)
+        fitting = literal_of(plain, found) if found and not joined and plain is not None else None
         if fitting is not None:
             value.replace(fitting)
         elif joined is None:

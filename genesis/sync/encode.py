@@ -53,10 +53,11 @@ def encode(rows: pa.Table, tracker: Tracker) -> Wanted:
     keys = _keys(rows, tracker)
     columns = managed_columns(tracker)
     encoded = [_encode(rows, column, encoding, tracker.zone) for column in columns]
+    all_fit = not any(Unfit in map(type, cells) for cells in encoded)
     landed: list[WantedRow] = []
     rejects: list[Reject] = []
     for key, cells in zip(keys, zip(*encoded, strict=True), strict=True):
-        unfit = tuple(_rejects(key, columns, cells))
+        unfit = () if all_fit else tuple(_rejects(key, columns, cells))
         rejects += unfit
         if not any(reject.refused == "row" for reject in unfit):
             landed.append(WantedRow(key, _emptied(cells) if unfit else cells))
@@ -100,12 +101,13 @@ def _keys(rows: pa.Table, tracker: Tracker) -> list[str]:
     parts = list(zip(*values, strict=True)) if values else [()] * rows.num_rows
     keys = [key_text(key) for key in parts]
     problems = Problems()
-    missing = [part for part in parts if any(map(is_missing, part))]
+    missing = [key_text(part) for part in parts if any(map(is_missing, part))]
     if missing and not tracker.is_summary:
         names = ", ".join(f"`{column.name}`" for column in columns)
         problems.add(
             "wrong-keys",
-            f"{len(missing):,} of {len(keys):,} rows of tracker `{tracker.name}` have no key",
+            f"{len(missing):,} of {len(keys):,} rows of tracker `{tracker.name}` have no key:"
+            f" {a_few(list(dict.fromkeys(missing)))}",
             hint=f"{names} should never be NULL; `genesis check --data` finds such records",
         )
     if twice := [key for key, count in Counter(keys).items() if count > 1]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl.utils import get_column_letter
 
@@ -109,6 +109,7 @@ def test_one_row_is_a_row_and_a_tracker() -> None:
     assert references.areas("D2:F2") == ["D2:F2"]
 
 
+@settings(deadline=None)
 @given(
     st.permutations(range(2, 9)).flatmap(
         lambda rows: st.tuples(

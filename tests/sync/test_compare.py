@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genesis.compile.statement import Column
@@ -96,6 +96,7 @@ def kept(paper: Paper) -> dict[str, tuple[Cell, ...]]:
     return {row.key: row.cells for row in paper.rows}
 
 
+@settings(deadline=None)
 @given(REPORTS, REPORTS)
 def test_a_mirror_holds_the_report(first: Report, second: Report) -> None:
     """Whatever was there, a refresh gives the report, and another one has nothing to do."""
@@ -106,6 +107,7 @@ def test_a_mirror_holds_the_report(first: Report, second: Report) -> None:
     assert paper.refresh(second).is_empty
 
 
+@settings(deadline=None)
 @given(REPORTS, REPORTS)
 def test_counts_are_those_of_the_keys(first: Report, second: Report) -> None:
     """A receipt says what became of each key."""
@@ -120,6 +122,7 @@ def test_counts_are_those_of_the_keys(first: Report, second: Report) -> None:
     assert receipt.human_edits == ()
 
 
+@settings(deadline=None)
 @given(REPORTS, REPORTS, st.randoms(use_true_random=False))
 def test_rows_stay_where_people_put_them(first: Report, second: Report, random: object) -> None:
     """Stable order: rows that stay keep theirs, new ones come below."""
@@ -133,6 +136,7 @@ def test_rows_stay_where_people_put_them(first: Report, second: Report, random: 
     assert after == stayed + [key for key, _ in second if key not in before]
 
 
+@settings(deadline=None)
 @given(REPORTS, REPORTS)
 def test_the_report_s_order_takes_the_fewest_moves(first: Report, second: Report) -> None:
     """Rows move off a longest run that is in order already."""
@@ -157,6 +161,7 @@ def _longest_run(ranks: Sequence[int]) -> int:
     )
 
 
+@settings(deadline=None)
 @given(REPORTS, REPORTS, st.sampled_from(["upsert", "append", "keep"]))
 def test_modes_that_never_delete(first: Report, second: Report, mode: str) -> None:
     """`upsert` updates, `append` does not even that."""
@@ -169,6 +174,7 @@ def test_modes_that_never_delete(first: Report, second: Report, mode: str) -> No
     assert paper.refresh(second, policy).is_empty
 
 
+@settings(deadline=None)
 @given(REPORTS, REPORTS)
 def test_marked_rows_say_that_they_left(first: Report, second: Report) -> None:
     """They keep their values, and lose the mark when they return."""
@@ -187,6 +193,7 @@ def test_marked_rows_say_that_they_left(first: Report, second: Report) -> None:
     assert {key: row[:-1] for key, row in kept(paper).items()} == dict(second) | dict(first)
 
 
+@settings(deadline=None)
 @given(REPORTS, REPORTS, st.data())
 def test_what_people_changed_is_told_and_nothing_else(
     first: Report, second: Report, data: st.DataObject
@@ -212,6 +219,7 @@ def test_what_people_changed_is_told_and_nothing_else(
     assert kept(paper) == new
 
 
+@settings(deadline=None)
 @given(REPORTS, st.data())
 def test_a_kept_edit_stays_until_its_source_changes(report: Report, data: st.DataObject) -> None:
     """`on_human_edit: keep`, refresh after refresh."""
@@ -251,6 +259,7 @@ UNLIKE = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(UNLIKE, st.data())
 def test_keys_follow_rows_that_were_sorted_without_them(
     contents: list[tuple[Cell, ...]], data: st.DataObject

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genesis.compile.statement import Column
@@ -51,6 +51,7 @@ def test_key_text_is_what_a_person_would_write(values: list[object], text: str) 
     assert key_text(values) == text
 
 
+@settings(deadline=None)
 @given(st.lists(PARTS, max_size=3), st.lists(PARTS, max_size=3))
 def test_different_keys_have_different_texts(one: list[object], other: list[object]) -> None:
     """Rows are matched by key text alone, so it must tell types and parts apart."""

@@ -69,6 +69,7 @@ class Book:
     def new(cls, tab: str) -> Book:
         """A workbook with one empty tab."""
         book = Workbook()
+        book.properties.creator = "genesis"
         for sheet in book.worksheets:
             sheet.title = tab
         buffer = BytesIO()
