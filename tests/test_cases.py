@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import duckdb
 import pytest
 import sqlglot
 import yaml
@@ -25,7 +24,7 @@ from genesis.compile.run import Run
 from genesis.compile.statement import Statement
 from genesis.errors import Problems
 from genesis.load import load_files
-from tests.tables import load_tables, rows_of, rows_of_file
+from tests.tables import connect, load_tables, rows_of, rows_of_file
 
 FOLDERS = sorted((Path(__file__).parent / "fixtures" / "cases").iterdir())
 DIALECTS = ("duckdb", "trino")
@@ -58,7 +57,7 @@ def test_sql_reads_as_one_select(folder: Path, dialect: str) -> None:
 def test_rows_are_what_the_definitions_mean(folder: Path) -> None:
     """DuckDB gives the rows that a person wrote down, in their order."""
     statement = _compiled(folder, "duckdb")
-    with duckdb.connect() as duck:
+    with connect() as duck:
         load_tables(duck, folder / "tables")
         names, rows = rows_of(duck, statement.sql)
     assert [names, *rows] == rows_of_file(folder / "rows.csv")
@@ -68,7 +67,7 @@ def test_rows_are_what_the_definitions_mean(folder: Path) -> None:
 @case
 def test_plain_sql_says_the_same(folder: Path) -> None:
     """Somebody who knows SQL and not genesis comes to these rows too."""
-    with duckdb.connect() as duck:
+    with connect() as duck:
         load_tables(duck, folder / "tables")
         _, rows = rows_of(duck, (folder / "check.sql").read_text("utf-8"))
     assert rows == rows_of_file(folder / "rows.csv")[1:]

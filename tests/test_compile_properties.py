@@ -29,7 +29,7 @@ from genesis.spec.project import Project, ProjectFile
 from tests.oracle.examples import reports, schemas
 from tests.oracle.language import Literal, Report, Schema, as_yaml
 from tests.oracle.meaning import Meaning
-from tests.tables import quoted
+from tests.tables import connect, quoted
 
 STUDIO = load_project(Path(__file__).parents[1], Problems())
 DIALECTS = ("duckdb", "trino")
@@ -49,7 +49,7 @@ def _settings(examples: int) -> settings:
 
 @pytest.fixture(scope="module")
 def duck() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect(config={"threads": 1}) as connection:
+    with connect() as connection:
         connection.execute("CREATE SCHEMA data")
         yield connection
 
@@ -175,7 +175,7 @@ TEXTS = st.text("'\"`\\;-/*%$#?:|&<>=,.()[] \n\tabAé😀\u2028", min_size=1, ma
 def test_text_stays_text_wherever_it_stands(text: str) -> None:
     """No label, parameter, separator, link, literal, default or name of a table is read as SQL."""
     statement = _with_text(text, "duckdb")
-    with duckdb.connect() as duck:
+    with connect() as duck:
         duck.execute(f"CREATE TABLE {quoted('x' + text)} (id BIGINT, {quoted('c' + text)} VARCHAR)")
         duck.executemany(
             f"INSERT INTO {quoted('x' + text)} VALUES (?, ?)", [[1, text], [2, text], [3, None]]

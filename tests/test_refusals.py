@@ -106,6 +106,7 @@ FIELDS = [
     ("random()", "nondeterministic", "random"),
     ("current_user", "nondeterministic", ""),
     ("localtimestamp", "nondeterministic", ""),
+    ("today(1)", "invalid-sql", "today"),
     # what is no expression
     ("(select 1)", "not-an-expression", ""),
     ("budget as b", "invalid-sql", "as"),
@@ -170,6 +171,9 @@ BESIDE = [
 ]  # fmt: skip
 
 
+NESTED = "coalesce(" * 95 + "{}" + ", 1)" * 95
+
+
 @pytest.mark.parametrize(("field", "code", "at"), FIELDS, ids=[field for field, _, _ in FIELDS])
 def test_field(field: str, code: str, at: str) -> None:
     """A column that means nothing, or nothing certain."""
@@ -211,11 +215,17 @@ def test_nesting(nested: str) -> None:
     )
 
 
-def test_fields_that_build_on_one_another_too_deeply() -> None:
-    """A thousand derived fields in a row are told, too."""
-    derived = "\n".join(f"  f{n}: {{type: integer, sql: f{n - 1} + 1}}" for n in range(1, 1000))
-    source = f"data_source: deep\ntable: deep\nprimary_key: f0\nfields:\n  f0: integer\n{derived}\n"
-    _assert_told(f"{source}---\ninput: report\nsource: deep\nfields: [f999]", "invalid-sql")
+@pytest.mark.parametrize(
+    ("depth", "step", "code"), [(1_000, "{} + 1", "yaml-limit"), (29, NESTED, "invalid-sql")]
+)
+def test_fields_that_build_on_one_another_too_deeply(depth: int, step: str, code: str) -> None:
+    """A thousand derived fields in a row are told, too, and a few that are all but too deep themselves."""
+    fields = [
+        f'  f{n}: {{type: integer, sql: "{step.format(f"f{n - 1}")}"}}' for n in range(1, depth)
+    ]
+    source = "data_source: deep\ntable: deep\nprimary_key: f0\nfields:\n  f0: integer\n"
+    report = f"input: report\nsource: deep\nfields: [f{depth - 1}]"
+    _assert_told("\n".join([source, *fields, "---", report]).replace("\n\n", "\n"), code)
 
 
 def test_text_in_double_quotes_is_a_name() -> None:

@@ -54,6 +54,8 @@ class Aggregates:
 
     def call(self, name: str, node: exp.Expr, scope: Scope) -> exp.Expr:
         """What an aggregate call gives for each record."""
+        if scope.value is not None:
+            return self._wrong(node, scope, "a formatter sees one value")
         given = arguments(node)
         distinct = scope.options.distinct or name == "count_distinct"
         if len(given) == 1 and isinstance(given[0], exp.Distinct):
@@ -246,10 +248,9 @@ class Aggregates:
         given = [part.this if isinstance(part, exp.Paren) else part for part in arguments(node)]
         if len(given) != 1:
             return self._wrong(node, scope, f"`{name}` takes one condition")
-        if scope.rows is not None:
-            return self._wrong(
-                node, scope, f"a measure aggregates, and `{name}` asks of one record"
-            )
+        if scope.rows is not None or scope.value is not None:
+            where = "a measure aggregates" if scope.rows else "a formatter sees one value"
+            return self._wrong(node, scope, f"{where}, and `{name}` asks of one record")
         if _nests(given[0]):
             hint = "put the inner aggregate into a derived field of the related data source"
             return self._binder.wrong(
@@ -279,12 +280,16 @@ class Aggregates:
         """A measure of the data source that a to-many path leads to, or of the one whose rows a measure sees."""
         name = shape.names[-1]
         if scope.rows is not None:
-            return self._measure(name, scope.rows, scope.among)
+            among = (*scope.among, *self._where(replace(scope, rows=None)))
+            return self._measure(name, scope.rows, among)
         branch = self._branches.along(shape.names[:-1], scope)
         if branch is None:
             return broken()
-        among = self._where(replace(scope, places=branch.places))
-        return self._measure(name, branch, tuple(among))
+        return self._measure(name, branch, tuple(self._where(replace(scope, places=branch.places))))
+
+    def is_aggregated(self, shape: Shape, scope: Scope) -> bool:
+        """Whether a path leads to a measure that can be told for each record."""
+        return shape.ends_in == "measure" and (shape.fans_at is not None or scope.rows is not None)
 
     def own_measure(self, root: Node, name: str) -> exp.Expr:
         """A measure over all the rows of a block's root."""
@@ -334,9 +339,7 @@ class Aggregates:
     ) -> list[tuple[tuple[str, ...], Shape]]:
         """The chains of joins that the aggregates of a fragment are over, each with a path along it."""
         shapes = self._branches.shapes(tree, scope) or []
-        ends = [
-            shape for shape in shapes if shape.ends_in == "measure" and shape.fans_at is not None
-        ]
+        ends = [shape for shape in shapes if self.is_aggregated(shape, scope)]
         for call in calls:
             within = self._branches.shapes(call, scope) or []
             ends += [max(within, key=lambda shape: shape.fans_after)] if within else []

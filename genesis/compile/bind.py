@@ -39,7 +39,7 @@ from genesis.compile.infer import is_null_of_nulls, join_types, to_sql, type_of,
 from genesis.compile.joins import find_join, key_pairs, raw_column
 from genesis.compile.moment import Moment
 from genesis.compile.operands import check_operands
-from genesis.compile.paths import Paths, Shape
+from genesis.compile.paths import Paths, Shape, at
 from genesis.compile.query import Node
 from genesis.compile.relations import Relations
 from genesis.compile.scope import Scope, broken, is_broken
@@ -91,7 +91,12 @@ class Binder:
         tree = self.parse(scope.fragment)
         if tree is None or not self.aggregates.check_options(tree, scope):
             return broken()
-        bound = self.bind_tree(tree, scope)
+        try:
+            bound = self.bind_tree(tree, scope)
+        except RecursionError:  # derived fields stack what each fragment may nest
+            message = "the expression cannot be read: it is nested too deeply"
+            self.problems.add("invalid-sql", message, scope.fragment.at())
+            return broken()
         if scope.is_condition and (known := type_of(bound)) not in (None, BOOLEAN):
             hint = "compare it with something: a condition is true or not"
             message = f"a condition is expected, this is {known}"
@@ -209,6 +214,8 @@ class Binder:
         if name not in CLOCKS:
             return None
         given = arguments(node)
+        if given and name == "today":
+            return self.wrong(node, scope, "invalid-sql", f"`{name}` takes nothing")
         if name == "now":
             return typed(self.moment.now(), TIMESTAMPTZ, nullable=False)
         if name == "today":
@@ -226,12 +233,12 @@ class Binder:
     # --- paths ----------------------------------------------------------------------------------
 
     def _path(self, steps: tuple[Step, ...], scope: Scope) -> exp.Expr:
-        if scope.value is not None and [step.name for step in steps] == ["value"]:
-            return scope.value.copy()
+        if scope.value is not None:
+            return self._value(steps, scope.value, scope)
         shape = self.paths.shape(steps, scope)
         if shape is None:
             return broken()
-        if shape.ends_in == "measure" and (shape.fans_at is not None or scope.rows is not None):
+        if self.aggregates.is_aggregated(shape, scope):
             return self.aggregates.measure(shape, scope)
         if not self.paths.is_one_value(shape, scope):
             return broken()
@@ -241,6 +248,14 @@ class Binder:
         self.touched.append((node.source, shape.names[-1]))
         is_own = shape.names == (scope.own_field,)
         return self.field(node, shape.names[-1], is_own=is_own)
+
+    def _value(self, steps: tuple[Step, ...], value: exp.Expr, scope: Scope) -> exp.Expr:
+        if [step.name for step in steps] == ["value"]:
+            return value.copy()
+        message = f"a formatter knows no `{steps[0].name}`"
+        hint = "`value` is what it formats"
+        self.problems.add("unknown-field", message, at(steps[0], scope), hint=hint)
+        return broken()
 
     def target(self, source: DataSource, name: str) -> DataSource | None:
         """The data source that a join leads to, or `None` with the problem told."""
@@ -320,7 +335,7 @@ class Binder:
         In a field's own expression (`is_own`) its name means the column.
         """
         spec = node.source.fields[name]
-        if spec.sql is None or is_own:
+        if is_own or (spec.sql is None and spec.default is None):
             is_null = spec.nullable and name not in node.source.primary_key
             bound = node.column(raw_column(node.source, name))
             typed(bound, spec.type, nullable=node.optional or is_null)
@@ -341,12 +356,15 @@ class Binder:
         return allow_values(guarded, allowed_values(value))
 
     def _derived(self, node: Node, name: str, spec: Field) -> exp.Expr:
-        fragment = Fragment(spec.sql or "", node.source, ("fields", name, "sql"))
+        text = name if spec.sql is None else spec.sql  # a plain column with a default
+        fragment = Fragment(text, node.source, ("fields", name, "sql"))
         scope = Scope(fragment, {(): node}, node.source, spec, own_field=name)
         if len(self._underway) >= MAX_STACKED:
             return self._too_large(node.source, name)
         with self.underway(node.source, name) as is_first:
             bound = self.bind(scope) if is_first else broken()
+        if is_broken(bound):
+            return bound
         if _is_too_large(bound):
             return self._too_large(node.source, name)
         bound = operand(self.with_default(bound, scope, spec.type))
@@ -376,8 +394,10 @@ class Binder:
             yield False
             return
         self._underway.append(here)
-        yield True
-        self._underway.pop()
+        try:
+            yield True
+        finally:
+            self._underway.pop()
 
     def _tell_cycle(self, ring: list[tuple[str, str]]) -> None:
         first = ring.index(min(ring))

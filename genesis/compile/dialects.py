@@ -352,6 +352,7 @@ _IN_DUCKDB: _Rewrites = {
     exp.DateDiff: _whole_units,
     exp.SplitPart: _part_or_null,
     exp.Trim: _trimmed,
+    exp.TryCast: _rounded_half_up,
 }
 _IN_TRINO: _Rewrites = {
     exp.Cast: _with_microseconds,

@@ -46,12 +46,7 @@ def resolve(definition: Input, project: Project, run: Run, problems: Problems) -
     )
     if not binder.is_sound(source):
         return None
-    try:
-        return _Resolver(definition, source, binder, run).query()
-    except RecursionError:
-        message = f"the fields of input `{definition.name}` build on one another too deeply"
-        problems.add("invalid-sql", message, definition.locate_name())
-        return None
+    return _Resolver(definition, source, binder, run).query()
 
 
 def _source(definition: Input, project: Project, problems: Problems) -> DataSource | None:

@@ -108,14 +108,14 @@ def _keys(rows: pa.Table, tracker: Tracker) -> list[str]:
             "wrong-keys",
             f"{len(missing):,} of {len(keys):,} rows of tracker `{tracker.name}` have no key:"
             f" {a_few(list(dict.fromkeys(missing)))}",
-            hint=f"{names} should never be NULL; `genesis check --data` finds such records",
+            hint=f"{names} should never be NULL; look for such records with `genesis preview`",
         )
     if twice := [key for key, count in Counter(keys).items() if count > 1]:
         problems.add(
             "wrong-keys",
             f"keys of tracker `{tracker.name}` repeat: {a_few(twice)}",
-            hint="the primary key is not unique in the data; `genesis check --data` proves it,"
-            " `mode: replace` needs no keys",
+            hint="the primary key is not unique in the data; declare the one that is, or use"
+            " `mode: replace`, which needs no keys",
         )
     if problems:
         raise SinkError(tuple(problems))
