@@ -15,3 +15,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def accept(request: pytest.FixtureRequest) -> bool:
     """Whether expected files are to be written instead of compared."""
     return bool(request.config.getoption("--accept"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The README's story, which takes longest, first: it shall not be what all others wait for."""
+    items.sort(key=lambda item: item.path.name != "test_readme.py")
