@@ -45,6 +45,7 @@ LITERALS = {
 }
 AGGREGATES = {
     "rows": ["count", "count_distinct"],
+    "rows by several fields": ["count"],
     "integer": ["count", "count_distinct", "sum", "avg", "min", "max", "median", "list", "first", "last"],
     "string": ["count", "count_distinct", "min", "max", "list", "first", "last"],
     "boolean": ["count", "bool_and", "bool_or", "first", "last"],
@@ -61,8 +62,12 @@ class Reached:
     """Where a path of a record leads, and its steps up to the last one to many rows."""
 
     names: Names
-    type: str  # "rows" of a join, "measure"
+    type: str  # of a field; "rows" of a join, "measure"
     chain: Names
+
+    @property
+    def is_field(self) -> bool:
+        return self.type in VALUES
 
 
 def reached(schema: Schema, source: Source, most_joins: int = 2) -> list[Reached]:
@@ -80,7 +85,9 @@ def reached(schema: Schema, source: Source, most_joins: int = 2) -> list[Reached
                 step = (*names, name)
                 further = step if fans_out(schema, join) else chain
                 if further:
-                    found.append(Reached(step, "rows", further))
+                    by_one = len(schema[join.source].key) == 1
+                    rows = "rows" if by_one else "rows by several fields"
+                    found.append(Reached(step, rows, further))
                 go(schema[join.source], step, further)
 
     go(source, (), ())
@@ -89,11 +96,7 @@ def reached(schema: Schema, source: Source, most_joins: int = 2) -> list[Reached
 
 def one_valued(paths: list[Reached], chain: Names) -> list[Reached]:
     """The paths that have one value for each row that a chain leads to."""
-    return [
-        path
-        for path in paths
-        if path.type not in ("rows", "measure") and path.chain == chain[: len(path.chain)]
-    ]
+    return [path for path in paths if path.is_field and path.chain == chain[: len(path.chain)]]
 
 
 # --- schemas --------------------------------------------------------------------------------------
@@ -111,7 +114,7 @@ def schemas(draw: Draw) -> Schema:
     for source in schema.values():
         _derive(draw, schema, source)
     for source in schema.values():
-        if draw(st.integers(0, 5)) == 0:
+        if draw(st.integers(0, 8)) == 0:
             paths = reached(schema, source, most_joins=1)
             source.where = draw(conditions(paths, quantifiers=1))
     return schema
@@ -120,7 +123,9 @@ def schemas(draw: Draw) -> Schema:
 @st.composite
 def _sources(draw: Draw, name: str) -> Source:
     key = ("id", "part") if draw(st.integers(0, 4)) == 0 else ("id",)
-    keys = draw(st.lists(st.tuples(*(st.integers(1, 4) for _ in key)), unique=True, max_size=5))
+    size = draw(st.sampled_from([0, 2, 4, 5, 5]))
+    numbers = st.tuples(*(st.integers(1, 5) for _ in key))
+    keys = draw(st.lists(numbers, unique=True, min_size=size, max_size=size))
     fields = {**dict.fromkeys(key, Field("integer")), "a": Field("integer"), "b": Field("integer"),
               "t": Field("string"), "f": Field("boolean")}  # fmt: skip
     rows = [
@@ -140,24 +145,21 @@ def _sources(draw: Draw, name: str) -> Source:
 def _relate(draw: Draw, parent: Source, child: Source, number: int) -> None:
     """Join two data sources both ways: by the parent's key, or by what is no key on either side."""
     to_parent, to_child = f"{parent.name}{number}", f"{child.name}s{number}"
-    if draw(st.integers(0, 5)) == 0:
+    if draw(st.integers(0, 3)) == 0:
         child.joins[f"like_{to_parent}"] = Join(parent.name, (("a", "b"),))
         return
     pairs = []
-    keys = [tuple(row[name] for name in parent.key) for row in parent.rows]
+    # Few parents, so that each has several rows; and an orphan and a NULL among them.
+    keys = [tuple(row[name] for name in parent.key) for row in parent.rows[:2]] * 2
     for name in parent.key:
         column = f"{to_parent}_{name}"
         child.fields[column] = Field("integer")
         pairs.append((column, name))
     for row in child.rows:
-        values = draw(
-            st.sampled_from(
-                [*keys, *[tuple(None for _ in parent.key)], *[tuple(9 for _ in parent.key)]]
-            )
-        )
+        values = draw(st.sampled_from([*keys, *[(nothing,) * len(pairs) for nothing in (None, 9)]]))
         row.update(dict(zip((column for column, _ in pairs), values, strict=True)))
     back = tuple((there, here) for here, there in pairs)
-    required = draw(st.integers(0, 7)) == 0
+    required = draw(st.integers(0, 9)) == 0
     child.joins[to_parent] = Join(
         parent.name, tuple(pairs), _join_where(draw, to_parent), required=required
     )
@@ -211,12 +213,7 @@ def conditions(
         case 2 if depth:
             return Call("not", (draw(conditions(paths, chain, quantifiers, depth - 1)),))
         case 3 | 4 if quantifiers and (longer := _longer_chains(paths, chain)):
-            further = draw(st.sampled_from(longer))
-            inner = draw(conditions(paths, further, quantifiers - 1, depth=1))
-            ends = [path for path in one_valued(paths, further) if path.chain == further]
-            mark = draw(_comparisons(ends, ends))
-            condition = Call("and", (mark, inner)) if draw(st.booleans()) else mark
-            return Quantifier(draw(st.sampled_from(["any", "none", "all"])), condition)
+            return draw(_quantifiers(paths, draw(st.sampled_from(longer))))
         case 5 if quantifiers and not chain and (found := draw(aggregates(paths))):
             (call, options), type_ = found
             if type_ == "integer" and options == Options():
@@ -225,8 +222,18 @@ def conditions(
     return draw(_comparisons(usable, usable))
 
 
+@st.composite
+def _quantifiers(draw: Draw, paths: list[Reached], chain: Names) -> Expression:
+    """A question about the rows that a chain leads to, and perhaps about the record with each."""
+    ends = [path for path in one_valued(paths, chain) if path.chain == chain]
+    condition = draw(_comparisons(ends, ends))
+    if draw(st.booleans()):
+        condition = Call("and", (condition, draw(conditions(paths, chain, depth=1))))
+    return Quantifier(draw(st.sampled_from(["any", "none", "all"])), condition)
+
+
 def _longer_chains(paths: list[Reached], chain: Names) -> list[Names]:
-    chains = {path.chain for path in paths if path.type not in ("rows", "measure")}
+    chains = {path.chain for path in paths if path.is_field}
     return sorted(one for one in chains if len(one) > len(chain) and one[: len(chain)] == chain)
 
 
@@ -262,7 +269,8 @@ def aggregates(draw: Draw, paths: list[Reached]) -> Aggregated | None:
     name = draw(st.sampled_from(AGGREGATES[path.type]))
     usable = one_valued(paths, path.chain)
     where = draw(conditions(paths, path.chain, 1)) if draw(st.integers(0, 2)) == 0 else None
-    distinct = name in ("count", "sum", "avg", "list") and draw(st.integers(0, 3)) == 0
+    may_differ = name in ("count", "sum", "avg", "list") and path.is_field
+    distinct = may_differ and draw(st.integers(0, 3)) == 0
     sort: tuple[SortKey, ...] = ()
     if name in ("first", "last") or (name == "list" and not distinct and draw(st.booleans())):
         key = draw(st.sampled_from(usable))
@@ -287,10 +295,14 @@ def _of_type(paths: list[Reached], type_: str) -> st.SearchStrategy[Reached]:
 
 @st.composite
 def reports(draw: Draw, schema: Schema) -> Report:
-    source = schema[draw(st.sampled_from(sorted(schema)))]
+    full = [name for name, source in schema.items() if len(source.rows) > 2]
+    source = schema[draw(st.sampled_from(full or sorted(schema)))]
     paths = reached(schema, source)
-    items = tuple(draw(_items(paths, f"c{number}")) for number in range(draw(st.integers(1, 4))))
-    filters = tuple(draw(st.lists(conditions(paths, quantifiers=2), max_size=2)))
+    items = tuple(draw(_items(paths, f"c{number}")) for number in range(draw(st.integers(2, 6))))
+    filters = tuple(
+        draw(conditions(paths, quantifiers=2))
+        for _ in range(draw(st.sampled_from([0, 0, 0, 0, 0, 1, 1, 2])))
+    )
     columns = [Path((item.name,)) for item in items]
     to_one = [Path(path.names) for path in one_valued(paths, ())]
     keys = st.builds(SortKey, st.sampled_from([*columns, *to_one]), st.booleans())
@@ -303,7 +315,7 @@ def reports(draw: Draw, schema: Schema) -> Report:
 def _items(draw: Draw, paths: list[Reached], name: str) -> Item:
     to_one = one_valued(paths, ())
     numbers = _of_type(to_one, "integer")
-    match draw(st.integers(0, 9)):
+    match draw(st.integers(0, 12)):
         case 0 | 1 | 2 | 3 if found := draw(aggregates(paths)):
             (call, options), type_ = found
             if type_ == "integer" and options.default is None and draw(st.integers(0, 3)) == 0:
@@ -311,8 +323,8 @@ def _items(draw: Draw, paths: list[Reached], name: str) -> Item:
             return Item(name, call, options)
         case 4 if measures := [path for path in paths if path.type == "measure"]:
             path = draw(st.sampled_from(measures))
-            where = draw(conditions(paths, path.chain)) if draw(st.booleans()) else None
-            return Item(name, Path(path.names), Options(where=where))
+            where = draw(_comparisons(*2 * [one_valued(paths, path.chain)]))
+            return Item(name, Path(path.names), Options(where=draw(st.sampled_from([None, where]))))
         case 5:
             condition = draw(conditions(paths, quantifiers=2))
             values = (Path(draw(numbers).names), Literal(-1))
@@ -329,4 +341,7 @@ def _items(draw: Draw, paths: list[Reached], name: str) -> Item:
                 "||", (Path(draw(texts).names), Call("upper", (Path(draw(texts).names),)))
             )
             return Item(name, joined)
-    return Item(name, Path(draw(st.sampled_from(to_one)).names))
+        case 9 if chains := _longer_chains(paths, ()):
+            return Item(name, draw(_quantifiers(paths, draw(st.sampled_from(chains)))))
+    joined_fields = [path for path in to_one if len(path.names) > 1] or to_one
+    return Item(name, Path(draw(st.sampled_from(joined_fields)).names))
