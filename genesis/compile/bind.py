@@ -23,7 +23,14 @@ from genesis.compile.compare import (
     parameter_literal,
     typed_literal,
 )
-from genesis.compile.expression import Fragment, Step, parse_expression, path_of, words_of_sql
+from genesis.compile.expression import (
+    Fragment,
+    Step,
+    parse_expression,
+    path_of,
+    words_of_sql,
+    written_in,
+)
 from genesis.compile.functions import (
     CLOCKS,
     NONDETERMINISTIC,
@@ -102,7 +109,7 @@ class Binder:
             message = f"a condition is expected, this is {known}"
             self.problems.add("wrong-literal", message, scope.fragment.at(), hint=hint)
             return broken()
-        return bound
+        return written_in(bound, scope.fragment)
 
     def parse(self, fragment: Fragment) -> exp.Expr | None:
         """The tree of a fragment, which is not to be changed, or `None` with its problem told."""

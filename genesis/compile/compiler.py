@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from genesis.compile.passes import PASSES
 from genesis.compile.plan import plan_query
+from genesis.compile.query import Query
 from genesis.compile.render import render
 from genesis.compile.resolve import resolve
 from genesis.compile.run import Run
@@ -15,11 +16,16 @@ from genesis.spec.project import Project
 def compile_input(project: Project, name: str, dialect: str, run: Run | None = None) -> Statement:
     """The SQL of an input for a dialect. Raises `DefinitionError` with every problem of the input."""
     run = run or Run()
+    plan = plan_query(resolve_input(project, name, run))
+    for rewrite in PASSES:
+        plan = rewrite(plan)
+    return render(plan, dialect, run, project.settings.dialect)
+
+
+def resolve_input(project: Project, name: str, run: Run) -> Query:
+    """What an input means, before SQL. Raises `DefinitionError` with every problem of the input."""
     problems = Problems()
     query = resolve(project.inputs[name], project, run, problems)
     if query is None or problems.errors:
         raise DefinitionError(tuple(problems))
-    plan = plan_query(query)
-    for rewrite in PASSES:
-        plan = rewrite(plan)
-    return render(plan, dialect, run, project.settings.dialect)
+    return query

@@ -31,6 +31,7 @@ from genesis.errors import Location, Problems
 from genesis.spec.model import Located
 
 _STEPS = "genesis_steps"
+_WRITTEN = "genesis_written"
 MAX_CHARACTERS = 10_000
 MAX_DEPTH = 100
 
@@ -59,6 +60,22 @@ class Fragment:
                 start = part.meta["start"]
                 return self.at(start, part.meta["end"] - start + 1)
         return self.at()
+
+    def __deepcopy__(self, memo: object) -> Fragment:
+        """Itself: trees that remember it are copied often, and it never changes."""
+        return self
+
+
+def written_in(bound: exp.Expr, fragment: Fragment) -> exp.Expr:
+    """The bound tree, remembering the fragment that it was written in."""
+    bound.meta[_WRITTEN] = (*fragments_of(bound), fragment)
+    return bound
+
+
+def fragments_of(bound: exp.Expr) -> tuple[Fragment, ...]:
+    """The fragments that a bound node is the whole of, innermost first."""
+    known: tuple[Fragment, ...] = bound.meta.get(_WRITTEN, ())
+    return known
 
 
 def _start(node: exp.Expr) -> int:

@@ -16,11 +16,15 @@ from genesis.spec.data_source import Latest
 
 @dataclass(frozen=True)
 class From:
-    """A relation in a FROM clause: a table, or the name of a CTE."""
+    """A relation in a FROM clause: a table, or the name of a CTE.
+
+    `use` is what the report has it for; it changes no SQL.
+    """
 
     name: str
     alias: str
     is_table: bool = False
+    use: Node | Branch | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -183,7 +187,7 @@ def _sorted_raw(block: Block) -> Iterator[tuple[str, exp.Expr]]:
 
 
 def _from(node: Node) -> From:
-    return From(node.relation.name, node.alias, node.relation.is_table)
+    return From(node.relation.name, node.alias, node.relation.is_table, use=node)
 
 
 def _joins(block: Block) -> tuple[JoinTo, ...]:
@@ -192,6 +196,6 @@ def _joins(block: Block) -> tuple[JoinTo, ...]:
 
 def _join(part: Node | Branch) -> JoinTo:
     if isinstance(part, Branch):
-        return JoinTo("LEFT", From(part.name, part.alias), part.on)
+        return JoinTo("LEFT", From(part.name, part.alias, use=part), part.on)
     inside = tuple(map(_join, part.inside))
     return JoinTo("INNER" if part.inner else "LEFT", _from(part), part.on or exp.true(), inside)

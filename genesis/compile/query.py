@@ -16,6 +16,7 @@ from sqlglot import exp
 
 from genesis.compile.identifiers import Names, column, identifier
 from genesis.compile.statement import Column
+from genesis.errors import Location
 from genesis.spec.data_source import DataSource, Latest
 
 
@@ -54,6 +55,7 @@ class Relation:
 class Node:
     """One use of a relation in a block: `optional` where a row may lack it, `inner` where rows without it go.
 
+    `via` is the node whose join leads here, and the join's name; nothing leads to a block's root.
     `inside` are joins that `on` itself needs: they are made before the node is joined, in
     parentheses with it. Later ones follow the node in its block.
     """
@@ -61,6 +63,7 @@ class Node:
     alias: str
     relation: Relation
     block: Block
+    via: tuple[Node, str] | None = None
     optional: bool = False
     inner: bool = False
     on: exp.Expr | None = None
@@ -81,7 +84,7 @@ class Node:
         """The node that a join of this one leads to; it is joined once `on` is known."""
         is_root = self.block.root is self
         alias = self.block.aliases.take(name if is_root else f"{self.alias}_{name}")
-        child = Node(alias, relation, self.block)
+        child = Node(alias, relation, self.block, via=(self, name))
         child.below = child.inside
         return child
 
@@ -155,11 +158,16 @@ class Branch:
 
 @dataclass(frozen=True)
 class Output:
-    """One column of the report: its value as it is shown, and raw, as it is sorted."""
+    """One column of the report: its value as it is shown, and raw, as it is sorted.
+
+    `at` is where it is asked for, `format_at` where its format is, if it has one.
+    """
 
     column: Column
     shown: exp.Expr
     raw: exp.Expr
+    at: Location
+    format_at: Location | None = None
 
 
 @dataclass(frozen=True)

@@ -221,7 +221,8 @@ class _Resolver:
             key=is_key,
             sensitivity=next((s for s in map(_sensitivity, binder.touched) if s), None),
         )
-        return self._as_rendered(Output(column, shown.value, raw), wish.at)
+        _, format_at = self._formatter(wish, plain, path)
+        return self._as_rendered(Output(column, shown.value, raw, wish.at, format_at))
 
     def _type(self, wish: _Wish, raw: exp.Expr) -> Type | None:
         """The type of a column, or `None` with the problem told."""
@@ -247,13 +248,13 @@ class _Resolver:
         name = shape.names[-1]
         return name in self._source.primary_key and name not in self._key_columns
 
-    def _as_rendered(self, output: Output, at: Location) -> Output:
+    def _as_rendered(self, output: Output) -> Output:
         """The output as the run wants it: typed with a pattern beside it, or as text."""
         if self._run.render == "native":
             return output
         shown = Shown(output.shown, output.column.type, output.column.pattern)
-        text = as_text(shown, self._binder.moment.timezone, self._problems, at)
-        return Output(replace(output.column, type=STRING, pattern=None), text, output.raw)
+        text = as_text(shown, self._binder.moment.timezone, self._problems, output.at)
+        return replace(output, column=replace(output.column, type=STRING, pattern=None), shown=text)
 
     def _warn_of_deprecated(self, wish: _Wish, path: tuple[Step, ...] | None) -> None:
         for source, name in self._binder.touched:
@@ -303,7 +304,7 @@ class _Resolver:
                 type_ = self._source.fields[name].type
                 column = Column(hidden, hidden, type_, key=True, hidden=True)
                 at = self._source.locate("primary_key")
-                yield self._as_rendered(Output(column, raw, raw), at)
+                yield self._as_rendered(Output(column, raw, raw, at))
 
     # --- filters and order ----------------------------------------------------------------------
 
