@@ -33,42 +33,78 @@ class Aggregated(Model):
     """What may stand beside an expression that aggregates."""
 
     where: str | None = None
+    """The rows its aggregates see: related rows or, in a summary, the source's own; the
+    report's rows stay: `where: "tasks.status <> 'DONE'"`.
+    """
     distinct: bool = False
+    """Aggregate each value once: `distinct: true`."""
     sort: OneOrMany[str] = ()
+    """The order in which `list` writes values, and which record is `first` or `last`:
+    `sort: [vendors.name]`.
+    """
     separator: str = ", "
+    """What stands between the values of a `list`: `separator: " / "`."""
     default: Scalar = None
+    """What stands instead of NULL: `default: 0`."""
 
 
 class Field(Aggregated):
     """A column of the table, or an expression over the record."""
 
     type: TypeName
+    """What its values are; the short form `name: type` says it alone: `type: decimal(18,2)`."""
     column: str | None = None
+    """The table's column; by default the one of the field's own name: `column: status_code`."""
     sql: str | None = None
+    """An expression over fields and joined paths; the field's own name in it is the table's
+    column: `sql: "upper(status)"`.
+    """
     label: str | None = None
+    """The header of its columns; by default its name in words: `label: Shoot start`."""
     format: str | None = None
+    """The formatter that shows it, unless an input chooses another: `format: us_date`."""
     labels: dict[str, str] | None = None
+    """What people read instead of each value: `labels: {PREP: In preparation, SHOOT: Shooting}`."""
     otherwise: str | None = None
+    """What people read for values without a label, and for NULL: `otherwise: "-"`."""
     description: str | None = None
+    """What it means, for people: `description: First day of principal photography.`."""
     values: Items[Scalar] | None = None
+    """The only values it has, in the data and in filters: `values: [PREP, SHOOT, POST]`."""
     nullable: bool = True
+    """Whether it may be NULL; a primary key is not, without saying so: `nullable: false`."""
     hidden: bool = False
+    """Kept from catalogs and completions; expressions may use it: `hidden: true`."""
     sensitivity: str | None = None
+    """How carefully its values are handled; a refresh's receipts and logs do not show them:
+    `sensitivity: confidential`.
+    """
     deprecated: str | None = None
+    """What to use instead; whoever selects it is warned: `deprecated: use production_id`."""
 
 
 class Pick(Model):
     """Which of many related rows is the one."""
 
     sort: OneOrMany[str]
+    """The order in which the first related row is the one; it should leave no ties:
+    `sort: [created_at desc, note_id desc]`.
+    """
 
 
 class AsOf(Model):
     """The related row whose half-open interval `[from, to)` holds `at`."""
 
     at: str
+    """The moment that is looked up, a field here: `at: start_date`."""
     from_: str = Key(alias="from")
+    """Where a related row's interval starts, a field there; a NULL has no start:
+    `from: valid_from`.
+    """
     to: str | None = None
+    """Where it ends, itself not included, a field there; a NULL, or no `to`, is open-ended:
+    `to: valid_to`.
+    """
 
 
 def _key_pairs(value: Any) -> Any:
@@ -93,14 +129,37 @@ class Join(Checked):
     """A named path to another data source. `by` holds pairs of fields, here and there."""
 
     data_source: str | None = None
+    """Where it leads; by default the data source of the join's own name: `data_source: person`."""
     by: KeyPairs | None = None
+    """The fields whose equality relates two rows: one name, a list of names, or `here: there`:
+    `by: {line_producer_id: person_id}`.
+    """
     sql: str | None = None
+    """A condition instead of `by`; the other side's fields carry the join's name:
+    `sql: "region = nearby.region"`.
+    """
     where: str | None = None
+    """Which rows of the other side count; it acts before `pick` and `as_of` choose:
+    `where: "vendors.active"`.
+    """
     relationship: Relationship | None = None
+    """How many rows there are on either side; inferred for a join `by`, and must agree with
+    that: `relationship: one_to_many`.
+    """
     required: bool = False
+    """Records without a match are no records of this data source, wherever it is used:
+    `required: true`.
+    """
     pick: Pick | None = None
+    """Makes a to-one of a to-many join: the first related row in an order:
+    `pick: {sort: [created_at desc]}`.
+    """
     as_of: AsOf | None = None
+    """Makes a to-one of a to-many join: the related row that was valid at a moment:
+    `as_of: {at: start_date, from: valid_from, to: valid_to}`.
+    """
     description: str | None = None
+    """What it means, for people: `description: Who answers for the schedule.`."""
 
     @classmethod
     def faults(cls, data: Mapping[str, Any]) -> Iterator[PydanticCustomError]:
@@ -114,20 +173,36 @@ class Measure(Aggregated):
     """A named aggregate over the data source's own rows."""
 
     sql: str
+    """The aggregate, over fields of this data source: `sql: "sum(budget)"`."""
     type: TypeName | None = None
+    """What its values are; inferred where it can be: `type: decimal(38,2)`."""
     label: str | None = None
+    """The header of its columns; by default its name in words: `label: Total budget`."""
     format: str | None = None
+    """The formatter that shows it, unless an input chooses another: `format: usd`."""
     description: str | None = None
+    """What it means, for people: `description: Budgets of all productions.`."""
     sensitivity: str | None = None
+    """How carefully its values are handled; a refresh's receipts and logs do not show them:
+    `sensitivity: confidential`.
+    """
     hidden: bool = False
+    """Kept from catalogs and completions; expressions may use it: `hidden: true`."""
 
 
 class Latest(Model):
     """How the newest record of a key is told: raw columns, newest last, later ones breaking ties."""
 
     order_by: Items[str] = ("_ts", "_pos")
+    """Raw columns, newest last; later ones break ties; the first is the time:
+    `order_by: [_ts, _pos]`.
+    """
     deleted: str | None = "_op = 'd'"
+    """The condition, over raw columns, by which a newest record is a delete; with an `order_by`
+    of your own, nothing is unless this says so: `deleted: "_op = 'd'"`.
+    """
     lateness: Duration = timedelta(days=7)
+    """How late an event may arrive; deletes are remembered for as long: `lateness: 7d`."""
 
 
 def _latest(value: Any) -> Any:
@@ -150,20 +225,51 @@ class DataSource(Definition):
     kind: ClassVar[str] = "data_source"
 
     description: str | None = None
+    """What one row stands for, for people: `description: One row per studio production.`."""
     owner: str | None = None
+    """Who answers for it: `owner: studio-data@example.com`."""
     domain: str | None = None
+    """The part of the business it belongs to: `domain: production-management`."""
     tags: Items[str] = ()
+    """Words to find it by: `tags: [core]`."""
     extends: str | None = None
+    """The data source whose keys this one inherits; what is written here wins:
+    `extends: production`.
+    """
     table: str | None = None
+    """The table, dotted; odd parts in double quotes: `table: studio.production_events`."""
     sql: str | None = None
+    """A query instead of a table, in the project's dialect: the one place where a whole query
+    may stand: `sql: "select * from studio.credit where not is_test"`.
+    """
     primary_key: OneOrMany[str] = ()
+    """The field, or fields, that tell its rows apart: `primary_key: production_id`."""
     unique_keys: Items[OneOrMany[str]] = ()
+    """Other fields that tell its rows apart; joins onto them are to-one:
+    `unique_keys: [[movie_id, phase]]`.
+    """
     latest: Annotated[Latest | None, BeforeValidator(_latest)] = None
+    """The table is an append-only log of changes: only each key's newest record counts. `true`,
+    or how the newest is told: `latest: true`.
+    """
     where: str | None = None
+    """Which records there are, wherever the data source is used; it acts after `latest`:
+    `where: "not is_test"`.
+    """
     fields: dict[Name, Annotated[Field, short_form("type")]] = Key(default_factory=dict)
+    """The columns and derived values of one record, by name:
+    `fields: {production_id: integer, title: string}`.
+    """
     joins: dict[Name, Join] = Key(default_factory=dict)
+    """Named paths to other data sources: `joins: {movie: {by: movie_id}}`."""
     measures: dict[Name, Measure] = Key(default_factory=dict)
+    """Named aggregates over this data source's own rows:
+    `measures: {production_count: {sql: "count(*)", type: integer}}`.
+    """
     sets: dict[Name, Items[str]] = Key(default_factory=dict)
+    """Selections that inputs use by name; only what a report selects is joined:
+    `sets: {core: [status, start_date, movie.title]}`.
+    """
 
     @classmethod
     def faults(cls, data: Mapping[str, Any]) -> Iterator[PydanticCustomError]:

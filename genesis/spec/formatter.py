@@ -21,13 +21,25 @@ class Formatter(Located):
     """
 
     date: str | None = None
+    """The pattern of a date or a timestamp; the value stays a date: `date: MM/dd/yyyy`."""
     number: str | None = None
+    """The pattern of a number; the value stays a number: `number: "$#,##0.00"`."""
     labels: dict[str, str] | None = None
+    """What people read instead of each value: `labels: {true: "Yes", false: "No"}`."""
     otherwise: str | None = None
+    """What people read for values without a label, and for NULL; without it such values stay as
+    they are: `otherwise: "-"`.
+    """
     link: str | None = None
+    """An address with `{field}` of the same data source, percent-encoded; with a NULL part it
+    is NULL: `link: "https://studio.example.com/movies/{movie_id}"`.
+    """
     sql: str | None = None
+    """An expression over `value`, the formatted field: `sql: "upper(substr(value, 1, 1))"`."""
     type: TypeName | None = None
+    """The type of what `sql` makes: `type: string`."""
     description: str | None = None
+    """What it is for, for people: `description: Dates as the studio writes them.`."""
 
     @classmethod
     def faults(cls, data: Mapping[str, Any]) -> Iterator[PydanticCustomError]:

@@ -36,33 +36,55 @@ def _refuse_clear(data: Mapping[str, Any], key: str) -> Iterator[PydanticCustomE
 
 
 class DuckDBTarget(Model):
+    """DuckDB, within genesis."""
+
     database: str | None = None
+    """A database file whose tables are found beside the catalog's: `database: warehouse.duckdb`."""
 
 
 class TrinoAuth(Model):
+    """How to sign in to Trino."""
+
     jwt: Secret | None = None
+    """A token: `jwt: "${env:TRINO_JWT}"`."""
     password: Secret | None = None
+    """The user's password: `password: "${env:TRINO_PASSWORD}"`."""
     certificate: Secret | None = None
+    """A client certificate: `certificate: "${file:secrets/client.pem}"`."""
     key: Secret | None = None
+    """The certificate's key: `key: "${file:secrets/client.key}"`."""
     oauth2: bool = False
+    """Sign in with a browser: `oauth2: true`."""
     kerberos: bool = False
+    """Sign in with Kerberos: `kerberos: true`."""
 
 
 class TrinoTarget(Model):
+    """A Trino server."""
+
     host: str
+    """The coordinator: `host: trino.example.com`."""
     port: int = 443
+    """Its port: `port: 443`."""
     catalog: str
+    """The Trino catalog with the tables: `catalog: iceberg`."""
     database_schema: str | None = Key(default=None, alias="schema")
+    """The schema of tables that name none: `schema: studio`."""
     user: str
+    """The user that queries run as: `user: genesis`."""
     auth: TrinoAuth = TrinoAuth()
+    """How to sign in: `auth: {jwt: "${env:TRINO_JWT}"}`."""
     http_scheme: Literal["http", "https"] | None = None
+    """By default `https` where there is `auth` or port 443: `http_scheme: https`."""
 
 
 class EngineConfig(Checked):
     """Exactly one kind of engine."""
 
     duckdb: DuckDBTarget | None = None
+    """Embedded: no server, no account: `duckdb: {}`."""
     trino: TrinoTarget | None = None
+    """A Trino server: `trino: {host: trino.example.com, catalog: iceberg, user: genesis}`."""
 
     @classmethod
     def faults(cls, data: Mapping[str, Any]) -> Iterator[PydanticCustomError]:
@@ -74,23 +96,38 @@ class EngineConfig(Checked):
 
 
 class SqlCatalog(Model):
+    """An Iceberg catalog in a database."""
+
     uri: Reference = "sqlite:///.genesis/catalog.db"
+    """The database that holds the catalog: `uri: "sqlite:///.genesis/catalog.db"`."""
     warehouse: Reference = ".genesis/warehouse"
+    """Where the tables' files are: `warehouse: .genesis/warehouse`."""
     name: str = "genesis"
+    """The catalog's name: `name: genesis`."""
 
 
 class RestCatalog(Model):
+    """An Iceberg catalog behind the REST protocol."""
+
     uri: Reference
+    """The catalog's address: `uri: "https://catalog.example.com"`."""
     warehouse: Reference | None = None
+    """The warehouse it is asked for: `warehouse: studio`."""
     token: Secret | None = None
+    """What lets us in: `token: "${env:CATALOG_TOKEN}"`."""
     name: str = "genesis"
+    """The catalog's name: `name: genesis`."""
 
 
 class CatalogConfig(Checked):
     """Exactly one kind of Iceberg catalog."""
 
     sql: SqlCatalog | None = None
+    """A catalog in a database:
+    `sql: {uri: "sqlite:///.genesis/catalog.db", warehouse: .genesis/warehouse}`.
+    """
     rest: RestCatalog | None = None
+    """A catalog behind the Iceberg REST protocol: `rest: {uri: "https://catalog.example.com"}`."""
 
     @classmethod
     def faults(cls, data: Mapping[str, Any]) -> Iterator[PydanticCustomError]:
@@ -101,12 +138,20 @@ class Target(Model):
     """What runs the SQL, and where the tables are."""
 
     engine: EngineConfig = EngineConfig(duckdb=DuckDBTarget())
+    """What runs the SQL: `engine: {duckdb: {}}`."""
     catalog: CatalogConfig = CatalogConfig(sql=SqlCatalog())
+    """Where the Iceberg tables are: `catalog: {rest: {uri: "https://catalog.example.com"}}`."""
 
 
 class GoogleSheetsAccess(Checked):
+    """How to reach Google Sheets."""
+
     credentials: Reference | None = None
+    """The key of a service account: `credentials: "${file:service-account.json}"`."""
     endpoint: str | None = None
+    """An emulator instead of Google; it takes any credentials:
+    `endpoint: http://127.0.0.1:8080`.
+    """
 
     @classmethod
     def faults(cls, data: Mapping[str, Any]) -> Iterator[PydanticCustomError]:
@@ -114,8 +159,12 @@ class GoogleSheetsAccess(Checked):
 
 
 class AirtableAccess(Checked):
+    """How to reach Airtable."""
+
     token: Reference | None = None
+    """A personal access token: `token: "${env:AIRTABLE_TOKEN}"`."""
     endpoint: str | None = None
+    """An emulator instead of Airtable; it takes any token: `endpoint: http://127.0.0.1:8080`."""
 
     @classmethod
     def faults(cls, data: Mapping[str, Any]) -> Iterator[PydanticCustomError]:
@@ -123,23 +172,34 @@ class AirtableAccess(Checked):
 
 
 class Sinks(Model):
+    """How to reach the services that trackers live in."""
+
     google_sheets: GoogleSheetsAccess = GoogleSheetsAccess()
+    """How to reach Google Sheets:
+    `google_sheets: {credentials: "${file:service-account.json}"}`.
+    """
     airtable: AirtableAccess = AirtableAccess()
+    """How to reach Airtable: `airtable: {token: "${env:AIRTABLE_TOKEN}"}`."""
 
 
 class SourceSystem(Model):
     """A system of record, for ingest and audits."""
 
     postgres: Reference
+    """The address of a PostgreSQL database: `postgres: "${env:STUDIO_DB_URL}"`."""
 
 
 class Receiver(Checked):
     """Where alerts go."""
 
     webhook: Reference | None = None
+    """An address that takes Slack's messages: `webhook: "${env:SLACK_WEBHOOK}"`."""
     email: str | None = None
+    """An address for e-mail: `email: ops@example.com`."""
     smtp: Reference | None = None
+    """The server that sends e-mail: `smtp: "${env:SMTP_URL}"`."""
     allow_private: bool = False
+    """The receiver is on this network: `allow_private: true`."""
 
     @classmethod
     def faults(cls, data: Mapping[str, Any]) -> Iterator[PydanticCustomError]:
@@ -152,14 +212,29 @@ class ProjectFile(Checked):
     """`genesis.yaml`; every key has a default."""
 
     project: str = "genesis"
+    """What the project is called: `project: studio`."""
     timezone: Timezone = "UTC"
+    """What `today()` means, unless an input says otherwise: `timezone: America/Los_Angeles`."""
     dialect: Literal["trino", "duckdb"] = "trino"
+    """The dialect of the SQL fragments; each engine gets them in its own: `dialect: trino`."""
     default_target: str | None = None
+    """The target that is used where a command names none; by default the first:
+    `default_target: local`.
+    """
     targets: dict[Name, Target] = Key(default_factory=lambda: {"local": Target()})
+    """What runs the SQL and where the tables are, by name; `--target` chooses:
+    `targets: {local: {engine: {duckdb: {}}}}`.
+    """
     state: Reference = "sqlite:///.genesis/state.db"
+    """The database of runs, leases and rate limits: `state: "sqlite:///.genesis/state.db"`."""
     sinks: Sinks = Sinks()
+    """How to reach the services that trackers live in:
+    `sinks: {airtable: {token: "${env:AIRTABLE_TOKEN}"}}`.
+    """
     sources: dict[Name, SourceSystem] = Key(default_factory=dict)
+    """Systems of record, for audits: `sources: {studio_db: {postgres: "${env:STUDIO_DB_URL}"}}`."""
     alerts: dict[Name, Receiver] = Key(default_factory=dict)
+    """Where alerts go, by name: `alerts: {slack_ops: {webhook: "${env:SLACK_WEBHOOK}"}}`."""
 
     @classmethod
     def faults(cls, data: Mapping[str, Any]) -> Iterator[PydanticCustomError]:

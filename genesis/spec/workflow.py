@@ -27,39 +27,69 @@ from genesis.spec.values import (
 
 
 class GoogleSheetsPlace(Model):
+    """A tab of a Google spreadsheet."""
+
     spreadsheet: str
+    """The spreadsheet's id, from its address: `spreadsheet: 1AbC`."""
     tab: str
+    """The tab; one that is missing is created: `tab: Productions`."""
     allow_anyone: bool = False
+    """Write to it although anyone with the link may read it: `allow_anyone: true`."""
 
 
 class AirtablePlace(Model):
+    """A table of an Airtable base."""
+
     base: str
+    """The base's id: `base: appXXXX`."""
     table: str
+    """The table; one that is missing is created: `table: Productions`."""
 
 
 class XlsxPlace(Model):
+    """A tab of a workbook."""
+
     file: str
+    """The workbook, relative to the project's root: `file: trackers/productions.xlsx`."""
     tab: str = "Sheet1"
+    """The tab; one that is missing is created: `tab: Productions`."""
 
 
 class FilePlace(Model):
+    """A file of one table."""
+
     file: str
+    """The file, relative to the project's root: `file: exports/productions.csv`."""
 
 
 class DuckDBPlace(Model):
+    """A table of a DuckDB database."""
+
     file: str
+    """The database, relative to the project's root: `file: exports/studio.duckdb`."""
     table: str
+    """The table in it: `table: productions`."""
 
 
 class Place(Checked):
     """Where a tracker lives: exactly one kind of sink, and the place in it."""
 
     google_sheets: GoogleSheetsPlace | None = None
+    """A tab of a Google spreadsheet: `google_sheets: {spreadsheet: 1AbC, tab: Productions}`."""
     airtable: AirtablePlace | None = None
+    """A table of an Airtable base: `airtable: {base: appXXXX, table: Productions}`."""
     xlsx: XlsxPlace | None = None
+    """A tab of a workbook, kept in step in place:
+    `xlsx: {file: trackers/productions.xlsx, tab: Productions}`.
+    """
     csv: FilePlace | None = None
+    """A CSV file, written anew: `csv: {file: exports/productions.csv}`."""
     parquet: FilePlace | None = None
+    """A Parquet file, written anew: `parquet: {file: exports/productions.parquet}`."""
     duckdb: DuckDBPlace | None = None
+    """A table of a DuckDB database, written anew:
+    `duckdb: {file: exports/studio.duckdb, table: productions}`.
+    """
 
     @classmethod
     def faults(cls, data: Mapping[str, Any]) -> Iterator[PydanticCustomError]:
@@ -100,29 +130,58 @@ class Annotation(Model):
     """A column that people fill in and genesis reads back."""
 
     type: TypeName
+    """What people put in; the short form `name: type` says it alone: `type: string`."""
     label: str | None = None
+    """The column's header: `label: Notes of the producer`."""
     values: Items[Scalar] | None = None
+    """The only values it takes: `values: [open, done]`."""
 
 
 class JobOptions(Model):
     """What a job may say besides its subject; a template says the same."""
 
     parameters: dict[str, Scalar] = Key(default_factory=dict)
+    """Values of the input's parameters: `parameters: {region: EMEA}`."""
     to: Place | None = None
+    """Where the tracker lives: one kind of sink, and the place in it:
+    `to: {xlsx: {file: trackers/productions.xlsx}}`.
+    """
     mode: Mode = "mirror"
+    """`mirror` keeps rows in step by key; `upsert` never deletes; `append` only adds keys that
+    are new; `replace` writes all anew: `mode: upsert`.
+    """
     on_delete: OnDelete = "delete"
+    """What happens to the row of a record that left the report: `on_delete: archive`."""
     order: Order = "stable"
+    """`stable` leaves rows where people put them, new ones last; `query` sorts as the report
+    does: `order: query`.
+    """
     max_deletes: MaxDeletes = 0.2
+    """How many rows, or which share of them, a refresh may delete before it is refused:
+    `max_deletes: 5%`.
+    """
     min_rows: Annotated[int, Key(ge=0)] = 0
+    """Fewer rows than this are refused: `min_rows: 1`."""
     allow_empty: bool = False
+    """A report without rows may empty the tracker: `allow_empty: true`."""
     on_human_edit: OnHumanEdit = "overwrite"
+    """What happens to a cell of ours that a person changed: `on_human_edit: keep`."""
     annotations: dict[Name, Annotated[Annotation, short_form("type")]] = Key(default_factory=dict)
+    """Columns that people fill in and genesis reads back:
+    `annotations: {producer_notes: string}`.
+    """
     touch: bool = False
+    """Write when it was last checked, even when no row changed: `touch: true`."""
     needs: OneOrMany[str] = ()
+    """The jobs of this workflow that must have succeeded before: `needs: [compact_production]`."""
     timeout: Duration | None = None
+    """How long a run may take: `timeout: 15m`."""
     retries: Annotated[int, Key(ge=0)] | None = None
+    """How often a run that failed for a passing reason is tried again: `retries: 3`."""
     deadline: Duration | None = None
+    """How long after its time a run still makes sense: `deadline: 2h`."""
     view: bool = False
+    """Keep the report as a view in the catalog too: `view: true`."""
 
 
 JOB_KINDS = ("refresh", "compact", "audit", "heartbeat")
@@ -132,11 +191,21 @@ class Job(JobOptions, Checked):
     """One refresh, compaction, audit or heartbeat of a workflow."""
 
     name: str = ""
+    """What others need it by; by default its kind and subject, `refresh_productions`:
+    `name: productions`.
+    """
     use: OneOrMany[str] = ()
+    """Templates whose options it takes; its own win: `use: sheets_default`."""
     refresh: str | None = None
+    """The input whose rows a tracker is to show: `refresh: production_tracker`."""
     compact: OneOrMany[str] | None = None
+    """The data sources whose change logs are rewritten to their newest records:
+    `compact: [production, movie]`.
+    """
     audit: str | None = None
+    """The audit that is made: `audit: production_end_to_end`."""
     heartbeat: str | None = None
+    """The data source whose whole path a synthetic event is sent along: `heartbeat: production`."""
 
     @classmethod
     def faults(cls, data: Mapping[str, Any]) -> Iterator[PydanticCustomError]:
@@ -154,9 +223,13 @@ class Schedule(Checked):
     """When a workflow runs."""
 
     cron: str | None = None
+    """Five fields, as cron reads them, in the schedule's zone: `cron: "*/15 6-20 * * mon-fri"`."""
     every: Duration | None = None
+    """A fixed length of time: `every: 10m`."""
     on_change: bool | None = None
+    """Whenever a table that it reads has changed: `on_change: true`."""
     timezone: Timezone | None = None
+    """The zone of `cron`; by default the project's: `timezone: America/Los_Angeles`."""
 
     @classmethod
     def faults(cls, data: Mapping[str, Any]) -> Iterator[PydanticCustomError]:
@@ -167,9 +240,13 @@ class Alerts(Model):
     """Whom to tell what; `freshness` is how old a tracker may be."""
 
     on_failure: OneOrMany[str] = ()
+    """Receivers that are told when it fails: `on_failure: [slack_ops]`."""
     on_late: OneOrMany[str] = ()
+    """Receivers that are told when it is late: `on_late: [slack_ops]`."""
     freshness: Duration | None = None
+    """How old a tracker may be: `freshness: 45m`."""
     complete_by: str | None = None
+    """The time of day by which it must be done: `complete_by: "09:00"`."""
 
 
 class Workflow(Definition):
@@ -178,15 +255,27 @@ class Workflow(Definition):
     kind: ClassVar[str] = "workflow"
 
     jobs: Items[Job]
+    """What is done, side by side unless `needs` orders it:
+    `jobs: [{refresh: productions, to: {csv: {file: productions.csv}}}]`.
+    """
     description: str | None = None
+    """What it is for, for people: `description: What the morning meeting looks at.`."""
     owner: str | None = None
+    """Who answers for it, and is told of its failures: `owner: studio-ops@example.com`."""
     tags: Items[str] = ()
+    """Words to find it by: `tags: [daily]`."""
     schedule: Schedule | None = None
+    """When it runs; without one, only by hand: `schedule: {every: 10m}`."""
     alerts: Alerts = Alerts()
+    """Whom to tell what: `alerts: {on_failure: [slack_ops], freshness: 45m}`."""
     catchup: Literal["latest", "all", "none"] = "latest"
+    """Which of the runs that were missed are made up for: `catchup: none`."""
     overlap: Literal["serial", "skip", "parallel"] = "serial"
+    """What happens when it is due and still runs: `overlap: skip`."""
     timeout: Duration | None = None
+    """How long each of its jobs may take: `timeout: 1h`."""
     renamed_from: str | None = None
+    """The name it had, so that its history stays with it: `renamed_from: productions_old`."""
 
     @classmethod
     def faults(cls, data: Mapping[str, Any]) -> Iterator[PydanticCustomError]:
@@ -202,9 +291,15 @@ class Against(Model):
     """The other side of an audit."""
 
     source: str
+    """The system of record, by its name in `genesis.yaml`: `source: studio_db`."""
     table: str
+    """The table there: `table: public.production`."""
     key: OneOrMany[str]
+    """Its key columns, in the order of the data source's primary key: `key: id`."""
     columns: dict[str, str] = Key(default_factory=dict)
+    """The columns there, by field here; without any, keys alone are compared:
+    `columns: {status: status_code}`.
+    """
 
 
 class Audit(Definition):
@@ -213,10 +308,20 @@ class Audit(Definition):
     kind: ClassVar[str] = "audit"
 
     data_source: str
+    """The data source whose records are compared: `data_source: production`."""
     against: Against
+    """The other side: `against: {source: studio_db, table: public.production, key: id}`."""
     description: str | None = None
+    """What it proves, for people: `description: No production is lost on the way.`."""
     owner: str | None = None
+    """Who answers for it: `owner: studio-data@example.com`."""
     runs: Annotated[int, Key(ge=1)] = 3
+    """In how many runs on end a difference must be seen before it is told: `runs: 3`."""
     sla: Duration | None = None
+    """How long a change may take to arrive; younger differences are not told: `sla: 15m`."""
     alert: OneOrMany[str] = ()
+    """Receivers that are told: `alert: [slack_ops]`."""
     strategy: Literal["keys", "rows", "checksums"] | None = None
+    """Whether keys, whole rows or checksums are compared; by default what `columns` asks for:
+    `strategy: keys`.
+    """
