@@ -165,7 +165,8 @@ class AuditFailed(GenesisError):
     exit_code = 5
 
 
-# Every code, with its meaning in one sentence. A folder `tests/fixtures/errors/<code>` shows each.
+# Every code, with its meaning in one sentence. A folder `tests/fixtures/errors/<code>` shows each,
+# a page `genesis/pages/<code>.md` explains it.
 CODES: dict[str, str] = {
     # reading YAML
     "invalid-yaml": "the text is not YAML",
@@ -203,6 +204,7 @@ CODES: dict[str, str] = {
     "unknown-alert": "a name is no alert receiver of the project",
     "unknown-source": "a name is no source system of the project",
     "unknown-job": "a name is no job of its workflow",
+    "skipped-job": "a job was skipped, since one that it needs did not succeed",
     "unknown-type": "a name is no type",
     "unknown-timezone": "a name is no time zone",
     "unused-data-source": "nothing uses a data source",
@@ -225,6 +227,7 @@ CODES: dict[str, str] = {
     "name-needed": "a column that is no plain path has no name",
     "column-clash": "two columns of an input share a name or a label",
     "wrong-sort": "a sort key is not in the report",
+    "wrong-having": "a `having` stands where nothing is grouped",
     "wrong-format": "a formatter does not fit its column",
     "nullable-comparison": "a comparison silently drops NULLs",
     "limit-without-sort": "a limit without a sort keeps rows that mean nothing",

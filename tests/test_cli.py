@@ -96,6 +96,7 @@ def test_an_error_is_shown_with_its_line(genesis: Genesis, tmp_path: Path) -> No
         "  |     ^^^^^ did you mean `title`?\n"
         "\n"
         "checked 1 data source, 1 input, 0 workflows: 1 error, 0 warnings\n"
+        "for more about one: genesis explain unknown-field\n"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -59,9 +60,16 @@ def command(
             for severity in ("error", "warning")
         )
         click.echo(f"checked {counts}: {found}", err=True)
+        if told:  # once, as rustc does: under every problem it would be noise
+            click.echo(f"for more about one: genesis explain {_most_telling(told).code}", err=True)
     else:
         write_problems(told, format_)
     return FAILED if any(problem.severity == "error" for problem in told) else 0
+
+
+def _most_telling(told: Sequence[Problem]) -> Problem:
+    """The first error, or the first of the warnings."""
+    return next((problem for problem in told if problem.severity == "error"), told[0])
 
 
 def _within(paths: tuple[Path, ...], problems: Problems, session: Session) -> tuple[Problem, ...]:

@@ -71,7 +71,7 @@ def _is_supported(definition: Input, problems: Problems) -> bool:
     if definition.having:
         hint = "in a detail report, `filters` choose the records"
         problems.add(
-            "wrong-sort", "`having` is for summaries", definition.locate_key("having"), hint=hint
+            "wrong-having", "`having` is for summaries", definition.locate_key("having"), hint=hint
         )
         return False
     return True

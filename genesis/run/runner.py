@@ -188,7 +188,7 @@ def definition_hash(statement: Statement) -> str:
 
 
 def _needs(name: str) -> Problem:
-    return Problem("unknown-job", f"it needs `{name}`, which did not succeed")
+    return Problem("skipped-job", f"it needs `{name}`, which did not succeed")
 
 
 def _tracker_text(job: NamedJob) -> str:
