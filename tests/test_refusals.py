@@ -9,7 +9,7 @@ from genesis.compile.run import Run
 from genesis.document import read_documents
 from genesis.errors import DefinitionError, Problem, Problems
 from genesis.spec.data_source import DataSource
-from genesis.spec.formatter import BUILT_IN
+from genesis.spec.formatter import BUILT_IN, Formatter
 from genesis.spec.input import Input
 from genesis.spec.model import read_definition
 from genesis.spec.project import Project, ProjectFile
@@ -170,6 +170,23 @@ BESIDE = [
     ("{field: order + 1}", "name-needed", "order + 1"),
 ]  # fmt: skip
 
+SUMMARIES = [
+    ("fields: [status, {field: sum(budget) / order, name: x}]", "wrong-aggregate", "order"),
+    ("fields: [status, {field: sum(budget), where: total > 1, name: x}]", "own-aggregate", "total"),
+    ("fields: [status, {field: sum(budget), where: count(*) > 1, name: x}]", "own-aggregate", "count"),
+    ("fields: [status, {field: 'case when any(contracts.signed) then sum(budget) end', name: x}]", "wrong-aggregate", "contracts"),
+    ("fields: [status, {field: count(*) + count(contracts), where: late, name: x}]", "mixed-branches", "contracts"),
+    ("fields: [status, {field: status, where: late, name: x}]", "wrong-aggregate", "where"),
+    ("fields: [status, tasks.title]", "fans-out", "tasks"),
+    ("fields: [{field: title, format: link}]", "wrong-format", "title"),
+    ("fields: [status, total]\nfilters: total > 1", "own-aggregate", "total"),
+    ("fields: [status, total]\nsort: starts", "wrong-sort", "starts"),
+    ("fields: [status, total]\nhaving: starts is null", "unknown-field", "starts"),
+    ("fields: [status, total]\nhaving: sum(budget) > 1", "wrong-aggregate", "sum"),
+    ("fields: [status, total]\nhaving: any(contracts.signed)", "wrong-aggregate", "contracts"),
+    ("fields: [status, total]\nhaving: total", "wrong-literal", "total"),
+    ("fields: [status, total]\nhaving: status = 'DONE'", "wrong-literal", "'DONE'"),
+]  # fmt: skip
 
 NESTED = "coalesce(" * 95 + "{}" + ", 1)" * 95
 
@@ -192,6 +209,12 @@ def test_filter(text: str, code: str, at: str) -> None:
 def test_what_stands_beside_a_field(item: str, code: str, at: str) -> None:
     """An option without an aggregate that it could act on would silently do nothing."""
     _assert_told(f"input: report\nsource: production\nfields:\n  - {item}", code, at)
+
+
+@pytest.mark.parametrize(("rest", "code", "at"), SUMMARIES, ids=[rest for rest, _, _ in SUMMARIES])
+def test_summary(rest: str, code: str, at: str) -> None:
+    """What differs within a group is no column of it, and what is asked of groups is asked in `having`."""
+    _assert_told(f"input: report\nsource: production\nshape: summary\n{rest}", code, at)
 
 
 @pytest.mark.parametrize(
@@ -259,7 +282,8 @@ def _problems(text: str) -> list[Problem]:
             source = read_definition(DataSource, document, problems)
             sources[source.name if source else ""] = source
     assert not problems.errors, problems.errors
-    project = Project(ProjectFile(), data_sources=sources, formatters=BUILT_IN, inputs=inputs)
+    formatters = {**BUILT_IN, "link": Formatter(link="https://studio.example.com/{production_id}")}
+    project = Project(ProjectFile(), data_sources=sources, formatters=formatters, inputs=inputs)
     try:
         statement = compile_input(project, "report", "duckdb", Run(render="native"))
     except DefinitionError as error:

@@ -56,6 +56,8 @@ class Aggregates:
         """What an aggregate call gives for each record."""
         if scope.value is not None:
             return self._wrong(node, scope, "a formatter sees one value")
+        if scope.columns is not None:
+            return self._tell_columns(node, scope)
         given = arguments(node)
         distinct = scope.options.distinct or name == "count_distinct"
         if len(given) == 1 and isinstance(given[0], exp.Distinct):
@@ -69,7 +71,7 @@ class Aggregates:
         branch = scope.rows or self._branches.over(f"`{name}`", argument, scope)
         if branch is None:
             return broken()
-        inside = replace(scope, rows=None) if scope.rows else replace(scope, places=branch.places)
+        inside = replace(scope, rows=None) if scope.rows else _among(branch, scope)
         value = self._argument(name, argument, inside, distinct=distinct)
         if is_broken(value) or not self._takes(name, value, node, scope, distinct=distinct):
             return broken()
@@ -79,7 +81,11 @@ class Aggregates:
             return broken()
         wish = "_".join([*_last_name(argument), name])
         found = typed(branch.output(wish, typed(call, type_)), type_)
-        return _zero_for_none(found) if name in _COUNTS else found
+        if name not in _COUNTS:
+            return found
+        if branch.is_complete:
+            return typed(found, INTEGER, nullable=False)
+        return _zero_for_none(found)
 
     def _argument(self, name: str, argument: exp.Expr, scope: Scope, *, distinct: bool) -> exp.Expr:
         """What is aggregated: a value of each row, or `*` for the rows themselves."""
@@ -216,7 +222,7 @@ class Aggregates:
         """The last related row, and those before it that may share it: their keys tell rows apart."""
         chain = max(scope.places, key=len)
         yield scope.places[chain]
-        for position in range(len(chain) - 1, 0, -1):
+        for position in range(len(chain) - 1, -1 if scope.is_paired else 0, -1):
             before = scope.places.get(chain[:position])
             if before is not None and is_shared(before.source, chain[position]):
                 yield before
@@ -248,8 +254,12 @@ class Aggregates:
         given = [part.this if isinstance(part, exp.Paren) else part for part in arguments(node)]
         if len(given) != 1:
             return self._wrong(node, scope, f"`{name}` takes one condition")
-        if scope.rows is not None or scope.value is not None:
-            where = "a measure aggregates" if scope.rows else "a formatter sees one value"
+        if scope.columns is not None:
+            return self._tell_columns(node, scope)
+        if scope.rows is not None or scope.value is not None or scope.summary is not None:
+            where = "a formatter sees one value" if scope.value else "the column aggregates"
+            if scope.rows:
+                where = "a measure aggregates"
             return self._wrong(node, scope, f"{where}, and `{name}` asks of one record")
         if _nests(given[0]):
             hint = "put the inner aggregate into a derived field of the related data source"
@@ -282,14 +292,18 @@ class Aggregates:
         if scope.rows is not None:
             among = (*scope.among, *self._where(replace(scope, rows=None)))
             return self._measure(name, scope.rows, among)
-        branch = self._branches.along(shape.names[:-1], scope)
+        if scope.summary is not None and len(shape.names) == 1:
+            branch: Branch | None = scope.summary.own
+        else:
+            branch = self._branches.along(shape.names[:-1], scope)
         if branch is None:
             return broken()
-        return self._measure(name, branch, tuple(self._where(replace(scope, places=branch.places))))
+        return self._measure(name, branch, tuple(self._where(_among(branch, scope))))
 
     def is_aggregated(self, shape: Shape, scope: Scope) -> bool:
         """Whether a path leads to a measure that can be told for each record."""
-        return shape.ends_in == "measure" and (shape.fans_at is not None or scope.rows is not None)
+        is_of_many = shape.fans_at or scope.rows or scope.summary
+        return shape.ends_in == "measure" and is_of_many is not None
 
     def own_measure(self, root: Node, name: str) -> exp.Expr:
         """A measure over all the rows of a block's root."""
@@ -329,21 +343,29 @@ class Aggregates:
                 return False
         if options.where is not None and scope.rows is None:
             for chain, shape in chains[1:]:
-                if chain != chains[0][0]:
+                if chain != chains[0][0] and shape is not None:
                     self._branches.tell_mixture("the `where`", chains[0][0], shape, scope)
                     return False
         return True
 
     def _chains(
         self, calls: list[exp.Expr], tree: exp.Expr, scope: Scope
-    ) -> list[tuple[tuple[str, ...], Shape]]:
+    ) -> list[tuple[tuple[str, ...], Shape | None]]:
         """The chains of joins that the aggregates of a fragment are over, each with a path along it."""
         shapes = self._branches.shapes(tree, scope) or []
         ends = [shape for shape in shapes if self.is_aggregated(shape, scope)]
+        chains: list[tuple[tuple[str, ...], Shape | None]] = []
         for call in calls:
             within = self._branches.shapes(call, scope) or []
-            ends += [max(within, key=lambda shape: shape.fans_after)] if within else []
-        return [(shape.chain, shape) for shape in ends]
+            if within:
+                ends.append(max(within, key=lambda shape: shape.fans_after))
+            elif scope.summary is not None:  # `count(*)` is over the report's own rows
+                chains.append(((), None))
+        return [*chains, *((shape.chain, shape) for shape in ends)]
+
+    def _tell_columns(self, node: exp.Expr, scope: Scope) -> exp.Expr:
+        hint = "aggregate in `fields`, and compare that column by its name"
+        return self._wrong(node, scope, "`having` compares the summary's columns", hint)
 
 
 _NONE = Aggregated()
@@ -353,6 +375,12 @@ _NEEDED_BY = {
     "sort": frozenset(("list", "first", "last")),
     "separator": frozenset(("list",)),
 }
+
+
+def _among(branch: Branch, scope: Scope) -> Scope:
+    """The scope of what is bound among the rows of a branch."""
+    is_paired = scope.summary is not None
+    return replace(scope, places=branch.places, summary=None, is_paired=is_paired)
 
 
 def _listed(names: frozenset[str]) -> str:

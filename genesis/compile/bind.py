@@ -242,6 +242,8 @@ class Binder:
     def _path(self, steps: tuple[Step, ...], scope: Scope) -> exp.Expr:
         if scope.value is not None:
             return self._value(steps, scope.value, scope)
+        if scope.columns is not None:
+            return self._column(steps, scope.columns, scope)
         shape = self.paths.shape(steps, scope)
         if shape is None:
             return broken()
@@ -254,7 +256,10 @@ class Binder:
             return broken()
         self.touched.append((node.source, shape.names[-1]))
         is_own = shape.names == (scope.own_field,)
-        return self.field(node, shape.names[-1], is_own=is_own)
+        found = self.field(node, shape.names[-1], is_own=is_own)
+        if scope.summary is not None and scope.summary.ungrouped(found) is not None:
+            return self._tell_ungrouped(shape, scope)
+        return found
 
     def _value(self, steps: tuple[Step, ...], value: exp.Expr, scope: Scope) -> exp.Expr:
         if [step.name for step in steps] == ["value"]:
@@ -262,6 +267,24 @@ class Binder:
         message = f"a formatter knows no `{steps[0].name}`"
         hint = "`value` is what it formats"
         self.problems.add("unknown-field", message, at(steps[0], scope), hint=hint)
+        return broken()
+
+    def _column(
+        self, steps: tuple[Step, ...], columns: Mapping[str, exp.Expr], scope: Scope
+    ) -> exp.Expr:
+        name = ".".join(step.name for step in steps)
+        if name in columns:
+            return columns[name].copy()
+        message = f"`{name}` is no column of the summary"
+        hint = did_you_mean(name, columns) or "`having` compares the columns in `fields`"
+        self.problems.add("unknown-field", message, at(steps[0], scope), hint=hint)
+        return broken()
+
+    def _tell_ungrouped(self, shape: Shape, scope: Scope) -> exp.Expr:
+        path = ".".join(shape.names)
+        message = f"`{path}` may differ within a group, and the column aggregates"
+        hint = f"aggregate it, or select `{path}` as a column of its own to group by it"
+        self.problems.add("wrong-aggregate", message, at(shape.steps[-1], scope), hint=hint)
         return broken()
 
     def target(self, source: DataSource, name: str) -> DataSource | None:

@@ -19,6 +19,7 @@ from genesis.compile.joins import fans_out, key_pairs, target_name
 from genesis.compile.paths import Shape, at
 from genesis.compile.query import Block, Branch, BranchKey, Node
 from genesis.compile.scope import Scope, split_direction
+from genesis.compile.summary import Summary
 from genesis.spec.data_source import DataSource
 
 if TYPE_CHECKING:
@@ -38,10 +39,13 @@ class Branches:
         if shapes is None:
             return None
         chain: tuple[str, ...] = max((shape.chain for shape in shapes), key=len, default=())
+        if not chain and scope.summary is not None:
+            return scope.summary.own
         if not chain:
             through = " over a to-one path" if any(len(shape.steps) > 1 for shape in shapes) else ""
             place = scope.fragment.place(argument.parent or argument)
-            self._binder.paths.tell_own_aggregate(f"{what}{through} has no to-many path", place)
+            what = f"{what}{through} has no to-many path"
+            self._binder.paths.tell_own_aggregate(what, place, scope)
             return None
         for shape in shapes:
             if chain[: shape.fans_after] != shape.chain:
@@ -57,7 +61,11 @@ class Branches:
 
     def tell_mixture(self, what: str, chain: tuple[str, ...], shape: Shape, scope: Scope) -> None:
         """Tell that one thing reaches over two to-many joins."""
-        message = f"{what} reaches over two to-many joins, `{'.'.join(chain)}` and `{'.'.join(shape.chain)}`"
+        over = " and ".join(
+            f"`{'.'.join(one)}`" if one else "the report's own rows" for one in (chain, shape.chain)
+        )
+        many = "two to-many joins, " if chain and shape.chain else ""
+        message = f"{what} reaches over {many}{over}"
         place = at(shape.fans_at or shape.steps[0], scope)
         self._problems.add("mixed-branches", message, place, hint="aggregate each by itself")
 
@@ -68,6 +76,8 @@ class Branches:
 
         `seen` are expressions that are bound among its rows, as are the options beside the fragment.
         """
+        if scope.summary is not None:
+            return self._of_groups(chain, scope.summary)
         anchor = self._binder.paths.place(chain[: scope.longest_place(chain)], scope)
         if anchor is None:
             return None
@@ -87,6 +97,16 @@ class Branches:
             return self._from_record(min(beyond), start, chain, scope)
         nearest = self._binder.walk(chain[:first], scope)
         return None if nearest is None else self._from_related(nearest, first, chain)
+
+    def _of_groups(self, chain: tuple[str, ...], summary: Summary) -> Branch | None:
+        """The branch of a summary's records, each paired with the rows that a chain leads to."""
+        if chain not in summary.branches:
+            branch = summary.branch(chain)
+            places = self._joined(branch.block.root, (), chain)
+            if places is None:
+                return None
+            summary.branches[chain] = replace(branch, places=places)
+        return summary.branches[chain]
 
     def _target(self, source: DataSource, name: str) -> DataSource:
         return self._binder.project.data_sources[target_name(source, name)]

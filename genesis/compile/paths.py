@@ -12,6 +12,7 @@ from genesis.compile.query import Node
 from genesis.compile.scope import Scope
 from genesis.errors import Location, did_you_mean
 from genesis.spec.data_source import DataSource
+from genesis.spec.input import Input
 
 if TYPE_CHECKING:
     from genesis.compile.bind import Binder
@@ -91,7 +92,9 @@ class Paths:
             message = f"`{last.name}` is a join, not a field"
             self._tell("unknown-field", message, last, scope, f"name one of its fields: `{path}`")
         elif shape.ends_in == "measure":
-            self.tell_own_aggregate(f"`{'.'.join(shape.names)}` is a measure", at(last, scope))
+            self.tell_own_aggregate(
+                f"`{'.'.join(shape.names)}` is a measure", at(last, scope), scope
+            )
         elif scope.rows is not None:
             message = f"a measure aggregates, and `{last.name}` stands outside an aggregate"
             hint = f"for example `sum({last.name})`, `max({last.name})`"
@@ -100,10 +103,21 @@ class Paths:
             return True
         return False
 
-    def tell_own_aggregate(self, what: str, at: Location) -> None:
-        """Tell that a detail report does not aggregate its own rows."""
-        message = f"{what}: it aggregates the report's own rows, and a detail report has one row per record"
-        self._problems.add("own-aggregate", message, at, hint="`shape: summary` groups the rows")
+    def tell_own_aggregate(self, what: str, at: Location, scope: Scope) -> None:
+        """Tell that a value of one record does not aggregate the records."""
+        owner = scope.fragment.owner
+        if isinstance(owner, DataSource):
+            message = "it aggregates the data source's own rows, and this is a value of one record"
+            hint = "make it one of the `measures`"
+        elif isinstance(owner, Input) and owner.shape == "summary":
+            message = "it aggregates the report's own rows, and this is asked of one record"
+            hint = "`having` compares the columns of a summary"
+        else:
+            message = (
+                "it aggregates the report's own rows, and a detail report has one row per record"
+            )
+            hint = "`shape: summary` groups the rows"
+        self._problems.add("own-aggregate", f"{what}: {message}", at, hint=hint)
 
     def _tell(self, code: str, message: str, step: Step, scope: Scope, hint: str | None) -> None:
         self._problems.add(code, message, at(step, scope), hint=hint)

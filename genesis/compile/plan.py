@@ -52,6 +52,7 @@ class Select:
     joins: tuple[JoinTo, ...] = ()
     where: tuple[exp.Expr, ...] = ()
     group_by: tuple[exp.Expr, ...] = ()
+    having: tuple[exp.Expr, ...] = ()
     order: tuple[exp.Ordered, ...] = ()
     limit: int | None = None
     rank_by: exp.Window | None = None
@@ -69,6 +70,7 @@ class Select:
             *(part.on for join in self.joins for part in join),
             *self.where,
             *self.group_by,
+            *self.having,
             *self.order,
             *([self.rank_by] if self.rank_by is not None else ()),
         )
@@ -124,6 +126,8 @@ def plan_query(query: Query) -> Plan:
         start=_from(query.root.root),
         joins=_joins(query.root),
         where=tuple(query.root.where),
+        group_by=tuple(query.root.group_by),
+        having=tuple(query.root.having),
         order=query.order,
         limit=query.limit,
     )

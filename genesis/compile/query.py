@@ -15,6 +15,7 @@ from typing import Literal
 from sqlglot import exp
 
 from genesis.compile.identifiers import Names, column, identifier
+from genesis.compile.infer import to_sql, type_of, typed
 from genesis.compile.statement import Column
 from genesis.errors import Location
 from genesis.spec.data_source import DataSource, Latest
@@ -106,6 +107,7 @@ class Block:
     joined: list[Node | Branch] = field(default_factory=list)
     where: list[exp.Expr] = field(default_factory=list)
     group_by: list[exp.Expr] = field(default_factory=list)
+    having: list[exp.Expr] = field(default_factory=list)
     outputs: dict[str, exp.Expr] = field(default_factory=dict)
     branches: dict[BranchKey, Branch] = field(default_factory=dict)
     aliases: Names = field(default_factory=Names)
@@ -128,7 +130,8 @@ class Block:
 class Branch:
     """Related rows grouped to the grain of their anchor, joined to it by `on`.
 
-    `places` are the nodes at the steps of its chain, by their path from the anchor.
+    `places` are the nodes at the steps of its chain, by their path from the anchor. Where every row of
+    the anchor has its group, `is_complete`.
     """
 
     name: str
@@ -140,6 +143,7 @@ class Branch:
     key_here: tuple[exp.Expr, ...]
     key_there: tuple[exp.Expr, ...]
     names: Names
+    is_complete: bool = False
 
     @property
     def end(self) -> Node:
@@ -180,6 +184,14 @@ class Query:
     limit: int | None
     filters: tuple[exp.Expr, ...]
     names: Names
+
+
+def no_position(value: exp.Expr) -> exp.Expr:
+    """The value, where an engine would read a literal as the number of a column: ORDER BY, GROUP BY."""
+    if not isinstance(value, exp.Literal | exp.Null):
+        return value
+    type_ = type_of(value)
+    return value if type_ is None else typed(exp.Cast(this=value, to=to_sql(type_)), type_)
 
 
 def ordered(expression: exp.Expr, *, descending: bool = False) -> exp.Ordered:

@@ -93,6 +93,8 @@ def _select(plan: Select) -> exp.Select:
         select.set("where", exp.Where(this=exp.and_(*plan.where, copy=False)))
     if plan.group_by:
         select.set("group", exp.Group(expressions=list(plan.group_by)))
+    if plan.having:
+        select.set("having", exp.Having(this=exp.and_(*plan.having, copy=False)))
     if plan.order:
         select.set("order", exp.Order(expressions=list(plan.order)))
     if plan.limit is not None:

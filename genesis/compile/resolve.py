@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from sqlglot import exp
@@ -18,14 +18,15 @@ from genesis.compile.formats import (
 )
 from genesis.compile.functions import aggregate_name, arguments
 from genesis.compile.identifiers import Names, words
-from genesis.compile.infer import join_types, type_of
+from genesis.compile.infer import join_types, type_of, typed
 from genesis.compile.moment import Moment
 from genesis.compile.parameters import parameter_values
 from genesis.compile.paths import Shape
-from genesis.compile.query import Block, Node, Output, Query, ordered, with_ties
+from genesis.compile.query import Block, Node, Output, Query, no_position, ordered, with_ties
 from genesis.compile.run import Run
 from genesis.compile.scope import Scope, broken, is_broken, split_direction
 from genesis.compile.statement import Column
+from genesis.compile.summary import Grouped, Summary
 from genesis.errors import Location, Problems, did_you_mean
 from genesis.spec.data_source import DataSource, Field, Measure
 from genesis.spec.formatter import Formatter
@@ -64,11 +65,7 @@ def _source(definition: Input, project: Project, problems: Problems) -> DataSour
 
 
 def _is_supported(definition: Input, problems: Problems) -> bool:
-    if definition.shape == "summary":
-        message = "this version does not compile summaries yet"
-        problems.add("not-supported", message, definition.locate("shape"))
-        return False
-    if definition.having:
+    if definition.having and definition.shape == "detail":
         hint = "in a detail report, `filters` choose the records"
         problems.add(
             "wrong-having", "`having` is for summaries", definition.locate_key("having"), hint=hint
@@ -99,6 +96,7 @@ class _Resolver:
         self._root = self._block.start(source.name, binder.relations.of(source))
         self._raw: dict[str, exp.Expr] = {}
         self._key_columns: set[str] = set()
+        self._summary: Summary | None = None
 
     def query(self) -> Query | None:
         outputs = self._outputs()
@@ -110,22 +108,80 @@ class _Resolver:
             self._problems.warn(
                 "limit-without-sort", message, at, hint="say with `sort` which rows matter"
             )
+        having = [self._having(position) for position in range(len(self._definition.having))]
         if self._problems.errors:
             return None
         self._block.where += filters
         limits = [n for n in (self._definition.limit, self._run.limit) if n is not None]
-        limit = min(limits, default=None)
-        names = self._binder.relations.names
-        return Query(self._block, tuple(outputs), tuple(order), limit, tuple(filters), names)
+        query = Query(
+            self._block,
+            tuple(outputs),
+            tuple(order),
+            min(limits, default=None),
+            tuple(filters),
+            self._binder.relations.names,
+        )
+        return query if self._summary is None else _grouped(query, self._summary.finish(), having)
 
     # --- columns --------------------------------------------------------------------------------
 
     def _outputs(self) -> list[Output]:
-        outputs: list[Output] = []
+        if self._definition.shape == "detail":
+            found = [self._output(wish) for wish in self._wishes]
+            return [*self._without_clashes(found), *self._hidden_keys()]
+        return [*self._without_clashes(self._summarized()), *self._hidden_groups()]
+
+    def _summarized(self) -> list[Output | None]:
+        """The columns of a summary: first those that group, which the others may use."""
+        aggregating = [self._is_aggregating(wish) for wish in self._wishes]
+        found = [
+            None if later else self._output(wish)
+            for wish, later in zip(self._wishes, aggregating, strict=True)
+        ]
+        groups = {output.column.name: output.raw for output in found if output is not None}
+        self._summary = Summary(
+            self._block,
+            groups,
+            self._binder.relations.names,
+            Names(frozenset(wish.name for wish in self._wishes if wish.name)),
+        )
+        for position, wish in enumerate(self._wishes):
+            if aggregating[position]:
+                found[position] = self._output(wish)
+            elif (output := found[position]) is not None:
+                found[position] = self._determined(output, wish)
+        return found
+
+    def _is_aggregating(self, wish: _Wish) -> bool:
+        """Whether a column of a summary aggregates: by a call, or by a measure."""
+        tree = self._binder.parse(wish.fragment)
+        if tree is None:
+            return False
+        scope = Scope(wish.fragment, {(): self._root}, self._source)
+        for part in tree.walk(prune=lambda node: path_of(node) is not None):
+            if aggregate_name(part) is not None:
+                return True
+            path = path_of(part)
+            shape = self._binder.paths.shape(path, scope) if path else None
+            if shape is not None and shape.ends_in == "measure":
+                return True
+        return False
+
+    def _determined(self, output: Output, wish: _Wish) -> Output | None:
+        """A column that groups; what it shows must be the same for all records of a group."""
+        other = self._summary.ungrouped(output.shown) if self._summary else None
+        if other is None:
+            return output
+        message = f"the format shows `{other.name}`, which may differ within a group"
+        hint = f"select `{other.name}` as a column of its own to group by it"
+        self._problems.add("wrong-format", message, wish.at, hint=hint)
+        return None
+
+    def _without_clashes(self, found: Iterable[Output | None]) -> Iterator[Output]:
+        """The columns that could be told; two of one name or label are told."""
         taken: dict[str, Location] = {}
         labels: dict[str, Location] = {}
-        for wish in self._wishes:
-            output = self._output(wish)
+        for wish, output in zip(self._wishes, found, strict=True):
             if output is None:
                 continue
             column = output.column
@@ -144,8 +200,7 @@ class _Resolver:
                     )
                     break
             self._raw[column.name] = output.raw
-            outputs.append(output)
-        return [*outputs, *self._hidden_keys()]
+            yield output
 
     def _all_wishes(self) -> Iterator[_Wish]:
         for position, item in enumerate(self._definition.fields):
@@ -192,9 +247,9 @@ class _Resolver:
 
     def _output(self, wish: _Wish) -> Output | None:
         item, binder = wish.item, self._binder
-        scope = Scope(wish.fragment, {(): self._root}, self._source, item)
+        scope = Scope(wish.fragment, {(): self._root}, self._source, item, summary=self._summary)
         binder.touched.clear()
-        raw = binder.with_default(binder.bind(scope), scope, item.type)
+        raw = no_position(binder.with_default(binder.bind(scope), scope, item.type))
         tree = binder.parse(wish.fragment)
         if is_broken(raw) or tree is None:
             return None
@@ -203,15 +258,17 @@ class _Resolver:
         name, type_ = wish.name, self._type(wish, raw)
         if name is None or type_ is None:
             return None
+        if type_of(raw) is None:
+            typed(raw, type_)
         plain = binder.plain_field(shape, scope) if shape else None
         self._warn_of_deprecated(wish, path)
         shown = self._shown(wish, raw, type_, plain, path)
         if shown is None:
             return None
         # A label or a link is no key.
-        is_key = self._is_key(shape, plain) and shown.value is raw
-        if is_key and shape is not None:
-            self._key_columns.add(shape.names[-1])
+        is_key = shown.value is raw and self._is_key(shape, plain)
+        if is_key:
+            self._key_columns.add(shape.names[-1] if shape and not self._is_summary else name)
         named = _named(shape.source, shape.names[-1]) if shape else None
         column = Column(
             name=name,
@@ -242,7 +299,13 @@ class _Resolver:
             return None
         return declared or found
 
+    @property
+    def _is_summary(self) -> bool:
+        return self._definition.shape == "summary"
+
     def _is_key(self, shape: Shape | None, plain: tuple[Node, Field] | None) -> bool:
+        if self._is_summary:
+            return self._summary is None  # what groups is bound before there is a summary
         if shape is None or plain is None or plain[0] is not self._root:
             return False
         name = shape.names[-1]
@@ -306,6 +369,14 @@ class _Resolver:
                 at = self._source.locate("primary_key")
                 yield self._as_rendered(Output(column, raw, raw, at))
 
+    def _hidden_groups(self) -> Iterator[Output]:
+        for name, raw in self._summary.groups.items() if self._summary else ():
+            if name not in self._key_columns:
+                type_ = type_of(raw)
+                hidden = f"_key_{name}"
+                column = Column(hidden, hidden, type_ or STRING, key=True, hidden=True)
+                yield self._as_rendered(Output(column, raw, raw), self._definition.locate("fields"))
+
     # --- filters and order ----------------------------------------------------------------------
 
     def _filter(self, position: int) -> exp.Expr:
@@ -319,8 +390,17 @@ class _Resolver:
         for position, text in enumerate(self._definition.sort):
             asked, descending = split_direction(text)
             order.append(ordered(self._sort_key(asked, position), descending=descending))
+        if self._summary is not None:
+            return with_ties(order, self._summary.groups.values())
         keys = (self._binder.field(self._root, name) for name in self._source.primary_key)
         return with_ties(order, keys)
+
+    def _having(self, position: int) -> exp.Expr:
+        text = self._definition.having[position]
+        fragment = Fragment(text, self._definition, ("having", position))
+        columns = self._raw
+        scope = Scope(fragment, {(): self._root}, self._source, is_condition=True, columns=columns)
+        return self._binder.bind(scope)
 
     def _sort_key(self, asked: str, position: int) -> exp.Expr:
         if asked in self._raw:
@@ -331,17 +411,34 @@ class _Resolver:
         tree = self._binder.parse(fragment)
         if tree is None:
             return broken()
-        path = path_of(tree)
+        path = None if self._is_summary else path_of(tree)
         if path is None or (len(path) == 1 and path[0].name not in self._source.fields):
-            hint = (
-                did_you_mean(asked, self._raw)
-                or "a sort key is a column of the input, or a to-one path"
+            hint = did_you_mean(asked, self._raw) or "a sort key is a column of the input" + (
+                "" if self._is_summary else ", or a to-one path"
             )
             self._problems.add(
                 "wrong-sort", f"`{asked}` is not in the report", fragment.at(), hint=hint
             )
             return broken()
         return self._binder.bind(Scope(fragment, {(): self._root}, self._source))
+
+
+def _grouped(query: Query, summary: Grouped, having: list[exp.Expr]) -> Query:
+    """The query of a summary: all that was bound among its records, seen among its groups."""
+    seen, block = summary.seen, summary.block
+    summary.kept.extend(map(seen, having))
+    return replace(
+        query,
+        root=block,
+        outputs=tuple(
+            replace(output, shown=seen(output.shown), raw=seen(output.raw))
+            for output in query.outputs
+        ),
+        order=tuple(
+            ordered(seen(key.this), descending=bool(key.args.get("desc"))) for key in query.order
+        ),
+        filters=query.filters if block is query.root else (),
+    )
 
 
 def _sensitivity(touched: tuple[DataSource, str]) -> str | None:

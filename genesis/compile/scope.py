@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from genesis.compile.expression import Fragment
 from genesis.compile.query import Branch, Node
+from genesis.compile.summary import Summary
 from genesis.document import Path
 from genesis.errors import Location
 from genesis.spec.data_source import Aggregated, DataSource
@@ -36,7 +37,9 @@ class Scope:
     `places` maps paths of joins to nodes: `()` is the record itself, longer ones are steps already
     taken. `source` is the record's. `options` are the `where`, `sort` and so on that stand beside the
     fragment. `own_field` is the field whose name means its raw column, `value` what a formatter
-    formats. In a measure, `rows` are those that aggregates see, and `among` says which of them.
+    formats, `columns` what a summary's `having` compares. In a measure, `rows` are those that
+    aggregates see, and `among` says which of them. In a column that aggregates a `summary`, aggregates
+    see the rows of a group; `is_paired` says that the rows are pairs with its records.
     """
 
     fragment: Fragment
@@ -48,6 +51,9 @@ class Scope:
     value: exp.Expr | None = None
     rows: Branch | None = None
     among: tuple[exp.Expr, ...] = ()
+    columns: Mapping[str, exp.Expr] | None = None
+    summary: Summary | None = None
+    is_paired: bool = False
 
     def beside(self, text: str, *keys: str | int) -> Fragment:
         """A fragment that stands beside this one, as `where` does."""
