@@ -375,7 +375,7 @@ class _Resolver:
                 type_ = type_of(raw)
                 hidden = f"_key_{name}"
                 column = Column(hidden, hidden, type_ or STRING, key=True, hidden=True)
-                yield self._as_rendered(Output(column, raw, raw), self._definition.locate("fields"))
+                yield self._as_rendered(Output(column, raw, raw, self._definition.locate("fields")))
 
     # --- filters and order ----------------------------------------------------------------------
 
