@@ -14,6 +14,7 @@ from pathlib import Path
 from genesis.document import Document, read_documents
 from genesis.errors import Location, Problem, Problems, UsageError, nearest
 from genesis.spec.data_source import DataSource
+from genesis.spec.extend import inherit
 from genesis.spec.formatter import BUILT_IN, Formatter
 from genesis.spec.input import Input
 from genesis.spec.model import Definition, Located, read_definition, read_entries, read_model
@@ -106,10 +107,13 @@ class _Loader:
 
     def project(self, settings: ProjectFile) -> Project:
         found = {kind: dict(sorted(entries.items())) for kind, entries in self._found.items()}
+        written: dict[str, DataSource] = found.get("data_source", {})  # type: ignore[assignment]
+        sources = inherit(written, self._broken, self._problems)
+        self._broken |= {("data_source", name) for name in written.keys() - sources.keys()}
         # The keys of `found` are the kinds, each filled only from its own model.
         return Project(
             settings=settings,
-            data_sources=found.get("data_source", {}),  # type: ignore[arg-type]
+            data_sources=sources,
             formatters={**BUILT_IN, **found.get("formatters", {})},  # type: ignore[dict-item]
             inputs=found.get("input", {}),  # type: ignore[arg-type]
             workflows=found.get("workflow", {}),  # type: ignore[arg-type]

@@ -42,6 +42,7 @@ from genesis.compile.functions import (
     own,
     quantifier_name,
 )
+from genesis.compile.identifiers import column
 from genesis.compile.infer import is_null_of_nulls, join_types, to_sql, type_of, typed
 from genesis.compile.joins import find_join, key_pairs, raw_column
 from genesis.compile.moment import Moment
@@ -336,6 +337,21 @@ class Binder:
 
     def _join_condition(self, node: Node, name: str, child: Node) -> exp.Expr:
         """Which rows of `child` belong to a row of `node`."""
+        if record_key := child.relation.record_key:
+            return exp.and_(
+                *(
+                    exp.EQ(this=self.field(node, here), expression=column(there, child.alias))
+                    for here, there in zip(node.source.primary_key, record_key, strict=True)
+                ),
+                copy=False,
+            )
+        parts = self.key_condition(node, name, child)
+        if node.source.joins[name].pick is None:
+            parts += self.join_where(node, name, child)
+        return exp.and_(*parts, copy=False)
+
+    def key_condition(self, node: Node, name: str, child: Node) -> list[exp.Expr]:
+        """By which keys, or by which `sql`, a join leads from one row to another."""
         join = node.source.joins[name]
         parts: list[exp.Expr] = [
             exp.EQ(this=self.field(node, here), expression=self.field(child, there))
@@ -343,9 +359,7 @@ class Binder:
         ]
         if join.sql is not None:
             parts.append(self._join_fragment("sql", join.sql, node, name, child))
-        if join.pick is None:
-            parts += self.join_where(node, name, child)
-        return exp.and_(*parts, copy=False)
+        return parts
 
     def join_where(self, node: Node, name: str, child: Node) -> list[exp.Expr]:
         """The join's `where`, which speaks of the joined row by the join's name."""

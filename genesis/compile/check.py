@@ -29,12 +29,14 @@ from genesis.spec.workflow import Audit, Job, Workflow
 
 def check_project(project: Project, problems: Problems) -> None:
     """Tell every problem of a project's definitions, inputs, workflows and audits."""
-    for source in project.data_sources.values():
-        check_data_source(project, source, problems)
+    for source in _bases_first(project):
+        found = Problems()
+        check_data_source(project, source, found)
+        _extend(problems, found, source.file)
     for definition in project.inputs.values():
         found = Problems()
         resolve(definition, project, Run(parameters=None), found)
-        problems.extend(found)
+        _extend(problems, found, definition.file)
     for name, formatter in project.formatters.items():
         if formatter.sql is not None and formatter is not BUILT_IN.get(name):
             fragment = Fragment(formatter.sql, formatter, ("sql",))
@@ -48,6 +50,25 @@ def check_project(project: Project, problems: Problems) -> None:
             message = f"nothing uses data source `{source.name}`"
             hint = "delete it, or select from it"
             problems.warn("unused-data-source", message, source.locate_name(), hint=hint)
+
+
+def _bases_first(project: Project) -> list[DataSource]:
+    """The data sources, each behind those that it extends."""
+
+    def depth(source: DataSource) -> int:
+        return 1 + depth(project.data_sources[source.extends]) if source.extends else 0
+
+    return sorted(project.data_sources.values(), key=depth)
+
+
+def _extend(problems: Problems, found: Problems, file: str) -> None:
+    """Add what is found; of what is inherited or used from another file, only what is not told there yet."""
+    told = {(problem.code, problem.at) for problem in problems}
+    problems.extend(
+        problem
+        for problem in found
+        if (problem.code, problem.at) not in told or (problem.at and problem.at.file == file)
+    )
 
 
 def check_data_source(project: Project, source: DataSource, problems: Problems) -> None:
@@ -275,6 +296,7 @@ def _unused(project: Project) -> Iterator[DataSource]:
         return
     used: set[str] = set()
     waiting = [definition.source for definition in project.inputs.values()]
+    waiting += [source.extends for source in project.data_sources.values() if source.extends]
     waiting += [audit.data_source for audit in project.audits.values()]
     for workflow in project.workflows.values():
         for job in workflow.jobs:

@@ -15,7 +15,7 @@ from genesis.compile.expression import Fragment
 from genesis.compile.functions import own
 from genesis.compile.infer import is_nullable, to_sql, type_of, typed
 from genesis.compile.scope import is_broken
-from genesis.errors import Problems, did_you_mean
+from genesis.errors import Location, Problems, did_you_mean
 from genesis.spec.types import DATE, STRING, TIME, TIMESTAMP, TIMESTAMPTZ, Type
 
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ)
@@ -256,6 +256,21 @@ class _Comparison:
 
 def _is_null_safe(node: exp.Expr) -> bool:
     return isinstance(node, exp.NullSafeEQ | exp.NullSafeNEQ)
+
+
+def comparable(
+    left: exp.Expr, right: exp.Expr, at: Location, problems: Problems
+) -> tuple[exp.Expr, exp.Expr]:
+    """Two values that are compared by the language itself; of types that differ, that is told."""
+    types = type_of(left), type_of(right)
+    if types == (TIMESTAMP, TIMESTAMPTZ):
+        return as_instant(left), right
+    if types == (TIMESTAMPTZ, TIMESTAMP):
+        return left, as_instant(right)
+    if None not in types and not _comparable(*types):  # type: ignore[arg-type]
+        hint = "a derived field can cast one of them"
+        problems.add("wrong-literal", f"{types[0]} is compared with {types[1]}", at, hint=hint)
+    return left, right
 
 
 def as_instant(value: exp.Expr) -> exp.Expr:

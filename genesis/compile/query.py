@@ -26,7 +26,9 @@ class Relation:
     """The rows of one data source, under the name that SQL knows them by.
 
     It is a table; or the newest records of one (`latest`); or a `query` of the definition; or, where
-    `block` is set, what remains of another relation (`over`) after a filter or a choice.
+    `block` is set, what remains of another relation (`over`) after a filter or a choice. Where one row
+    is chosen for each record of another data source, `chosen` is its node in the block, and
+    `record_key` are the columns that name the record.
     """
 
     source: DataSource
@@ -36,6 +38,8 @@ class Relation:
     over: Relation | None = None
     block: Block | None = None
     ranked_by: exp.Window | None = None
+    chosen: Node | None = None
+    record_key: tuple[str, ...] = ()
     columns: set[str] = field(default_factory=set)
 
     @property
@@ -47,9 +51,8 @@ class Relation:
         """Make a raw column available."""
         if name not in self.columns:
             self.columns.add(name)
-            if self.block and self.over:
-                self.over.need(name)
-                self.block.outputs[name] = column(name, self.block.root.alias)
+            if self.block:
+                self.block.outputs[name] = (self.chosen or self.block.root).column(name)
 
 
 @dataclass(eq=False)

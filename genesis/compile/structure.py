@@ -26,10 +26,6 @@ from genesis.spec.project import Project
 
 def check_structure(project: Project, source: DataSource, problems: Problems) -> bool:
     """Tell what is wrong with a data source's frame; whether it can be used at all."""
-    if source.extends is not None:
-        message = "this version does not compile `extends` yet"
-        problems.add("not-supported", message, source.locate_key("extends"))
-        return False
     _check_names(source, problems)
     _check_columns(source, problems)
     _check_table(source, problems)
@@ -100,8 +96,6 @@ def _check_join(project: Project, source: DataSource, name: str, problems: Probl
     if target is None:
         find_join(project, source, name, problems)
         return
-    if target.extends is not None:
-        return
     for position, (here, there) in enumerate(key_pairs(join)):
         if here in source.fields and there in target.fields:
             continue
@@ -166,11 +160,8 @@ def _check_relationship(
 def _check_pick(
     source: DataSource, name: str, join: Join, target: DataSource, problems: Problems
 ) -> None:
-    at = source.locate_key("joins", name, "pick")
-    if join.sql is not None:
-        message = "this version picks along a join `by` fields, not by `sql`"
-        problems.add("not-supported", message, at)
-    elif covers_a_key(target, {there for _, there in key_pairs(join)}):
+    if covers_a_key(target, {there for _, there in key_pairs(join)}):
+        at = source.locate_key("joins", name, "pick")
         message = f"`pick` chooses one of many, but it leads to one: {_keys_listed(target)}"
         problems.add("wrong-join", message, at)
 

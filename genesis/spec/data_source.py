@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, PrivateAttr
 from pydantic import Field as Key
 from pydantic_core import PydanticCustomError
 
+from genesis.document import Path
+from genesis.errors import Location
 from genesis.spec.model import Checked, Definition, Model
 from genesis.spec.values import (
     Duration,
@@ -219,6 +221,10 @@ def _latest(value: Any) -> Any:
     raise mistake("wrong-type", message)
 
 
+# What is inherited entry by entry.
+ENTRIES = ("fields", "joins", "measures", "sets")
+
+
 class DataSource(Definition):
     """One table (or query) and what its rows mean."""
 
@@ -270,6 +276,30 @@ class DataSource(Definition):
     """Selections that inputs use by name; only what a report selects is joined:
     `sets: {core: [status, start_date, movie.title]}`.
     """
+
+    _base: DataSource | None = PrivateAttr(default=None)
+
+    def based_on(self, base: DataSource) -> DataSource:
+        """The same data source, knowing that what it does not say itself stands in `base`'s file."""
+        self._base = base
+        return self
+
+    def locate(self, *path: str | int, offset: int | None = None, length: int = 1) -> Location:
+        """The place of a value, where it was written: here, or in what this extends."""
+        if self._base is not None and self._is_inherited(path):
+            return self._base.locate(*path, offset=offset, length=length)
+        return super().locate(*path, offset=offset, length=length)
+
+    def locate_key(self, *path: str | int) -> Location:
+        """The place of a key, where it was written."""
+        if self._base is not None and self._is_inherited(path):
+            return self._base.locate_key(*path)
+        return super().locate_key(*path)
+
+    def _is_inherited(self, path: Path) -> bool:
+        """Whether the key that a path starts with, or the entry that it leads into, is not written here."""
+        start = path[:2] if path and path[0] in ENTRIES else path[:1]
+        return start != () and start not in self._document.keys
 
     @classmethod
     def faults(cls, data: Mapping[str, Any]) -> Iterator[PydanticCustomError]:
