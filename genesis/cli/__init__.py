@@ -33,6 +33,7 @@ _COMMANDS = {
     "run": "refresh trackers now",
     "ingest": "take change events into the lake",
     "status": "tell how fresh the trackers are",
+    "schema": "write JSON Schemas of the YAML, for editors",
 }
 
 

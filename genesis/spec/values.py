@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
@@ -107,16 +108,22 @@ def _name(value: Any) -> Any:
     return value
 
 
-def short_form(key: str) -> BeforeValidator:
-    """The validator of what may be written as a mapping, or as the text that is its `key`."""
+@dataclass(frozen=True)
+class ShortForm:
+    """What brings the text that may stand for a mapping, and is its `key`, to that mapping."""
 
-    def expand(value: Any) -> Any:
+    key: str
+
+    def __call__(self, value: Any) -> Any:
         if not isinstance(value, str | dict):
             message = f"{{it}} should be text or a mapping (`key: value`), not {describe(value)}"
             raise mistake("wrong-type", message)
-        return {key: value} if isinstance(value, str) else value
+        return {self.key: value} if isinstance(value, str) else value
 
-    return BeforeValidator(expand)
+
+def short_form(key: str) -> BeforeValidator:
+    """The validator of what may be written as a mapping, or as the text that is its `key`."""
+    return BeforeValidator(ShortForm(key))
 
 
 def _type(value: Any) -> Any:
@@ -159,6 +166,14 @@ def _duration(value: Any) -> Any:
         message = f"{{it}} should be a length of time, not {describe(value)}"
         raise mistake("wrong-type", message, "a number and a unit: `30s`, `15m`, `2h`, `7d`")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def short_duration(length: timedelta) -> str:
+    """A length of time as definitions write it, in the largest unit that is whole."""
+    units = (("w", 7 * 86400), ("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+    seconds = int(length.total_seconds())
+    unit, size = next((unit, size) for unit, size in units if seconds % size == 0)
+    return f"{seconds // size}{unit}"
 
 
 def _timezone(value: Any) -> Any:
