@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 from urllib.parse import quote
 
-from genesis.errors import CODES, Location, Problem
+from genesis.errors import CODES, Fix, Location, Problem
+from genesis.mend import LINE_END, exact
 
 FORMATS = ("full", "concise", "json", "github", "sarif")
 
@@ -28,9 +28,9 @@ def show_problems(problems: Iterable[Problem], *, root: Path | None = None) -> N
     """Tell problems to a person, on stderr; `root` is where the files they name are found."""
     colour = _has_colour(sys.stderr)
     told = tuple(problems)
-    files = {
-        problem.at.file: _source(root or Path(), problem.at.file) for problem in told if problem.at
-    }
+    texts = _texts(told, root)
+    files = {file: LINE_END.split(text) for file, text in texts.items()}
+    told = _exact(told, texts)
     for problem in told:
         if problem.code == "clear-secret" and problem.at:
             _mask(files[problem.at.file], problem.at)
@@ -39,10 +39,11 @@ def show_problems(problems: Iterable[Problem], *, root: Path | None = None) -> N
         print(_full(problem, lines, colour=colour), file=sys.stderr)  # noqa: T201
 
 
-def write_problems(problems: Iterable[Problem], format_: str) -> None:
+def write_problems(problems: Iterable[Problem], format_: str, *, root: Path | None = None) -> None:
     """Write problems for a machine, on stdout."""
     written = {"concise": _concise, "json": _json, "github": _github, "sarif": _sarif}[format_]
-    text = written(tuple(problems))
+    told = tuple(problems)
+    text = written(_exact(told, _texts(told, root)))
     if text:
         print(text)  # noqa: T201
 
@@ -72,18 +73,27 @@ def _full(problem: Problem, source: Sequence[str], *, colour: bool) -> str:
         f"{paint(str(at.line), _BLUE)} {bar} {line}".rstrip(),
         f"{margin} {bar} {paint(carets + (f' {hint}' if hint else ''), tint)}",
     ]
+    if problem.fix:
+        lines.append(f"{margin} = help: genesis check --fix {problem.fix.does}")
     return "\n".join(lines) + "\n"
 
 
-_LINE_END = re.compile(r"\r\n|\r|\n")  # of YAML: `splitlines` knows seven more
+def _texts(problems: Iterable[Problem], root: Path | None) -> dict[str, str]:
+    """The text of each file with a problem; nothing of one that cannot be read."""
+    files = {problem.at.file for problem in problems if problem.at}
+    return {file: _text((root or Path()) / file) for file in files}
 
 
-def _source(root: Path, file: str) -> list[str]:
-    """The lines of a file; none where it cannot be read."""
+def _text(file: Path) -> str:
     try:
-        return _LINE_END.split((root / file).read_text(encoding="utf-8-sig", errors="replace"))
+        # Not `read_text`: it would make one of all line ends, and fixes keep them.
+        return file.read_bytes().decode("utf-8-sig", errors="replace")
     except OSError:
-        return []
+        return ""
+
+
+def _exact(problems: Iterable[Problem], texts: Mapping[str, str]) -> tuple[Problem, ...]:
+    return tuple(exact(p, texts[p.at.file]) if p.at else p for p in problems)
 
 
 def _mask(source: list[str], at: Location) -> None:
@@ -146,8 +156,9 @@ def _json(problems: Sequence[Problem]) -> str:
 
 
 def as_json(problem: Problem) -> dict[str, Any]:
-    """A problem as an entry of `genesis/problems@1`."""
+    """A problem as an entry of `genesis/problems@1`; with its `fix`, if it has one."""
     at = problem.at
+    fix = {"fix": _fix_as_json(problem.fix)} if problem.fix else {}
     return {
         "code": problem.code,
         "severity": problem.severity,
@@ -158,6 +169,18 @@ def as_json(problem: Problem) -> dict[str, Any]:
         "column": at.column if at else None,
         "end_line": at.end_line if at else None,
         "end_column": at.end_column if at else None,
+        **fix,
+    }
+
+
+def _fix_as_json(fix: Fix) -> dict[str, Any]:
+    """The place whose characters are replaced, and the text that replaces them."""
+    return {
+        "line": fix.at.line,
+        "column": fix.at.column,
+        "end_line": fix.at.end_line,
+        "end_column": fix.at.end_column,
+        "text": fix.new,
     }
 
 
@@ -193,6 +216,7 @@ def _sarif(problems: Sequence[Problem]) -> str:
                 "text": f"{problem.message}. {problem.hint}" if problem.hint else problem.message
             },
             "locations": [_sarif_location(problem.at)] if problem.at else [],
+            **({"fixes": [_sarif_fix(problem.fix)]} if problem.fix else {}),
         }
         for problem in problems
     ]
@@ -211,13 +235,32 @@ def _sarif(problems: Sequence[Problem]) -> str:
 
 
 def _sarif_location(at: Location) -> dict[str, Any]:
-    region = {
+    place = {"artifactLocation": {"uri": quote(at.file)}, "region": _sarif_region(at)}
+    return {"physicalLocation": place}
+
+
+def _sarif_region(at: Location) -> dict[str, Any]:
+    return {
         "startLine": at.line,
         "startColumn": at.column,
         "endLine": at.end_line,
         "endColumn": at.end_column,
     }
-    return {"physicalLocation": {"artifactLocation": {"uri": quote(at.file)}, "region": region}}
+
+
+def _sarif_fix(fix: Fix) -> dict[str, Any]:
+    replacement = {
+        "deletedRegion": _sarif_region(fix.at),
+        "insertedContent": {"text": fix.new},
+    }
+    change = {
+        "artifactLocation": {"uri": quote(fix.at.file)},
+        "replacements": [replacement],
+    }
+    return {
+        "description": {"text": f"genesis check --fix {fix.does}"},
+        "artifactChanges": [change],
+    }
 
 
 def table_text(

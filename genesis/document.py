@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import yaml
 from yaml import events as ev
 
-from genesis.errors import Location, Problems, did_you_mean
+from genesis.errors import Fix, Location, Problems, did_you_mean
 
 Path = tuple[str | int, ...]
 
@@ -219,12 +219,40 @@ class _Builder:
             key_path = (*path, key)
             if key_path in self._keys:
                 message = f"`{key}` is written twice, first in line {self._keys[key_path].line}"
-                self._tell("duplicate-key", message, place)
-                self._node(next(self._events), (*path, f"{key} in line {place.line}"), depth + 1)
+                again = next(self._events)
+                fix = self._without(place, again) if self._is_same(again, key_path) else None
+                self._tell("duplicate-key", message, place, fix=fix)
+                self._node(again, (*path, f"{key} in line {place.line}"), depth + 1)
                 continue
             self._keys[key_path] = place
             mapping[key] = self._node(next(self._events), key_path, depth + 1)
         return mapping
+
+    def _is_same(self, event: Any, path: Path) -> bool:
+        """Whether an event is the scalar that stands at a path already, written alike."""
+        place = self._values[path]
+        is_scalar = isinstance(event, ev.ScalarEvent) and event.style not in ("|", ">")
+        written = self._text[event.start_mark.index : event.end_mark.index]
+        return is_scalar and bool(written) and written == self._text[place.start : place.end]
+
+    def _without(self, key: Place, value: Any) -> Fix | None:
+        """What removes a key and its value: their line, or what a comma separates from the rest."""
+        text, end = self._text, value.end_mark.index
+        line = _start_of_line(text, key.start)
+        rest = _REST_OF_LINE.match(text, end)
+        if not text[line : key.start].strip(" ") and rest:
+            return self._remove(line, rest.end(), key, line)
+        comma = text.rfind(",", line, key.start)
+        if comma >= 0 and not text[comma + 1 : key.start].strip(" "):
+            return self._remove(comma, end, key, line)
+        return None
+
+    def _remove(self, start: int, end: int, key: Place, line: int) -> Fix:
+        old = self._text[start:end]
+        breaks = list(_LINE_END.finditer(old))
+        end_column = len(old) - breaks[-1].end() + 1 if breaks else end - line + 1
+        at = Location(self._file, key.line, start - line + 1, key.line + len(breaks), end_column)
+        return Fix(at, old, "")
 
     def _key(self, event: Any, path: Path, depth: int) -> str:
         if not isinstance(event, ev.ScalarEvent):
@@ -290,9 +318,17 @@ class _Builder:
         self._tell("yaml-limit", message, self._place(event), hint=hint)
         raise _Refused
 
-    def _tell(self, code: str, message: str, place: Place, *, hint: str | None = None) -> None:
+    def _tell(
+        self,
+        code: str,
+        message: str,
+        place: Place,
+        *,
+        hint: str | None = None,
+        fix: Fix | None = None,
+    ) -> None:
         self.refused = True
-        self._problems.add(code, message, _location(self._file, place), hint=hint)
+        self._problems.add(code, message, _location(self._file, place), hint=hint, fix=fix)
 
     def _place(self, event: Any) -> Place:
         """The place of a value itself, after its anchor and tag."""
@@ -323,6 +359,7 @@ class _Builder:
 
 
 _TAG = re.compile(r"!\S*")
+_REST_OF_LINE = re.compile(r" *(?:\r\n|\r|\n|\Z)")
 _PROPERTIES = re.compile(r"(?:[&!]\S*(?:\s+(?:#[^\r\n]*)?)*)*")
 _MAX_NUMBER = 400  # of both engines' types, none has as many digits
 
@@ -372,7 +409,53 @@ def _tell_mistake(file: str, text: str, error: yaml.YAMLError, problems: Problem
     said = getattr(error, "problem", None) or str(error).splitlines()[0]
     here, context = (_index(error, key, text) for key in ("problem_mark", "context_mark"))
     message, hint, start, length = _in_words(said, text, here, context)
-    problems.add("invalid-yaml", message, _at(file, text, start, length), hint=hint)
+    at = _at(file, text, start, length)
+    fix = None
+    if hint == _QUOTE_IT:
+        fix = _quoted(text, start, at)
+    elif text[start : start + 1] == "\t":
+        fix = _without_tabs(file, text)
+    problems.add("invalid-yaml", message, at, hint=hint, fix=fix)
+
+
+_UNQUOTED = re.compile(
+    r"""[ ]*(?:-[ ]+)*(?:(?P<key>[\w.-]+):[ ]+)?(?P<value>[^\s"'\[{|>&*!#][^\r\n]*?)(?:[ ]+#[^\r\n]*)?[ ]*$"""
+)
+
+
+def _quoted(text: str, inside: int, at: Location) -> Fix | None:
+    """What puts the plain value round a place in quotes, where it is one line after `key: ` or `- `."""
+    start = _start_of_line(text, inside)
+    end = _LINE_END.search(text, start)
+    line = _UNQUOTED.match(text[start : end.start() if end else len(text)])
+    if line is None or not line.start("value") <= inside - start < line.end("value"):
+        return None
+    below = _NEXT_LINE.match(text, end.end() if end else len(text))
+    column = line.start("key") if line["key"] else line.start("value")
+    if below and len(below["indent"]) > column:  # the text goes on there
+        return None
+    value = line["value"]
+    quoted = "'" + value.replace("'", "''") + "'" if re.search(r'["\\]', value) else f'"{value}"'
+    columns = line.start("value") + 1, line.end("value") + 1
+    return Fix(Location(at.file, at.line, columns[0], at.line, columns[1]), value, quoted)
+
+
+_NEXT_LINE = re.compile(r"(?:[ ]*(?:#[^\r\n]*)?(?:\r\n|\r|\n))*(?P<indent>[ ]*)[^\s]")
+_TABBED = re.compile(r"^(?: *\t[ \t]*)(?=[^ \t\r\n])", re.MULTILINE)
+
+
+def _without_tabs(file: str, text: str) -> Fix | None:
+    """What indents with spaces, a tab being as wide as the file's other steps."""
+    tabbed = list(_TABBED.finditer(text))
+    if not tabbed:
+        return None
+    steps = [len(indent) for indent in re.findall(r"^ +(?=[^ \t\r\n#])", text, re.MULTILINE)]
+    step = " " * min(steps, default=2)
+    start, end = tabbed[0].start(), tabbed[-1].end()
+    old = text[start:end]
+    new = _TABBED.sub(lambda indent: indent[0].replace("\t", step), old + "x")[:-1]
+    at, last = _at(file, text, start), _at(file, text, end)
+    return Fix(Location(file, at.line, at.column, last.line, last.column), old, new)
 
 
 def _index(error: yaml.YAMLError, key: str, text: str) -> int:

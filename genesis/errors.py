@@ -30,6 +30,41 @@ class Location:
 
 
 @dataclass(frozen=True, slots=True)
+class Fix:
+    """What mends a problem by itself: where `old` stands in `at`, and just once, `new` is written.
+
+    It never changes the rows of a report that is right already.
+    """
+
+    at: Location
+    old: str
+    new: str
+
+    @property
+    def does(self) -> str:
+        """What `genesis check --fix` does, in words."""
+        if not self.new:
+            return "removes it"
+        return "indents with spaces" if "\t" in self.old else f"writes `{self.new}`"
+
+
+class Meant(str):
+    """A hint that names what was meant; where that is certain, it can be written instead."""
+
+    old: str
+    new: str
+
+    def __new__(cls, old: str, new: str) -> Meant:
+        hint = super().__new__(cls, f"did you mean `{new}`?")
+        hint.old, hint.new = old, new
+        return hint
+
+    def fix(self, at: Location) -> Fix | None:
+        """What writes it in the place of a problem; nothing where it would have to be escaped there."""
+        return Fix(at, self.old, self.new) if re.fullmatch(r"[\w./-]+", self.new) else None
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """One thing wrong: a code of `genesis.errors.CODES`, a sentence, its place, the way out."""
 
@@ -38,6 +73,7 @@ class Problem:
     at: Location | None = None
     hint: str | None = None
     severity: Severity = "error"
+    fix: Fix | None = None
 
     def __post_init__(self) -> None:
         if self.code not in CODES:
@@ -68,9 +104,18 @@ class Problems:
         self._problems: dict[Problem, None] = dict.fromkeys(problems)
 
     def add(
-        self, code: str, message: str, at: Location | None = None, *, hint: str | None = None
+        self,
+        code: str,
+        message: str,
+        at: Location | None = None,
+        *,
+        hint: str | None = None,
+        fix: Fix | None = None,
     ) -> None:
-        self._problems[Problem(code, message, at, hint)] = None
+        """Tell an error. A hint from `did_you_mean` brings its fix with it."""
+        if fix is None and isinstance(hint, Meant) and at is not None:
+            fix = hint.fix(at)
+        self._problems[Problem(code, message, at, hint, fix=fix)] = None
 
     def warn(
         self, code: str, message: str, at: Location | None = None, *, hint: str | None = None
@@ -112,9 +157,55 @@ def nearest(name: str, known: Iterable[str], *, cutoff: float = _LIKE) -> str | 
 
 
 def did_you_mean(name: str, known: Iterable[str], *, cutoff: float = _LIKE) -> str | None:
-    """The hint that names the nearest known name, or nothing where none is near."""
+    """The hint that names the nearest known name, or nothing where none is near.
+
+    It is a `Meant` where the name can only be that one, misspelt.
+    """
+    known = tuple(known)
     close = nearest(name, known, cutoff=cutoff)
-    return f"did you mean `{close}`?" if close else None
+    if close is None:
+        return None
+    return Meant(name, close) if misspelt(name, known) == close else f"did you mean `{close}`?"
+
+
+def misspelt(name: str, known: Iterable[str]) -> str | None:
+    """The one known name that this is with a slip of the finger, or two in a long one; or nothing.
+
+    `end_date` is like `start_date`, and no misspelling of it; nor is `date` of `rate`, `q1` of `q2`.
+    """
+    slips = 2 if len(name) > 7 else 1
+    found: dict[str, int] = {}
+    for other in set(known) - {name}:
+        is_like = _digits(other) == _digits(name) and (len(name) > 4 or _is_shuffled(name, other))
+        distance = _slips(name.lower(), other.lower(), slips) if is_like else slips + 1
+        if distance <= slips:
+            found[other] = distance
+    least = [other for other in found if found[other] == min(found.values())]
+    return least[0] if len(least) == 1 else None
+
+
+def _is_shuffled(name: str, other: str) -> bool:
+    return sorted(name.lower()) == sorted(other.lower())
+
+
+def _digits(name: str) -> str:
+    return re.sub(r"\D", "", name)
+
+
+def _slips(one: str, other: str, most: int) -> int:
+    """How many letters are missing, wrong, too many or swapped; above `most`, just more than that."""
+    if abs(len(one) - len(other)) > most:
+        return most + 1
+    above: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, letter in enumerate(one, 1):
+        before, above, row = above, row, [i]
+        for j, with_ in enumerate(other, 1):
+            cost = min(row[-1] + 1, above[j] + 1, above[j - 1] + (letter != with_))
+            if i > 1 and j > 1 and one[i - 2] == with_ and letter == other[j - 2]:
+                cost = min(cost, before[j - 2] + 1)
+            row.append(cost)
+    return row[-1]
 
 
 class GenesisError(Exception):

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from genesis.document import Document, read_documents
-from genesis.errors import Location, Problem, Problems, UsageError, nearest
+from genesis.errors import Location, Problem, Problems, UsageError, did_you_mean, nearest
 from genesis.spec.data_source import DataSource
 from genesis.spec.extend import inherit
 from genesis.spec.formatter import BUILT_IN, Formatter
@@ -44,14 +44,21 @@ def find_root(start: Path) -> Path | None:
     )
 
 
-def load_project(root: Path, problems: Problems) -> Project:
+def load_project(
+    root: Path, problems: Problems, *, texts: Mapping[str, str] | None = None
+) -> Project:
     """The project below `root`. Problems are collected; what is healthy is in the project."""
-    return load_files(root, [root / folder for folder in FOLDERS], problems)
+    return load_files(root, [root / folder for folder in FOLDERS], problems, texts=texts)
 
 
-def load_files(root: Path, paths: Iterable[Path], problems: Problems) -> Project:
-    """The definitions in the given files and folders, with the settings of `root`, if it has any."""
-    loader = _Loader(root, problems)
+def load_files(
+    root: Path, paths: Iterable[Path], problems: Problems, *, texts: Mapping[str, str] | None = None
+) -> Project:
+    """The definitions in the given files and folders, with the settings of `root`, if it has any.
+
+    `texts` are read instead of what stands in the files of these names.
+    """
+    loader = _Loader(root, problems, texts or {})
     settings = loader.settings()
     for path in paths:
         for file in _yaml_files(path):
@@ -74,8 +81,9 @@ def _yaml_files(path: Path) -> Iterator[Path]:
 
 
 class _Loader:
-    def __init__(self, root: Path, problems: Problems) -> None:
+    def __init__(self, root: Path, problems: Problems, texts: Mapping[str, str]) -> None:
         self._root = root
+        self._texts = texts
         self._problems = problems
         self._found: dict[str, dict[str, Located]] = {}
         self._broken: set[tuple[str, str]] = set()
@@ -125,8 +133,7 @@ class _Loader:
     def _documents(self, file: Path, problems: Problems) -> list[Document]:
         name = file_name(file, self._root)
         try:
-            with file.open("rb") as stream:
-                content = stream.read(MAX_BYTES)
+            content = self._content(file, name)
         except OSError as error:
             message = f"the file cannot be read: {error.strerror}"
             problems.add("unreadable-file", message, Location(name, 1, 1, 1, 1))
@@ -137,6 +144,12 @@ class _Loader:
         if len(problems) > before:
             self._broken |= set(_names_in(content.decode("utf-8", "replace")))
         return documents
+
+    def _content(self, file: Path, name: str) -> bytes:
+        if name in self._texts:
+            return self._texts[name].encode()
+        with file.open("rb") as stream:
+            return stream.read(MAX_BYTES)
 
     def _take(self, document: Document) -> None:
         kinds = {model.kind: model for model in _DEFINITIONS}
@@ -163,13 +176,14 @@ class _Loader:
     def _tell_unknown(self, kind: str, document: Document) -> None:
         known = [*(model.kind for model in _DEFINITIONS), *_ENTRIES]
         later = next((key for key in document.data if key in known), None)
-        close = nearest(kind, known, cutoff=0.8 if later else 0.6)
+        cutoff = 0.8 if later else 0.6
+        close = nearest(kind, known, cutoff=cutoff)
         if later and not close:
             message, hint = f"`{later}` is not the first key", "move it to the top of its document"
             self._problems.add("unknown-document", message, document.locate_key(later), hint=hint)
             self._mark_broken(later, document.data[later])
             return
-        hint = f"did you mean `{close}`?" if close else _first_keys()
+        hint = did_you_mean(kind, known, cutoff=cutoff) or _first_keys()
         message = f"`{kind}` is no kind of definition"
         self._problems.add("unknown-document", message, document.locate_key(kind), hint=hint)
         if close:

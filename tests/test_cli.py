@@ -94,6 +94,7 @@ def test_an_error_is_shown_with_its_line(genesis: Genesis, tmp_path: Path) -> No
         "  |\n"
         "4 |   - tilte\n"
         "  |     ^^^^^ did you mean `title`?\n"
+        "  = help: genesis check --fix writes `title`\n"
         "\n"
         "checked 1 data source, 1 input, 0 workflows: 1 error, 0 warnings\n"
         "for more about one: genesis explain unknown-field\n"
@@ -118,6 +119,7 @@ def test_json(genesis: Genesis, tmp_path: Path) -> None:
                 "column": 5,
                 "end_line": 4,
                 "end_column": 10,
+                "fix": {"line": 4, "column": 5, "end_line": 4, "end_column": 10, "text": "title"},
             }
         ],
     }

@@ -25,6 +25,7 @@ FAILED = 2
     show_default=True,
     help="How problems are written; all but `full` go to stdout.",
 )
+@click.option("--fix", is_flag=True, help="Mend what can be mended safely, in place.")
 @definitions_option
 @inputs_option
 @click.pass_obj
@@ -32,6 +33,7 @@ def command(
     session: Session,
     paths: tuple[Path, ...],
     format_: str,
+    fix: bool,
     definitions: tuple[Path, ...],
     inputs: tuple[Path, ...],
 ) -> int:
@@ -39,14 +41,17 @@ def command(
 
     \b
     genesis check
-    genesis check inputs/open_tasks.yaml --format concise
+    genesis check inputs/open_tasks.yaml --format concise --fix
     """
     from genesis.compile.check import check_project
 
+    wanted = _wanted(paths, session)
+    if fix:
+        _mend(session, definitions, inputs, wanted)
     problems = Problems()
     project = session.read(problems, definitions, inputs)
     check_project(project, problems)
-    told = _within(paths, problems, session)
+    told = tuple(p for p in problems if not paths or (p.at and _is_within(p.at.file, wanted)))
     if format_ == "full":
         show_problems(told, root=session.shown_root)
         read = {
@@ -63,7 +68,7 @@ def command(
         if told:  # once, as rustc does: under every problem it would be noise
             click.echo(f"for more about one: genesis explain {_most_telling(told).code}", err=True)
     else:
-        write_problems(told, format_)
+        write_problems(told, format_, root=session.shown_root)
     return FAILED if any(problem.severity == "error" for problem in told) else 0
 
 
@@ -72,26 +77,51 @@ def _most_telling(told: Sequence[Problem]) -> Problem:
     return next((problem for problem in told if problem.severity == "error"), told[0])
 
 
-def _within(paths: tuple[Path, ...], problems: Problems, session: Session) -> tuple[Problem, ...]:
-    if not paths:
-        return tuple(problems)
-    wanted = []
+def _mend(
+    session: Session, definitions: Sequence[Path], inputs: Sequence[Path], wanted: Sequence[str]
+) -> None:
+    """Write what can be mended into its files, and tell it."""
+    from genesis.compile.check import check_project
+    from genesis.mend import Texts, mend
+
+    root = session.shown_root
+
+    def check(texts: Texts) -> Problems:
+        problems = Problems()
+        check_project(session.read(problems, definitions, inputs, texts=texts), problems)
+        return problems
+
+    def read(file: str) -> str:
+        return (root / file).read_bytes().decode("utf-8").removeprefix(_BYTE_ORDER_MARK)
+
+    mended = mend(check, read, lambda file: _is_within(file, wanted))
+    for file, text in mended.texts.items():
+        has_mark = (root / file).read_bytes().startswith(_BYTE_ORDER_MARK.encode())
+        (root / file).write_bytes(((_BYTE_ORDER_MARK if has_mark else "") + text).encode())
+    for problem in mended.fixed:
+        verb, _, rest = (problem.fix.does if problem.fix else "").partition(" ")
+        click.echo(f"fixed {problem.at}: {problem.message}: {_DID[verb]} {rest}", err=True)
+
+
+_DID = {"writes": "wrote", "removes": "removed", "indents": "indented"}
+_BYTE_ORDER_MARK = "\ufeff"
+
+
+def _wanted(paths: tuple[Path, ...], session: Session) -> tuple[str, ...]:
+    """The files and folders that are looked at, by their names in problems."""
+    names = []
     for path in paths:
         if not path.exists():
             raise UsageError(Problem("unreadable-file", f"`{path}` does not exist"))
         name = file_name(path, session.shown_root)
         if name.split("/")[0] == "..":
             raise UsageError(Problem("wrong-usage", f"`{path}` is not in the project"))
-        wanted.append(name)
-    return tuple(
-        problem
-        for problem in problems
-        if problem.at and any(_is_within(problem.at.file, name) for name in wanted)
-    )
+        names.append(name)
+    return tuple(names) or (".",)
 
 
-def _is_within(file: str, folder: str) -> bool:
-    return folder in (".", file) or file.startswith(f"{folder}/")
+def _is_within(file: str, wanted: Sequence[str]) -> bool:
+    return any(name in (".", file) or file.startswith(f"{name}/") for name in wanted)
 
 
 def _counted(number: int, what: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -45,15 +45,22 @@ class Session:
         return project
 
     def read(
-        self, problems: Problems, definitions: Sequence[Path] = (), inputs: Sequence[Path] = ()
+        self,
+        problems: Problems,
+        definitions: Sequence[Path] = (),
+        inputs: Sequence[Path] = (),
+        *,
+        texts: Mapping[str, str] | None = None,
     ) -> Project:
-        """The project; or, where files are named, just what they define."""
+        """The project; or, where files are named, just what they define. `texts` stand for files."""
         if definitions or inputs:
             for path in (*definitions, *inputs):
                 if not path.exists():
                     raise UsageError(Problem("unreadable-file", f"`{path}` does not exist"))
-            return load_files(self.shown_root.resolve(), [*definitions, *inputs], problems)
-        return load_project(self.root, problems)
+            return load_files(
+                self.shown_root.resolve(), [*definitions, *inputs], problems, texts=texts
+            )
+        return load_project(self.root, problems, texts=texts)
 
     def target(self, project: Project) -> tuple[str, Target]:
         """The target that runs the SQL, with its name."""

@@ -15,7 +15,7 @@ from genesis.compile.expression import Fragment
 from genesis.compile.functions import own
 from genesis.compile.infer import is_nullable, to_sql, type_of, typed
 from genesis.compile.scope import is_broken
-from genesis.errors import Location, Problems, did_you_mean
+from genesis.errors import Location, Problems, nearest
 from genesis.spec.types import DATE, STRING, TIME, TIMESTAMP, TIMESTAMPTZ, Type
 
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ)
@@ -228,7 +228,10 @@ class _Comparison:
         allowed = allowed_values(other)
         if allowed is not None and plain not in allowed:
             listed = ", ".join(f"`{choice}`" for choice in allowed)
-            hint: str | None = did_you_mean(str(plain), map(str, allowed)) or f"one of {listed}"
+            close = nearest(
+                str(plain), map(str, allowed)
+            )  # a value is not mended: `NONE` is no `DONE`
+            hint: str | None = f"did you mean `{close}`?" if close else f"one of {listed}"
             message = f"`{plain}` is none of the field's values"
             self.problems.add("wrong-literal", message, at, hint=hint)
             return

@@ -7,7 +7,7 @@ from typing import Any
 
 from genesis.compile.compare import typed_literal
 from genesis.compile.run import Run
-from genesis.errors import Location, Problems, did_you_mean
+from genesis.errors import Location, Problems, did_you_mean, nearest
 from genesis.spec.input import Input, Parameter
 
 
@@ -62,6 +62,7 @@ def check_value(
         return
     if parameter.values is not None and literal not in allowed:
         listed = ", ".join(f"`{choice}`" for choice in parameter.values)
-        hint = did_you_mean(str(value), map(str, parameter.values)) or f"one of {listed}"
+        close = nearest(str(value), map(str, parameter.values))
+        hint = f"did you mean `{close}`?" if close else f"one of {listed}"
         message = f"`{value}` is none of parameter `{name}`'s values"
         problems.add("wrong-parameter", message, at, hint=hint)

@@ -19,7 +19,7 @@ from genesis.compile.identifiers import table_parts
 from genesis.compile.infer import join_types
 from genesis.compile.joins import covers_a_key, fans_out, find_join, key_pairs, target_name
 from genesis.document import Path
-from genesis.errors import Location, Problems, did_you_mean
+from genesis.errors import Location, Meant, Problems, did_you_mean
 from genesis.spec.data_source import DataSource, Join
 from genesis.spec.project import Project
 
@@ -148,7 +148,7 @@ def _check_relationship(
         found, meant = ("many", "one_to_many") if leads_to_many else ("one", "many_to_one")
         message = f"stated as `{stated}`, but it leads to {found}: {_keys_listed(target)}"
         at = source.locate("joins", name, "relationship")
-        problems.add("wrong-join", message, at, hint=f"did you mean `{meant}`?")
+        problems.add("wrong-join", message, at, hint=Meant(stated, meant))
     if join.required and leads_to_many:
         hint = "`any(...)` in `where` keeps the records that have a related row"
         at = source.locate("joins", name, "required")

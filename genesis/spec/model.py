@@ -25,7 +25,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from genesis.document import Document, Path
-from genesis.errors import Location, Problems, did_you_mean, nearest
+from genesis.errors import Fix, Location, Meant, Problems, did_you_mean, misspelt, nearest
 from genesis.spec.values import Name, describe, either, listed, mistake
 
 M = TypeVar("M", bound="Model")
@@ -217,7 +217,10 @@ class _Report:
 
     def _tell_unknown(self, path: Path, meant: tuple[str, ...]) -> None:
         message = f"unknown key {describe(path[-1])}"
-        hint = f"did you mean {either(meant)}?" if meant else listed(self._free_keys(path[:-1]))
+        free = self._free_keys(path[:-1])
+        hint = f"did you mean {either(meant)}?" if meant else listed(free)
+        if len(meant) == 1 and misspelt(str(path[-1]), free) == meant[0]:
+            hint = Meant(str(path[-1]), meant[0])
         self._problems.add("unknown-key", message, self._document.locate_key(*path), hint=hint)
 
     def _tell_missing(self, mapping: Path, keys: tuple[str, ...], hint: str | None) -> None:
@@ -253,7 +256,19 @@ class _Report:
             path = (*path, context["key"])
         is_key = "[key]" in error["loc"] or code == "conflicting-keys"
         at = self._document.locate_key(*path) if is_key else self._document.locate(*path)
-        self._problems.add(code, message, at, hint=hint)
+        self._problems.add(code, message, at, hint=hint, fix=self._rewritten(path, hint, at))
+
+    def _rewritten(self, path: Path, hint: str | None, at: Location) -> Fix | None:
+        """The value in quotes, without them, or in a list, where that is the whole mistake."""
+        place = self._document.values.get(path)
+        if place is None or place.style is None:
+            return None
+        text = self._document.text[place.start : place.end]
+        if hint == _QUOTED and place.style == "":
+            return Fix(at, text, f'"{text}"')
+        if hint == _BARE and place.style in ("'", '"'):
+            return Fix(at, text, text[1:-1])
+        return Fix(at, text, f"[{text}]") if hint and hint.startswith(_LISTED) else None
 
 
 def _lacks(error: ErrorDetails) -> tuple[str, ...]:
@@ -292,17 +307,20 @@ def _in_words(error: ErrorDetails) -> tuple[str, str, str | None]:
     return "wrong-type", f"{{it}} should be something else: {error['msg']}", None
 
 
+_QUOTED, _BARE, _LISTED = "put it in quotes", "write it without quotes", "a list of one is written"
+
+
 def _other_writing(kind: str, given: Any) -> str | None:
     """How the value would be what the key wants."""
     match kind, given:
         case "string_type", bool() | int() | float():
-            return "put it in quotes"
+            return _QUOTED
         case "bool_type", "true" | "false":
-            return "write it without quotes"
+            return _BARE
         case "int_type" | "float_type", str() if given.isdecimal():
-            return "write it without quotes"
+            return _BARE
         case "tuple_type" | "list_type", str() if re.fullmatch(r"[\w.-]+", given):
-            return f"a list of one is written `[{given}]`"
+            return f"{_LISTED} `[{given}]`"
     return None
 
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from genesis.errors import did_you_mean, nearest
+from genesis.errors import Meant, did_you_mean, nearest
 from genesis.spec.types import MAX_PRECISION, PLAIN, Type, parse_type
 
 T = TypeVar("T")
@@ -146,6 +146,10 @@ _OTHER_NAMES = {
 }
 
 
+# Whole numbers or not, how many digits, with a zone or without: a person knows.
+_GUESSES = frozenset({"number", "decimal", "numeric", "datetime", "instant"})
+
+
 def _type_hint(text: str) -> str:
     """The type that is meant, in whatever words."""
     if match := re.fullmatch(r"array[(<](.+)[)>]", text):
@@ -153,8 +157,11 @@ def _type_hint(text: str) -> str:
         return f"did you mean `array({close or 'string'})`?"
     if re.fullmatch(r"decimal\(.*", text):
         return f"`decimal(p,s)` has p digits, at most {MAX_PRECISION}, s of them after the point"
-    known = _OTHER_NAMES.get(text.lower()) or nearest(text.lower(), PLAIN)
-    return f"did you mean `{known}`?" if known else listed([*PLAIN, "decimal(p,s)", "array(T)"])
+    known = _OTHER_NAMES.get(text.lower())
+    if known and text.lower() not in _GUESSES:
+        return Meant(text, known)
+    hint = f"did you mean `{known}`?" if known else did_you_mean(text.lower(), PLAIN)
+    return hint or listed([*PLAIN, "decimal(p,s)", "array(T)"])
 
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
