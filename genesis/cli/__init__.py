@@ -27,7 +27,7 @@ BUG, INTERRUPTED = 70, 130
 _COMMANDS = {
     "init": "start a project, or a demo of one",
     "check": "tell every problem of the project's YAML",
-    "explain": "tell what a problem's code means",
+    "explain": "tell why an input's SQL is as it is, or what a code means",
     "compile": "print the SQL of inputs",
     "preview": "show the rows of an input",
     "run": "refresh trackers now",

@@ -1,4 +1,4 @@
-"""`genesis explain`: what a problem's code means, from its page.
+"""`genesis explain`: what an input is made of and why; or what a problem's code means, from its page.
 
 Pages are Markdown files in `genesis/pages`, one for each code. The surprise: two codes (`cycle`,
 `untyped`) look like names of inputs; they are codes.
@@ -11,10 +11,25 @@ import re
 import textwrap
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from genesis.errors import CODES, Problem, UsageError, did_you_mean
+from genesis.cli.session import (
+    Session,
+    definitions_option,
+    inputs_option,
+    param_option,
+    parse_parameters,
+    pick_inputs,
+)
+from genesis.errors import CODES, Problem, Problems, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from genesis.review.explain import Explanation
+    from genesis.review.lineage import Lineage
+    from genesis.spec.project import Project
 
 
 @dataclass(frozen=True)
@@ -41,19 +56,81 @@ class Page:
 
 
 @click.command("explain")
-@click.argument("subject", metavar="CODE")
+@click.argument("subject", metavar="INPUT|CODE")
+@click.option("--column", metavar="C", help="The lineage of one column of the input instead.")
 @click.option(
     "--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
-def command(subject: str, format_: str) -> None:
-    """Explain the CODE of a problem: its cause, an example, the cure.
+@param_option
+@definitions_option
+@inputs_option
+@click.pass_obj
+def command(
+    session: Session,
+    subject: str,
+    column: str | None,
+    format_: str,
+    pairs: tuple[str, ...],
+    definitions: tuple[Path, ...],
+    inputs: tuple[Path, ...],
+) -> None:
+    """Explain an INPUT: its grain, each join and who asked for it, what was pruned;
+    or the CODE of a problem: its cause, an example, the cure.
 
     \b
+    genesis explain production_tracker
+    genesis explain production_tracker --column is_late --format json
     genesis explain fans-out
-    genesis explain unknown-field --format json
     """
-    page = read_page(subject)
-    click.echo(_as_json(page) if format_ == "json" else _as_text(page))
+    if is_code(subject):
+        if column is not None:
+            message = f"`{subject}` is a code, and `--column` goes with an input"
+            raise UsageError(Problem("wrong-usage", message))
+        page = read_page(subject)
+        click.echo(_as_json(page) if format_ == "json" else _as_text(page))
+        return
+    problems = Problems()
+    named = (Path(subject),) if definitions and not inputs and Path(subject).is_file() else inputs
+    project = session.load(problems, definitions, named)
+    picked = pick_inputs(project, [subject], session.shown_root, problems)
+    if len(picked) != 1:
+        hint = f"name one: {', '.join(picked)}"
+        message = f"`{subject}` defines {len(picked)} inputs"
+        raise UsageError(Problem("wrong-usage", message, hint=hint))
+    told = _of_input(project, picked[0], column, pairs)
+    click.echo(_told_as_json(told) if format_ == "json" else _told_as_text(told))
+
+
+def _of_input(
+    project: Project, name: str, column: str | None, pairs: tuple[str, ...]
+) -> Explanation | Lineage:
+    """The explanation of an input or the lineage of its column; parameters change neither's shape."""
+    from genesis.compile.run import Run
+    from genesis.review.explain import explain
+    from genesis.review.lineage import lineages
+
+    run = Run(parse_parameters(pairs) if pairs else None)
+    if column is None:
+        return explain(project, name, run)
+    found = {one.column: one for one in lineages(project, name, run)}
+    if column not in found:
+        hint = did_you_mean(column, found) or f"its columns are {', '.join(found)}"
+        message = f"input `{name}` has no column `{column}`"
+        raise UsageError(Problem("wrong-usage", message, hint=hint))
+    return found[column]
+
+
+def _told_as_json(told: Explanation | Lineage) -> str:
+    from genesis.review.facts import facts
+
+    return json.dumps(facts(told), indent=2, ensure_ascii=False)
+
+
+def _told_as_text(told: Explanation | Lineage) -> str:
+    from genesis.review.explain import Explanation
+    from genesis.review.words import explanation_text, lineage_text
+
+    return explanation_text(told) if isinstance(told, Explanation) else lineage_text(told)
 
 
 def is_code(subject: str) -> bool:

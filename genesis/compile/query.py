@@ -19,6 +19,7 @@ from genesis.compile.infer import to_sql, type_of, typed
 from genesis.compile.statement import Column
 from genesis.errors import Location
 from genesis.spec.data_source import DataSource, Latest
+from genesis.spec.formatter import Formatter
 
 
 @dataclass(eq=False)
@@ -167,13 +168,16 @@ class Branch:
 class Output:
     """One column of the report: its value as it is shown, and raw, as it is sorted.
 
-    `at` is where it is asked for, `format_at` where its format is, if it has one.
+    `at` is where it is asked for, `asked` its text there; of a hidden key there is none. `format_at` is
+    where its formatter is asked for, if it has one.
     """
 
     column: Column
     shown: exp.Expr
     raw: exp.Expr
     at: Location
+    asked: str = ""
+    formatter: Formatter | None = None
     format_at: Location | None = None
 
 

@@ -278,8 +278,10 @@ class _Resolver:
             key=is_key,
             sensitivity=next((s for s in map(_sensitivity, binder.touched) if s), None),
         )
-        _, format_at = self._formatter(wish, plain, path)
-        return self._as_rendered(Output(column, shown.value, raw, wish.at, format_at))
+        formatter = self._formatter(wish, plain, path)
+        return self._as_rendered(
+            Output(column, shown.value, raw, wish.at, wish.fragment.text, *formatter)
+        )
 
     def _type(self, wish: _Wish, raw: exp.Expr) -> Type | None:
         """The type of a column, or `None` with the problem told."""

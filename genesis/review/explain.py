@@ -1,0 +1,581 @@
+"""Of an input: what one row is, each join and who asked for it, what chooses rows, what was pruned.
+
+All of it is read off the compiled plan. A join's askers are those whose expressions use its alias,
+followed through the SELECTs between: a column of the report that reads a branch asks for the joins
+in that branch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from sqlglot import exp
+
+from genesis.compile.compiler import compile_input, resolve_input
+from genesis.compile.expression import Fragment, fragments_of
+from genesis.compile.joins import fans_out, key_pairs, raw_column
+from genesis.compile.latest import log_columns
+from genesis.compile.plan import From, JoinTo, Newest, Select, Written, plan_query
+from genesis.compile.query import Branch, Node, Query
+from genesis.compile.run import Run
+from genesis.compile.scope import split_direction
+from genesis.compile.statement import Scan
+from genesis.errors import Location
+from genesis.review.graph import (
+    ROOT,
+    Graph,
+    JoinUse,
+    Origin,
+    columns_in,
+    joins_of,
+    path_to,
+    spelled,
+)
+from genesis.spec.data_source import AsOf, DataSource
+from genesis.spec.input import Input
+from genesis.spec.project import Project
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Who needs something: a column, a filter, another join; `through` which fields and formatters."""
+
+    kind: str
+    name: str
+    at: Location
+    through: tuple[Origin, ...] = ()
+
+
+@dataclass(frozen=True)
+class JoinReason:
+    """A join as the report has it, why it keeps or takes rows, and who asked for it."""
+
+    path: str
+    source: str
+    name: str
+    target: str
+    leads_to: str
+    by: tuple[tuple[str, str], ...]
+    sql: str | None
+    kind: str
+    effect: str
+    where: str | None
+    pick: tuple[str, ...]
+    as_of: tuple[str, ...]
+    at: Location
+    asked_by: tuple[Asker, ...]
+
+
+@dataclass(frozen=True)
+class BranchColumn:
+    """What a branch aggregates, and who asked for it."""
+
+    sql: str
+    where: tuple[str, ...]
+    asked_by: tuple[Asker, ...]
+
+
+@dataclass(frozen=True)
+class BranchReason:
+    """Related rows, grouped to the grain of the record that they belong to."""
+
+    path: str
+    name: str
+    of: str
+    target: str
+    by: tuple[str, ...]
+    at: Location
+    where: tuple[Origin, ...]
+    joins: tuple[JoinReason, ...]
+    columns: tuple[BranchColumn, ...]
+
+
+@dataclass(frozen=True)
+class RowChoice:
+    """Which rows of a data source count: its newest records, a query, what a condition or a choice leaves."""
+
+    name: str
+    data_source: str
+    kind: str
+    sql: str
+    at: Location
+    where: tuple[Origin, ...]
+    joins: tuple[JoinReason, ...]
+
+
+@dataclass(frozen=True)
+class Grain:
+    """What one row of the report is."""
+
+    sentence: str
+    shape: str
+    source: str
+    key: tuple[str, ...]
+    at: Location
+
+
+@dataclass(frozen=True)
+class ReportColumn:
+    """A column of the report; hidden ones are keys that nobody selected."""
+
+    name: str
+    label: str
+    type: str
+    asked: str
+    is_key: bool
+    is_hidden: bool
+    at: Location
+
+
+@dataclass(frozen=True)
+class SortKey:
+    """One sort key; those that nobody asked for are the keys that make the order one."""
+
+    sql: str
+    direction: str
+    at: Location
+
+
+@dataclass(frozen=True)
+class ReadColumns:
+    """How many of a data source's declared columns are read, and which are not."""
+
+    data_source: str
+    read: int
+    declared: int
+    unread: tuple[str, ...]
+    at: Location
+
+
+@dataclass(frozen=True)
+class Unused:
+    """What is declared and was not needed: a join, or a member of a set."""
+
+    name: str
+    at: Location
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What the SQL does not touch."""
+
+    columns: tuple[ReadColumns, ...]
+    joins: tuple[Unused, ...]
+    excepted: tuple[Unused, ...]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """All that one may ask of a compiled input."""
+
+    input: str
+    title: str | None
+    at: Location
+    grain: Grain
+    columns: tuple[ReportColumn, ...]
+    filters: tuple[Origin, ...]
+    having: tuple[Origin, ...]
+    joins: tuple[JoinReason, ...]
+    branches: tuple[BranchReason, ...]
+    rows: tuple[RowChoice, ...]
+    order: tuple[SortKey, ...]
+    limit: int | None
+    pruned: Pruned
+    scans: tuple[Scan, ...]
+
+
+def explain(project: Project, name: str, run: Run) -> Explanation:
+    """What an input means and why. Raises `DefinitionError` with its problems."""
+    query = resolve_input(project, name, run)
+    return _Explainer(project, project.inputs[name], query, run).explanation()
+
+
+@dataclass
+class _Explainer:
+    project: Project
+    definition: Input
+    query: Query
+    run: Run
+
+    def __post_init__(self) -> None:
+        self.graph = Graph(plan_query(self.query), self.project)
+        self.askers = _Askers(self.graph, self.definition, self.query)
+        self.source = self.project.data_sources[self.definition.source]
+
+    def explanation(self) -> Explanation:
+        definition = self.definition
+        of_report = self._report_selects()
+        relations = [
+            cte.name
+            for cte in self.graph.plan.ctes
+            if cte.name not in self.graph.branches and cte.name not in of_report
+        ]
+        return Explanation(
+            input=definition.name,
+            title=definition.title,
+            at=definition.locate_name(),
+            grain=self._grain(),
+            columns=tuple(self._columns()),
+            filters=tuple(self._written("filters", definition.filters)),
+            having=tuple(self._written("having", definition.having)),
+            joins=tuple(join for name in of_report for join in self._joins(name)),
+            branches=tuple(map(self._branch, self.graph.branches)),
+            rows=tuple(filter(None, map(self._choice, relations))),
+            order=tuple(self._order()),
+            limit=self.graph.plan.root.limit,
+            pruned=self._pruned(),
+            scans=compile_input(self.project, definition.name, "duckdb", self.run).scans,
+        )
+
+    def _report_selects(self) -> list[str]:
+        """The report's own SELECT; in a summary also those of its groups and its records."""
+        start = self.graph.plan.root.start
+        groups = start.use.relation if isinstance(start.use, Node) else None
+        if groups is None or groups.block is None or groups.over is not None:
+            return [ROOT]
+        return [ROOT, groups.name, groups.block.root.relation.name]
+
+    # --- what one row is ------------------------------------------------------------------------
+
+    def _grain(self) -> Grain:
+        source, shape = self.source, self.definition.shape
+        key = tuple(output.column.name for output in self.query.outputs if output.column.key)
+        if shape == "detail":
+            names = ", ".join(f"`{name}`" for name in source.primary_key)
+            said = f"One row per {_words(source.name)} ({names})"
+        elif key:
+            names = ", ".join(f"`{name}`" for name in key)
+            said = f"One row per combination of {names}, over the records of {_words(source.name)}"
+        else:
+            said = f"One row for all records of {_words(source.name)}"
+        rules = list(self._rules(source))
+        sentence = f"{said}{', '.join(['', *rules])}"
+        if self.definition.filters:
+            sentence += "; of those, the records that the filters keep"
+        grain = source.primary_key if shape == "detail" else key
+        return Grain(f"{sentence}.", shape, source.name, grain, source.locate_name())
+
+    def _rules(self, source: DataSource) -> Iterator[str]:
+        if source.latest is not None:
+            yield "newest record of each key" + (
+                " (deleted ones are gone)" if source.latest.deleted else ""
+            )
+        for name, join in source.joins.items():
+            if join.required:
+                yield f"only with a match of its required join `{name}`"
+        if source.where is not None:
+            yield f"where `{source.where}`"
+
+    def _columns(self) -> Iterator[ReportColumn]:
+        for output in self.query.outputs:
+            column = output.column
+            yield ReportColumn(
+                column.name, column.label, str(column.type), output.asked, column.key, column.hidden,
+                output.at,
+            )  # fmt: skip
+
+    def _written(self, key: str, texts: tuple[str, ...]) -> Iterator[Origin]:
+        for position, text in enumerate(texts):
+            yield self.graph.origin(Fragment(text, self.definition, (key, position)))
+
+    def _order(self) -> Iterator[SortKey]:
+        definition = self.definition
+        for position, key in enumerate(self.graph.plan.root.order):
+            descending = "descending" if key.args.get("desc") else "ascending"
+            if position < len(definition.sort):
+                text, _ = split_direction(definition.sort[position])
+                yield SortKey(text, descending, definition.locate("sort", position))
+            else:
+                at = self.source.locate("primary_key")
+                at = at if definition.shape == "detail" else definition.locate("fields")
+                yield SortKey(self._spelled(key.this), f"{descending}, as key", at)
+
+    def _spelled(self, tree: exp.Expr) -> str:
+        return spelled(tree, self.project.settings.dialect)
+
+    # --- joins and branches ---------------------------------------------------------------------
+
+    def _joins(self, name: str, before: tuple[str, ...] = ()) -> Iterator[JoinReason]:
+        """The joins of a SELECT that are of definitions; `before` are the steps to its root."""
+        for join in joins_of(self.graph.selects[name]):
+            use = self.graph.join_at(join.to)
+            if use is not None and isinstance(join.to.use, Node):
+                path = ".".join((*before, *path_to(join.to.use)))
+                yield self._join(path, use, join, self.askers.of_join(name, join))
+
+    def _join(
+        self, path: str, use: JoinUse, to: JoinTo | None, asked_by: tuple[Asker, ...]
+    ) -> JoinReason:
+        join = use.join
+        many = fans_out(use.source, use.name, self.project.data_sources[use.target])
+        return JoinReason(
+            path=path,
+            source=use.source.name,
+            name=use.name,
+            target=use.target,
+            leads_to="many" if many else "one",
+            by=key_pairs(join),
+            sql=join.sql,
+            kind=to.kind if to is not None else "GROUP",
+            effect=_effect(use, to),
+            where=join.where,
+            pick=tuple(join.pick.sort) if join.pick is not None else (),
+            as_of=_interval(join.as_of),
+            at=use.at,
+            asked_by=asked_by,
+        )
+
+    def _branch(self, name: str) -> BranchReason:
+        outer, branch = self.graph.branches[name]
+        select = self.graph.selects[name]
+        chain = self.graph.chain(branch)
+        before = () if () in branch.places else (chain[0].name,)
+        asked = self.askers.of_select(name)
+        first = [self._join(chain[0].name, chain[0], None, asked)] if before else []
+        by = [
+            f"{self._spelled(here)} = {self._spelled(there)}"
+            for here, there in zip(branch.key_here, branch.key_there, strict=True)
+        ]
+        outer_name = self.graph.rows_of(self.graph.selects[outer])
+        return BranchReason(
+            path=".".join(use.name for use in chain),
+            name=name,
+            of=branch.anchor.source.name if outer != ROOT else outer_name,
+            target=chain[-1].target,
+            by=tuple(by or [self._spelled(branch.on)]),
+            at=chain[0].at,
+            where=tuple(self._conditions(select)),
+            joins=(*first, *self._joins(name, before)),
+            columns=tuple(self._aggregated(name, select)),
+        )
+
+    def _aggregated(self, name: str, select: Select) -> Iterator[BranchColumn]:
+        for column, value in select.columns:
+            if value in select.group_by:
+                continue
+            conditions = [part.expression.this for part in value.find_all(exp.Filter)]
+            texts = tuple(text for one in conditions for text in self._texts(one))
+            yield BranchColumn(self._spelled(value), texts, self.askers.of_column(name, column))
+
+    def _texts(self, condition: exp.Expr) -> Iterator[str]:
+        """A condition as it was written, or as it is bound where it was put together."""
+        written = fragments_of(condition)
+        yield written[-1].text if written else self._spelled(condition)
+
+    # --- rows -----------------------------------------------------------------------------------
+
+    def _conditions(self, select: Select) -> Iterator[Origin]:
+        for condition in select.where:
+            if written := fragments_of(condition):
+                yield self.graph.origin(written[-1])
+
+    def _choice(self, name: str) -> RowChoice | None:
+        relation, body = self.graph.relations.get(name), self.graph.ctes[name].body
+        if relation is None:
+            return None
+        source = relation.source
+        match body:
+            case Newest(_, _, key, latest):
+                sql = f"newest by {', '.join(latest.order_by)} of each {', '.join(key)}"
+                gone = f", gone where {latest.deleted}" if latest.deleted else ""
+                at = source.locate_key("latest")
+                return RowChoice(name, source.name, "newest records", sql + gone, at, (), ())
+            case Written():
+                text = " ".join((source.sql or "").split())
+                return RowChoice(name, source.name, "query", text, source.locate("sql"), (), ())
+        where, joins = tuple(self._conditions(body)), tuple(self._joins(name))
+        use = self.graph.chosen_by(name) if body.rank_by is not None else None
+        if body.rank_by is None or use is None:
+            at = where[0].at if where else source.locate_name()
+            return RowChoice(name, source.name, "filtered records", "", at, where, joins)
+        keys = body.rank_by.args["order"].expressions
+        sql = ", ".join(self._spelled(key) for key in keys)
+        return RowChoice(name, source.name, f"one row for {use}", sql, use.at, where, joins)
+
+    # --- what was pruned ------------------------------------------------------------------------
+
+    def _pruned(self) -> Pruned:
+        used = {relation.source.name: relation.source for relation in self.graph.relations.values()}
+        taken = {(one.source.name, one.name) for one in self._uses()}
+        joins = [
+            Unused(f"{source.name}.{join}", source.locate_key("joins", join))
+            for _, source in sorted(used.items())
+            for join in source.joins
+            if (source.name, join) not in taken
+        ]
+        return Pruned(tuple(self._read_columns()), tuple(joins), tuple(self._excepted()))
+
+    def _uses(self) -> Iterator[JoinUse]:
+        """Every join of a definition that the plan makes."""
+        for select in self.graph.selects.values():
+            for source in select.sources:
+                if (use := self.graph.join_at(source)) is not None:
+                    yield use
+        for _, branch in self.graph.branches.values():
+            yield from self.graph.chain(branch)
+
+    def _read_columns(self) -> Iterator[ReadColumns]:
+        for source, columns in sorted(self._columns_read().items()):
+            spec = self.project.data_sources[source]
+            declared = dict.fromkeys(
+                raw_column(spec, name)
+                for name, one in spec.fields.items()
+                if one.sql is None or raw_column(spec, name) in columns
+            )
+            unread = tuple(name for name in declared if name not in columns)
+            read = len(declared) - len(unread)
+            yield ReadColumns(source, read, len(declared), unread, spec.locate_key("fields"))
+
+    def _columns_read(self) -> dict[str, set[str]]:
+        """The raw columns that are read of each data source."""
+        found: dict[str, set[str]] = {}
+        for relation in self.graph.relations.values():
+            if relation.over is None and relation.block is None:
+                columns = found.setdefault(relation.source.name, set())
+                columns.update(relation.columns)
+                if relation.latest is not None:
+                    key = [raw_column(relation.source, n) for n in relation.source.primary_key]
+                    dialect = self.project.settings.dialect
+                    columns.update(log_columns((), key, relation.latest, dialect=dialect))
+        return found
+
+    def _excepted(self) -> Iterator[Unused]:
+        for position, item in enumerate(self.definition.fields):
+            for index, member in enumerate(item.except_):
+                at = self.definition.locate("fields", position, "except", index)
+                yield Unused(f"{item.set}: {member}", at)
+
+
+def _effect(use: JoinUse, to: JoinTo | None) -> str:
+    """Why a join keeps rows, or takes them away."""
+    if to is None:
+        return "its rows are grouped to one for each record, so none is repeated"
+    if to.kind == "LEFT":
+        return "a row without a match stays, with NULLs"
+    if use.join.required:
+        return f"`required`: without a match it is no record of {use.source.name}"
+    return "only rows that have a match are aggregated"
+
+
+def _interval(as_of: AsOf | None) -> tuple[str, ...]:
+    """The row in force: at what moment, from when, to when."""
+    if as_of is None:
+        return ()
+    return (as_of.at, as_of.from_, *([as_of.to] if as_of.to is not None else []))
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+@dataclass
+class _Askers:
+    """Who needs an alias, or a column, of a SELECT of the plan."""
+
+    graph: Graph
+    definition: Input
+    query: Query
+    _known: dict[tuple[str, str, str], tuple[Asker, ...]] = field(default_factory=dict)
+
+    def of_join(self, name: str, join: JoinTo) -> tuple[Asker, ...]:
+        """Who asked for a join of a SELECT."""
+        use = self.graph.join_at(join.to)
+        found = list(self._of(name, join.to.alias))
+        if join.kind == "INNER" and use is not None:
+            if use.join.required:
+                at = use.source.locate_key("joins", use.name, "required")
+                found.insert(0, Asker("required join", str(use), at))
+            else:
+                found += self.of_select(name)
+        return tuple(dict.fromkeys(found))
+
+    def of_select(self, name: str) -> tuple[Asker, ...]:
+        """Who reads anything of a SELECT but its keys."""
+        select = self.graph.selects[name]
+        wanted = [one for one, value in select.columns if value not in select.group_by]
+        return tuple(dict.fromkeys(asker for one in wanted for asker in self.of_column(name, one)))
+
+    def of_column(self, name: str, column: str) -> tuple[Asker, ...]:
+        """Who reads a column of a named SELECT."""
+        found: dict[Asker, None] = {}
+        for reader, select in self.graph.selects.items():
+            for source in select.sources:
+                if source.name == name and not source.is_table:
+                    found |= dict.fromkeys(self._of(reader, source.alias, column))
+        return tuple(found)
+
+    def _of(self, name: str, alias: str, column: str = "") -> tuple[Asker, ...]:
+        """Who uses an alias of a SELECT, or one column of it."""
+        key = (name, alias, column)
+        if key not in self._known:
+            self._known[key] = ()  # nothing asks for itself
+            self._known[key] = tuple(dict.fromkeys(self._found(name, alias, column)))
+        return self._known[key]
+
+    def _found(self, name: str, alias: str, column: str) -> Iterator[Asker]:
+        select = self.graph.selects[name]
+        for asker, output, tree in self._trees(name, select, alias):
+            for node, fragments in columns_in(tree):
+                if node.table != alias or (column and node.name != column):
+                    continue
+                through = tuple(self._between(fragments))
+                askers = [asker] if asker is not None else self.of_column(name, output)
+                for one in askers:
+                    yield replace(one, through=(*one.through, *through))
+
+    def _between(self, fragments: Iterable[Fragment]) -> Iterator[Origin]:
+        """The fields, measures, formatters and conditions that lead to a column."""
+        for fragment in fragments:
+            origin = self.graph.origin(fragment)
+            if origin.kind not in _OUTERMOST:
+                yield origin
+
+    def _trees(
+        self, name: str, select: Select, alias: str
+    ) -> Iterator[tuple[Asker | None, str, exp.Expr]]:
+        """The expressions of a SELECT, each with who asks, or with the column that it is of the SELECT."""
+        for position, (column, value) in enumerate(select.columns):
+            if name == ROOT:
+                output = self.query.outputs[position]
+                yield Asker("column", output.column.name, output.at), "", value
+            elif value not in select.group_by:
+                yield None, column, value
+        for condition in (*select.where, *select.having):
+            yield self._of_condition(condition), "", condition
+        for position, key in enumerate(select.order):
+            if position < len(self.definition.sort):
+                text = self.definition.sort[position]
+                at = self.definition.locate("sort", position)
+                yield Asker("sort key", text, at), "", key.this
+        if select.rank_by is not None and (use := self.graph.chosen_by(name)) is not None:
+            yield Asker("choice of join", str(use), use.at), "", select.rank_by
+        if not select.start.is_table and name in self.graph.branches:
+            asker = self._of_branch(self.graph.branches[name][1])
+            yield from ((asker, "", key) for key in select.group_by)
+        for join in joins_of(select):
+            if join.to.alias != alias and join.on is not None:
+                yield self._of_to(join.to), "", join.on
+
+    def _of_condition(self, condition: exp.Expr) -> Asker:
+        written = fragments_of(condition)
+        if not written:
+            return Asker("condition", "", self.definition.locate_name())
+        origin = self.graph.origin(written[-1])
+        return Asker(origin.kind, origin.name or origin.sql, origin.at)
+
+    def _of_to(self, to: From) -> Asker:
+        use = self.graph.join_at(to)
+        if use is not None:
+            return Asker("join", str(use), use.at)
+        if isinstance(to.use, Branch):
+            return self._of_branch(to.use)
+        return Asker("join", to.alias, self.definition.locate_name())
+
+    def _of_branch(self, branch: Branch) -> Asker:
+        chain = self.graph.chain(branch)
+        path = ".".join([chain[0].source.name, *(use.name for use in chain)])
+        return Asker("branch", path, chain[0].at)
+
+
+_OUTERMOST = ("column", "set", "filter", "having", "sort key", "where of data source")

@@ -1,0 +1,179 @@
+"""An explanation or a lineage, as a colleague would write it. Every fact has its place in the files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from genesis.errors import Location
+from genesis.review.explain import (
+    Asker,
+    BranchReason,
+    Explanation,
+    JoinReason,
+    Pruned,
+    ReportColumn,
+    RowChoice,
+    SortKey,
+)
+from genesis.review.graph import Origin
+from genesis.review.lineage import Lineage, RowReason, Step
+
+
+def explanation_text(told: Explanation) -> str:
+    """All of an explanation, in sections."""
+    title = f": {told.title}" if told.title else ""
+    sections = [
+        [f"{told.input}{title} ({_place(told.at)})"],
+        ["Grain", *_indented([f"{told.grain.sentence} ({_place(told.grain.at)})", *_shape(told)])],
+        ["Columns", *_indented(map(_column, told.columns))],
+        _section("Filters: a record stays where each is true", map(_origin, told.filters)),
+        _section("Having: a row stays where each is true", map(_origin, told.having)),
+        _section("Joins", (line for join in told.joins for line in _join(join))),
+        _section(
+            "Branches: related rows, grouped before they are joined",
+            (line for branch in told.branches for line in _branch(branch)),
+        ),
+        _section("Rows that count", (line for choice in told.rows for line in _choice(choice))),
+        ["Order", *_indented(map(_sort_key, told.order)), *_indented(_limit(told.limit))],
+        _section("Pruned: declared, and not touched", _pruned(told.pruned)),
+        _section("Tables", (_scan(scan.table, scan.columns) for scan in told.scans)),
+    ]
+    return "\n\n".join("\n".join(section) for section in sections if section)
+
+
+def lineage_text(told: Lineage) -> str:
+    """One column's way to the tables; what chooses rows stands apart from what the value is made of."""
+    values = ", ".join(map(str, told.values)) or "no table column: it counts rows"
+    sections = [
+        [f"{told.column} of {told.input}", *_indented([f"made of {values}"])],
+        ["Value", *_indented(_step(told.value))],
+        _section("Rows that the value is taken from", map(_reason, told.rows)),
+        _section("Records that the report has", map(_reason, told.records)),
+    ]
+    return "\n\n".join("\n".join(section) for section in sections if section)
+
+
+def _section(title: str, lines: Iterable[str]) -> list[str]:
+    found = list(_indented(lines))
+    return [title, *found] if found else []
+
+
+def _indented(lines: Iterable[str]) -> Iterator[str]:
+    return (f"  {line}" for line in lines)
+
+
+def _place(at: Location) -> str:
+    return f"{at.file}:{at.line}"
+
+
+def _origin(origin: Origin) -> str:
+    what = f"{origin.kind} {origin.name}".strip()
+    return f"{_code(origin.sql)}  {what} ({_place(origin.at)})"
+
+
+def _code(text: str) -> str:
+    return f"`{' '.join(text.split())}`"
+
+
+def _shape(told: Explanation) -> Iterator[str]:
+    grain = told.grain
+    key = ", ".join(grain.key) or "none: there is one row"
+    yield f"{grain.shape} of {grain.source}, key: {key}"
+
+
+def _column(column: ReportColumn) -> str:
+    hidden = "hidden " if column.is_hidden else ""
+    key = f", {hidden}key" if column.is_key else ""
+    asked = f" = {_code(column.asked)}" if column.asked else ""
+    return f"{column.name}{asked}: {column.label}, {column.type}{key} ({_place(column.at)})"
+
+
+def _join(join: JoinReason) -> Iterator[str]:
+    how = ", ".join(here if here == there else f"{here} = {there}" for here, there in join.by)
+    how = f"by {how}" if how else f"where {_code(join.sql or '')}"
+    whole = f"{join.source}.{join.name}"
+    yield f"{join.path} -> {join.target}, to {join.leads_to}, {how} ({whole}, {_place(join.at)})"
+    yield f"  {join.kind}: {join.effect}"
+    if join.where is not None:
+        yield f"  only rows where {_code(join.where)}"
+    if join.pick:
+        yield f"  pick: of many rows the first by {', '.join(map(_code, join.pick))}"
+    if join.as_of:
+        at, start, *end = join.as_of
+        until = f" and before {_code(end[0])}" if end else ", open-ended"
+        yield f"  as_of: the row in force at {_code(at)}, from {_code(start)}{until}"
+    yield from _indented(_askers(join.asked_by))
+
+
+def _askers(askers: tuple[Asker, ...]) -> Iterator[str]:
+    for asker in askers:
+        through = "".join(f", through {_through(one)}" for one in asker.through)
+        yield f"asked for by {asker.kind} {_asker_name(asker)} ({_place(asker.at)}){through}"
+
+
+def _asker_name(asker: Asker) -> str:
+    return asker.name if asker.kind == "column" else _code(asker.name)
+
+
+def _through(origin: Origin) -> str:
+    return f"{origin.kind} {origin.name} {_code(origin.sql)} ({_place(origin.at)})"
+
+
+def _branch(branch: BranchReason) -> Iterator[str]:
+    by = " and ".join(branch.by)
+    yield f"{branch.path}: rows of {branch.target}, for each {branch.of} ({_place(branch.at)})"
+    yield f"  {branch.name} is joined LEFT by {_code(by)}: a record without related rows stays"
+    for condition in branch.where:
+        yield f"  only rows where {_origin(condition)}"
+    for column in branch.columns:
+        where = f" where {' and '.join(map(_code, column.where))}" if column.where else ""
+        yield f"  {_code(column.sql)}{where}"
+        yield from _indented(_indented(_askers(column.asked_by)))
+    for join in branch.joins:
+        yield from _indented(_join(join))
+
+
+def _choice(choice: RowChoice) -> Iterator[str]:
+    said = f": {_code(choice.sql)}" if choice.sql else ""
+    of = f"{choice.kind} of {choice.data_source}"
+    yield f"{choice.name}: {of}{said} ({_place(choice.at)})"
+    for condition in choice.where:
+        yield f"  where {_origin(condition)}"
+    for join in choice.joins:
+        yield from _indented(_join(join))
+
+
+def _sort_key(key: SortKey) -> str:
+    return f"{_code(key.sql)} {key.direction}, NULLs last ({_place(key.at)})"
+
+
+def _limit(limit: int | None) -> Iterator[str]:
+    yield "no limit" if limit is None else f"the first {limit} rows"
+
+
+def _pruned(pruned: Pruned) -> Iterator[str]:
+    for one in pruned.columns:
+        unread = f"; not {', '.join(one.unread)}" if one.unread else ""
+        count = f"{one.read} of {one.declared} declared columns read"
+        yield f"{one.data_source}: {count}{unread} ({_place(one.at)})"
+    for join in pruned.joins:
+        yield f"join {join.name}: nobody asked ({_place(join.at)})"
+    for member in pruned.excepted:
+        yield f"member of set {member.name}: excepted ({_place(member.at)})"
+
+
+def _scan(table: str, columns: tuple[str, ...] | None) -> str:
+    return f"{table}: {', '.join(columns) if columns is not None else 'all columns'}"
+
+
+def _step(step: Step) -> Iterator[str]:
+    said = f": {_code(step.sql)}" if step.sql else ""
+    yield f"{step.kind} {step.name}{said} ({_place(step.at)})"
+    for part in step.parts:
+        yield from _indented(_step(part))
+
+
+def _reason(reason: RowReason) -> str:
+    columns = ", ".join(map(str, reason.columns)) or "no table column"
+    what = f"{reason.kind} {reason.name}".strip()
+    return f"{what}: {_code(reason.sql)} reads {columns} ({_place(reason.at)})"
