@@ -11,7 +11,8 @@ import json
 import os
 import sys
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 from urllib.parse import quote
@@ -41,11 +42,24 @@ def show_problems(problems: Iterable[Problem], *, root: Path | None = None) -> N
 
 def write_problems(problems: Iterable[Problem], format_: str, *, root: Path | None = None) -> None:
     """Write problems for a machine, on stdout."""
-    written = {"concise": _concise, "json": _json, "github": _github, "sarif": _sarif}[format_]
+    written = {"concise": concise, "json": _json, "github": _github, "sarif": _sarif}[format_]
     told = tuple(problems)
     text = written(_exact(told, _texts(told, root)))
     if text:
         print(text)  # noqa: T201
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """What shows a text in one line of a terminal, each over the one before, and nothing elsewhere."""
+    stream = sys.stderr
+    if not stream.isatty():
+        yield lambda _: None
+        return
+    try:
+        yield lambda text: print(f"\r\033[K{text}", end="", file=stream, flush=True)
+    finally:
+        print("\r\033[K", end="", file=stream, flush=True)
 
 
 def _has_colour(stream: TextIO) -> bool:
@@ -137,7 +151,8 @@ def _width(text: str) -> int:
     )
 
 
-def _concise(problems: Sequence[Problem]) -> str:
+def concise(problems: Sequence[Problem]) -> str:
+    """Problems as text, a line each."""
     lines = []
     for problem in problems:
         place = f"{problem.at}: " if problem.at else ""

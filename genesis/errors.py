@@ -336,6 +336,13 @@ CODES: dict[str, str] = {
     "state-failed": "the run ledger cannot be used",
     "unknown-plugin": "no plug-in of that kind has the name",
     "wrong-batch": "a batch of events cannot be taken",
+    # the data, against what is declared
+    "data-not-unique": "records share a key that is declared unique",
+    "data-not-to-one": "a join that is declared to-one leads to many rows",
+    "data-null": "a key, or a field that is never NULL, is NULL",
+    "data-wrong-value": "a field has values that are not declared",
+    "data-wrong-type": "a column is of another type than its field",
+    "data-overlap": "intervals of one key overlap",
     # trackers
     "empty-result": "the report has no rows and the tracker has",
     "too-many-deletes": "a refresh would delete more rows than allowed",

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from genesis.cli.session import Session, definitions_option, inputs_option
-from genesis.console import FORMATS, show_problems, write_problems
+from genesis.console import FORMATS, progress, show_problems, write_problems
 from genesis.errors import Problem, Problems, UsageError
 from genesis.load import file_name
+from genesis.spec.project import SETTINGS
+
+if TYPE_CHECKING:
+    from genesis.spec.project import Project
 
 FAILED = 2
+_EVERYTHING = (".",)  # below the project's root
 
 
 @click.command("check")
@@ -26,6 +33,7 @@ FAILED = 2
     help="How problems are written; all but `full` go to stdout.",
 )
 @click.option("--fix", is_flag=True, help="Mend what can be mended safely, in place.")
+@click.option("--data", is_flag=True, help="Prove keys, to-one joins and values on the engine too.")
 @definitions_option
 @inputs_option
 @click.pass_obj
@@ -34,6 +42,7 @@ def command(
     paths: tuple[Path, ...],
     format_: str,
     fix: bool,
+    data: bool,
     definitions: tuple[Path, ...],
     inputs: tuple[Path, ...],
 ) -> int:
@@ -42,6 +51,7 @@ def command(
     \b
     genesis check
     genesis check inputs/open_tasks.yaml --format concise --fix
+    genesis check --data definitions/task.yaml
     """
     from genesis.compile.check import check_project
 
@@ -51,9 +61,12 @@ def command(
     problems = Problems()
     project = session.read(problems, definitions, inputs)
     check_project(project, problems)
+    notes = _prove(session, project, wanted, problems) if data else ()
     told = tuple(p for p in problems if not paths or (p.at and _is_within(p.at.file, wanted)))
     if format_ == "full":
         show_problems(told, root=session.shown_root)
+        for note in notes:
+            click.echo(f"note: {note}", err=True)
         read = {
             "data source": project.data_sources,
             "input": project.inputs,
@@ -107,6 +120,31 @@ _DID = {"writes": "wrote", "removes": "removed", "indents": "indented"}
 _BYTE_ORDER_MARK = "\ufeff"
 
 
+def _prove(
+    session: Session, project: Project, wanted: tuple[str, ...], problems: Problems
+) -> tuple[str, ...]:
+    """Hold the data sources in use, or those in the files that are named, against their data."""
+    from genesis.compile.check import unused
+    from genesis.compile.run import Run
+    from genesis.plugins import find_plugin
+    from genesis.run.prove import prove
+
+    if SETTINGS in project.broken:
+        return ()
+    # What is named is proven though nothing uses it.
+    idle = [source.name for source in unused(project)] if wanted == _EVERYTHING else []
+    sources = [
+        source
+        for source in project.data_sources.values()
+        if _is_within(source.file, wanted) and source.name not in idle
+    ]
+    _, target = session.target(project)
+    engine = find_plugin("engines", target.engine.kind)
+    run = Run(moment=datetime.now(UTC), staged=True)
+    with engine(session.shown_root.resolve(), target) as opened, progress() as tell:
+        return prove(project, sources, opened, run, problems, tell)
+
+
 def _wanted(paths: tuple[Path, ...], session: Session) -> tuple[str, ...]:
     """The files and folders that are looked at, by their names in problems."""
     names = []
@@ -117,7 +155,7 @@ def _wanted(paths: tuple[Path, ...], session: Session) -> tuple[str, ...]:
         if name.split("/")[0] == "..":
             raise UsageError(Problem("wrong-usage", f"`{path}` is not in the project"))
         names.append(name)
-    return tuple(names) or (".",)
+    return tuple(names) or _EVERYTHING
 
 
 def _is_within(file: str, wanted: Sequence[str]) -> bool:

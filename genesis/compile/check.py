@@ -46,7 +46,7 @@ def check_project(project: Project, problems: Problems) -> None:
     for audit in project.audits.values():
         _check_audit(project, audit, problems)
     if not problems.errors:  # a mistyped name may be its only use
-        for source in _unused(project):
+        for source in unused(project):
             message = f"nothing uses data source `{source.name}`"
             hint = "delete it, or select from it"
             problems.warn("unused-data-source", message, source.locate_name(), hint=hint)
@@ -290,7 +290,7 @@ def _check_columns(audit: Audit, source: DataSource, problems: Problems) -> None
             problems.add("unknown-field", message, at, hint=did_you_mean(name, source.fields))
 
 
-def _unused(project: Project) -> Iterator[DataSource]:
+def unused(project: Project) -> Iterator[DataSource]:
     """Data sources that no input, workflow or audit reaches; only where there are inputs at all."""
     if not project.inputs:
         return

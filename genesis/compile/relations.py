@@ -77,6 +77,15 @@ class Relations:
         tree = self._binder.parse(Fragment(join.where, source, ("joins", join_name, "where")))
         return tree is None or all(steps[0].name == join_name for _, steps in paths_in(tree))
 
+    def reads(self) -> dict[str, frozenset[str]]:
+        """The raw columns that are read so far, by data source."""
+        found: dict[str, frozenset[str]] = {}
+        for relation in (*self._made.values(), *self._bases.values()):
+            known = found.setdefault(relation.source.name, frozenset())
+            if relation.block is None:
+                found[relation.source.name] = known | relation.columns
+        return found
+
     def _make(self, source: DataSource) -> Relation:
         required = [name for name, join in source.joins.items() if join.required]
         if source.where is None and not required:

@@ -144,7 +144,7 @@ def _scans(plan: Plan, source_dialect: str) -> Iterator[Scan]:
                         )
                     )
             case Written(query):
-                columns.update(dict.fromkeys(_tables(query)))
+                columns.update(dict.fromkeys(tables_of(query)))
     for select in _selects(plan):
         aliases = {source.alias: source.name for source in select.sources if source.is_table}
         for name in aliases.values():
@@ -163,7 +163,7 @@ def _selects(plan: Plan) -> Iterator[Select]:
     yield from (cte.body for cte in plan.ctes if isinstance(cte.body, Select))
 
 
-def _tables(query: exp.Query) -> Iterator[str]:
+def tables_of(query: exp.Query) -> Iterator[str]:
     """The tables that a data source's own query reads, as it names them."""
     names = {cte.alias for cte in query.find_all(exp.CTE)}
     for reference in query.find_all(exp.Table):

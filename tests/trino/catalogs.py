@@ -25,6 +25,13 @@ Ask = Callable[[str], Columns]
 @contextmanager
 def catalog_of(tables: Mapping[str, pa.Table], server: str) -> Iterator[Ask]:
     """What runs SQL over the tables, each under its dotted name; the default schema is `main`."""
+    with session_over(tables, server) as trino:
+        yield lambda sql: _ask(trino, sql)
+
+
+@contextmanager
+def session_over(tables: Mapping[str, pa.Table], server: str) -> Iterator[Connection]:
+    """A session of the server that sees the tables."""
     host, _, port = server.rpartition(":")
     own = f"genesis_{uuid.uuid4().hex}"
     session = connect(host, int(port), user="genesis", catalog=own, schema="main")
@@ -33,7 +40,7 @@ def catalog_of(tables: Mapping[str, pa.Table], server: str) -> Iterator[Ask]:
         try:
             for name, rows in tables.items():
                 _create(trino, name, rows)
-            yield lambda sql: _ask(trino, sql)
+            yield trino
         finally:
             _ask(trino, f"DROP CATALOG {own}")
 
