@@ -32,7 +32,7 @@ from genesis.review.graph import (
     path_to,
     spelled,
 )
-from genesis.spec.data_source import AsOf, DataSource
+from genesis.spec.data_source import DataSource
 from genesis.spec.input import Input
 from genesis.spec.project import Project
 
@@ -57,12 +57,12 @@ class JoinReason:
     target: str
     leads_to: str
     by: tuple[tuple[str, str], ...]
-    sql: str | None
+    sql: Origin | None
     kind: str
     effect: str
-    where: str | None
-    pick: tuple[str, ...]
-    as_of: tuple[str, ...]
+    where: Origin | None
+    pick: tuple[Origin, ...]
+    as_of: tuple[Origin, ...]
     at: Location
     asked_by: tuple[Asker, ...]
 
@@ -296,16 +296,22 @@ class _Explainer:
 
     # --- joins and branches ---------------------------------------------------------------------
 
-    def _joins(self, name: str, before: tuple[str, ...] = ()) -> Iterator[JoinReason]:
-        """The joins of a SELECT that are of definitions; `before` are the steps to its root."""
+    def _joins(
+        self, name: str, before: tuple[str, ...] = (), matched: str = ""
+    ) -> Iterator[JoinReason]:
+        """The joins of a SELECT that are of definitions; `before` are the steps to its root.
+
+        `matched` says what becomes of rows that an INNER join finds.
+        """
         for join in joins_of(self.graph.selects[name]):
             use = self.graph.join_at(join.to)
             if use is not None and isinstance(join.to.use, Node):
                 path = ".".join((*before, *path_to(join.to.use)))
-                yield self._join(path, use, join, self.askers.of_join(name, join))
+                effect = _effect(use, join, matched)
+                yield self._join(path, use, join.kind, effect, self.askers.of_join(name, join))
 
     def _join(
-        self, path: str, use: JoinUse, to: JoinTo | None, asked_by: tuple[Asker, ...]
+        self, path: str, use: JoinUse, kind: str, effect: str, asked_by: tuple[Asker, ...]
     ) -> JoinReason:
         join = use.join
         many = fans_out(use.source, use.name, self.project.data_sources[use.target])
@@ -316,37 +322,58 @@ class _Explainer:
             target=use.target,
             leads_to="many" if many else "one",
             by=key_pairs(join),
-            sql=join.sql,
-            kind=to.kind if to is not None else "GROUP",
-            effect=_effect(use, to),
-            where=join.where,
-            pick=tuple(join.pick.sort) if join.pick is not None else (),
-            as_of=_interval(join.as_of),
+            sql=self._of_join(use, join.sql, "sql"),
+            kind=kind,
+            effect=effect,
+            where=self._of_join(use, join.where, "where"),
+            pick=self._pick(use),
+            as_of=self._interval(use),
             at=use.at,
             asked_by=asked_by,
         )
 
+    def _of_join(self, use: JoinUse, text: str | None, *path: str | int) -> Origin | None:
+        """A piece of SQL of a join's definition."""
+        if text is None:
+            return None
+        return self.graph.origin(Fragment(text, use.source, ("joins", use.name, *path)))
+
+    def _pick(self, use: JoinUse) -> tuple[Origin, ...]:
+        keys = use.join.pick.sort if use.join.pick is not None else ()
+        found = (self._of_join(use, key, "pick", "sort", n) for n, key in enumerate(keys))
+        return tuple(filter(None, found))
+
+    def _interval(self, use: JoinUse) -> tuple[Origin, ...]:
+        """The row in force: at what moment, from when, to when."""
+        as_of = use.join.as_of
+        if as_of is None:
+            return ()
+        ends = (("at", as_of.at), ("from", as_of.from_), ("to", as_of.to))
+        return tuple(filter(None, (self._of_join(use, text, "as_of", key) for key, text in ends)))
+
     def _branch(self, name: str) -> BranchReason:
-        outer, branch = self.graph.branches[name]
+        _, branch = self.graph.branches[name]
         select = self.graph.selects[name]
         chain = self.graph.chain(branch)
         before = () if () in branch.places else (chain[0].name,)
         asked = self.askers.of_select(name)
-        first = [self._join(chain[0].name, chain[0], None, asked)] if before else []
+        effect = "its rows are grouped to one for each record, so none is repeated"
+        first = [self._join(chain[0].name, chain[0], "GROUP", effect, asked)] if before else []
         by = [
             f"{self._spelled(here)} = {self._spelled(there)}"
             for here, there in zip(branch.key_here, branch.key_there, strict=True)
         ]
-        outer_name = self.graph.rows_of(self.graph.selects[outer])
+        is_of_groups = branch.anchor.relation.block is not None and not branch.key_here
+        anchor = branch.anchor.source.name
         return BranchReason(
-            path=".".join(use.name for use in chain),
+            path=".".join(_whole_path(branch, chain)),
             name=name,
-            of=branch.anchor.source.name if outer != ROOT else outer_name,
+            of=f"group of {anchor}" if is_of_groups else anchor,
             target=chain[-1].target,
             by=tuple(by or [self._spelled(branch.on)]),
             at=chain[0].at,
             where=tuple(self._conditions(select)),
-            joins=(*first, *self._joins(name, before)),
+            joins=(*first, *self._joins(name, before, "are aggregated")),
             columns=tuple(self._aggregated(name, select)),
         )
 
@@ -384,7 +411,9 @@ class _Explainer:
             case Written():
                 text = " ".join((source.sql or "").split())
                 return RowChoice(name, source.name, "query", text, source.locate("sql"), (), ())
-        where, joins = tuple(self._conditions(body)), tuple(self._joins(name))
+        where = tuple(self._conditions(body))
+        matched = "" if body.rank_by is None else "can be chosen"
+        joins = tuple(self._joins(name, matched=matched))
         use = self.graph.chosen_by(name) if body.rank_by is not None else None
         if body.rank_by is None or use is None:
             at = where[0].at if where else source.locate_name()
@@ -430,14 +459,20 @@ class _Explainer:
     def _columns_read(self) -> dict[str, set[str]]:
         """The raw columns that are read of each data source."""
         found: dict[str, set[str]] = {}
-        for relation in self.graph.relations.values():
-            if relation.over is None and relation.block is None:
-                columns = found.setdefault(relation.source.name, set())
-                columns.update(relation.columns)
-                if relation.latest is not None:
-                    key = [raw_column(relation.source, n) for n in relation.source.primary_key]
-                    dialect = self.project.settings.dialect
-                    columns.update(log_columns((), key, relation.latest, dialect=dialect))
+        dialect = self.project.settings.dialect
+        for name, relation in self.graph.relations.items():
+            cte = self.graph.ctes.get(name)
+            match cte.body if cte is not None else None:
+                case Newest(_, columns, key, latest):
+                    read = log_columns(columns, key, latest, dialect=dialect)
+                    found.setdefault(relation.source.name, set()).update(read)
+                case Written():
+                    found.setdefault(relation.source.name, set()).update(relation.columns)
+        for select in self.graph.selects.values():
+            for source in select.sources:
+                if source.is_table and isinstance(source.use, Node):
+                    named = found.setdefault(source.use.source.name, set())
+                    named.update(self.graph.read_of(select, source))
         return found
 
     def _excepted(self) -> Iterator[Unused]:
@@ -447,22 +482,24 @@ class _Explainer:
                 yield Unused(f"{item.set}: {member}", at)
 
 
-def _effect(use: JoinUse, to: JoinTo | None) -> str:
+def _effect(use: JoinUse, to: JoinTo, matched: str) -> str:
     """Why a join keeps rows, or takes them away."""
-    if to is None:
-        return "its rows are grouped to one for each record, so none is repeated"
     if to.kind == "LEFT":
-        return "a row without a match stays, with NULLs"
-    if use.join.required:
-        return f"`required`: without a match it is no record of {use.source.name}"
-    return "only rows that have a match are aggregated"
+        stays = "a row without a match stays, with NULLs"
+        return f"{stays} (`required` acts below)" if use.join.required else stays
+    if matched:
+        return f"only rows that have a match {matched}"
+    return f"`required`: without a match it is no record of {use.source.name}"
 
 
-def _interval(as_of: AsOf | None) -> tuple[str, ...]:
-    """The row in force: at what moment, from when, to when."""
-    if as_of is None:
-        return ()
-    return (as_of.at, as_of.from_, *([as_of.to] if as_of.to is not None else []))
+def _whole_path(branch: Branch, chain: tuple[JoinUse, ...]) -> tuple[str, ...]:
+    """The steps from the root of the SELECT that a branch is joined in to the rows it aggregates."""
+    before, steps = path_to(branch.anchor), tuple(use.name for use in chain)
+    if () not in branch.places or branch.block.root.source is branch.anchor.source:
+        return (*before, *steps)
+    # The branch goes again from a record before its anchor: what they have in common is said once.
+    shared = (n for n in range(min(len(before), len(steps)), 0, -1) if before[-n:] == steps[:n])
+    return (*before, *steps[next(shared, 0) :])
 
 
 def _words(name: str) -> str:
@@ -483,7 +520,7 @@ class _Askers:
         use = self.graph.join_at(join.to)
         found = list(self._of(name, join.to.alias))
         if join.kind == "INNER" and use is not None:
-            if use.join.required:
+            if use.join.required and name not in self.graph.branches:
                 at = use.source.locate_key("joins", use.name, "required")
                 found.insert(0, Asker("required join", str(use), at))
             else:

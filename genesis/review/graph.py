@@ -156,6 +156,11 @@ class Graph:
         """What a column of a SELECT is read from."""
         return next((one for one in select.sources if one.alias == node.table), None)
 
+    def read_of(self, select: Select, source: From) -> set[str]:
+        """The columns that a SELECT reads of one of its sources."""
+        found = (node for tree in select.expressions for node in tree.find_all(exp.Column))
+        return {node.name for node in found if node.table == source.alias}
+
     def join_at(self, source: From) -> JoinUse | None:
         """The definition's join that a node of a SELECT is joined by."""
         if not isinstance(source.use, Node) or source.use.via is None:

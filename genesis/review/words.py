@@ -71,6 +71,10 @@ def _origin(origin: Origin) -> str:
     return f"{_code(origin.sql)}  {what} ({_place(origin.at)})"
 
 
+def _here(origin: Origin) -> str:
+    return f"{_code(origin.sql)} ({_place(origin.at)})"
+
+
 def _code(text: str) -> str:
     return f"`{' '.join(text.split())}`"
 
@@ -90,18 +94,20 @@ def _column(column: ReportColumn) -> str:
 
 def _join(join: JoinReason) -> Iterator[str]:
     how = ", ".join(here if here == there else f"{here} = {there}" for here, there in join.by)
-    how = f"by {how}" if how else f"where {_code(join.sql or '')}"
+    how = f"by {how}" if join.sql is None else f"where {_origin(join.sql)}"
     whole = f"{join.source}.{join.name}"
     yield f"{join.path} -> {join.target}, to {join.leads_to}, {how} ({whole}, {_place(join.at)})"
     yield f"  {join.kind}: {join.effect}"
     if join.where is not None:
-        yield f"  only rows where {_code(join.where)}"
+        yield f"  only rows where {_origin(join.where)}"
     if join.pick:
-        yield f"  pick: of many rows the first by {', '.join(map(_code, join.pick))}"
+        keys = ", ".join(map(_here, join.pick))
+        yield f"  {join.pick[0].kind} {join.pick[0].name}: of many rows the first by {keys}"
     if join.as_of:
         at, start, *end = join.as_of
-        until = f" and before {_code(end[0])}" if end else ", open-ended"
-        yield f"  as_of: the row in force at {_code(at)}, from {_code(start)}{until}"
+        until = f" and before {_here(end[0])}" if end else ", open-ended"
+        kind = f"{at.kind} {at.name}"
+        yield f"  {kind}: the row in force at {_here(at)}, from {_here(start)}{until}"
     yield from _indented(_askers(join.asked_by))
 
 
