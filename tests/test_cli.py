@@ -330,7 +330,7 @@ def test_help_lists_every_command(genesis: Genesis) -> None:
     """On stdout when it is asked for, on stderr when nothing was."""
     asked = genesis("--help")
     assert asked.code == 0
-    for command in ("init", "check", "compile", "preview", "run", "ingest", "status"):
+    for command in ("init", "check", "compile", "preview", "run", "ingest", "status", "schema"):
         assert re.search(rf"^  {command} ", asked.out, re.MULTILINE)
         page = genesis(command, "--help")
         assert page.code == 0

@@ -7,7 +7,7 @@ import functools
 import json
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,22 @@ from genesis.document import Document, read_documents
 from genesis.errors import Problem, Problems
 from genesis.load import load_files, load_project
 from genesis.schema.documents import KINDS, schema_of
-from genesis.schema.shapes import Schema, example_value, models, shapes
-from genesis.schema.texts import texts_of
-from genesis.spec.model import Checked, Definition, Model
+from genesis.schema.shapes import Schema, models, shapes
+from genesis.schema.texts import Text, texts_of
+from genesis.spec.data_source import DataSource
+from genesis.spec.formatter import Formatter
+from genesis.spec.input import Input
+from genesis.spec.model import (
+    Checked,
+    Definition,
+    Located,
+    Model,
+    read_definition,
+    read_entries,
+    read_model,
+)
 from genesis.spec.project import Project, ProjectFile
+from genesis.spec.workflow import Audit, Template, Workflow
 
 ROOT = Path(__file__).parents[1]
 CASES = sorted((ROOT / "tests" / "fixtures" / "cases").iterdir())
@@ -65,7 +77,7 @@ TOLD = {
 LENIENT = (
     "a password stands in clear",  # within an address
     "unknown target",  # `default_target` is one of the targets beside it
-    "is not the first key",  # a mapping has no order
+    "is not the first",  # a mapping has no order
     "refers to nothing",
     "leads out of the project",
     "and so does what it uses",  # a template that lacks what the job lacks
@@ -224,8 +236,7 @@ def compare_with_loader(document: Document, choose: random.Random, times: int) -
         data = mutated(data, choose)
     problems = Problems()
     is_project = document.file == "genesis.yaml"
-    read = _reader(is_project)
-    read(json.dumps(data), problems)
+    read(json.dumps(data), problems, is_project=is_project)
     is_valid = validator(is_project).is_valid(data)
     if not problems.errors:
         assert is_valid, (data, [e.message for e in validator(is_project).iter_errors(data)])
@@ -237,18 +248,24 @@ def is_seen_in_text(problem: Problem) -> bool:
     return not any(words in problem.message for words in MORE_LENIENT)
 
 
-def _reader(is_project: bool) -> Callable[[str, Problems], None]:
-    from genesis.load import _Loader
-    from genesis.spec.model import read_model
+def read(text: str, problems: Problems, *, is_project: bool) -> None:
+    """Read a document as the loader does, by its first key."""
+    for document in read_documents("x.yaml", text, problems):
+        kind = next(iter(document.data), "")
+        if is_project:
+            read_model(ProjectFile, document, problems)
+        elif kind in DEFINITIONS:
+            read_definition(DEFINITIONS[kind], document, problems)
+        elif kind in ENTRIES:
+            read_entries(ENTRIES[kind], document, problems)
+        elif not {*document.data} & {*DEFINITIONS, *ENTRIES}:
+            problems.add("unknown-document", "no key says what it is", document.locate())
+        else:
+            problems.add("unknown-document", "the key is not the first", document.locate())
 
-    def read(text: str, problems: Problems) -> None:
-        for document in read_documents("x.yaml", text, problems):
-            if is_project:
-                read_model(ProjectFile, document, problems)
-            else:
-                _Loader(Path(), problems)._take(document)
 
-    return read
+DEFINITIONS: dict[str, type[Definition]] = {m.kind: m for m in (DataSource, Input, Workflow, Audit)}
+ENTRIES: dict[str, type[Located]] = {"formatters": Formatter, "templates": Template}
 
 
 # --- keys, texts and rules --------------------------------------------------------------------------
@@ -267,11 +284,11 @@ def test_every_key_has_a_meaning_and_an_example(model: type[Model], name: str) -
     text = texts_of(model).get(name)
     assert text is not None, f"say below `{name}` of `{model.__name__}` what it means"
     assert text.example, f"end the text with an example: `{name}: ...`."
-    document = read_documents("example", text.example, Problems())[0]
     field = model.model_fields[name]
-    assert list(document.data) == [field.alias or name]
-    TypeAdapter(field.rebuild_annotation()).validate_python(document.data[field.alias or name])
-    assert of_model(model, name).is_valid(document.data[field.alias or name])
+    [(key, value)] = _example(text).items()
+    assert key == (field.alias or name)
+    TypeAdapter(field.rebuild_annotation()).validate_python(value)
+    assert of_model(model, name).is_valid(value)
 
 
 @functools.cache
@@ -291,10 +308,15 @@ def example_of(model: type[Model]) -> dict[str, Any]:
     """A mapping with every key of a model, each with its example; together they make no sense."""
     texts = texts_of(model)
     return {
-        field.alias or name: example_value(texts[name].example)
+        field.alias or name: next(iter(_example(texts[name]).values()))
         for name, field in model.model_fields.items()
         if name in texts
     }
+
+
+def _example(text: Text) -> dict[str, Any]:
+    data: dict[str, Any] = read_documents("example", text.example, Problems())[0].data
+    return data
 
 
 RULED = [model for model in models() if issubclass(model, Checked)]
@@ -411,13 +433,21 @@ def test_the_command_writes_both_files_anew(films: Path) -> None:
     assert written["$defs"]["data_source.name"]["enum"] == ["actor", "film"]
 
 
+def test_a_hover_shows_meaning_and_example() -> None:
+    """Editors show the text beside the key's name, as Markdown."""
+    format_ = all_shapes()["Field"]["properties"]["format"]
+    assert format_["markdownDescription"] == (
+        "The formatter that shows it, unless an input chooses another.\n\n```yaml\nformat: us_date\n```"
+    )
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_command_prints_one_kind(
     kind: str, films: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """stdout is the schema and nothing else."""
     assert run_command(["-C", str(films), "schema", kind]) == 0
-    assert json.loads(capsys.readouterr().out)["title"] == f"{kind} of films"
+    assert json.loads(capsys.readouterr().out)["$comment"] == f"{kind} of films"
 
 
 def test_the_command_writes_where_it_is_told(films: Path) -> None:
@@ -438,3 +468,56 @@ def test_a_kind_that_is_none_is_told(capsys: pytest.CaptureFixture[str]) -> None
     """With the nearest one."""
     assert run_command(["schema", "inputs"]) == 64
     assert "did you mean `input`?" in capsys.readouterr().err
+
+
+# --- a new project ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=["starter", "studio"])
+def fresh(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project as `genesis init` leaves it."""
+    folder = tmp_path_factory.mktemp("fresh") / "project"
+    demo = ["--demo"] if request.param == "studio" else []
+    assert run_command(["init", *demo, str(folder)]) == 0
+    return folder
+
+
+def test_each_yaml_file_of_a_new_project_names_its_schema(fresh: Path) -> None:
+    """The first line leads, from the file's own folder, to a schema that takes the file."""
+    files = [*fresh.rglob("*.yaml")]
+    assert len(files) > 3
+    for file in files:
+        first, _, text = file.read_text(encoding="utf-8").partition("\n")
+        schema = file.parent / first.removeprefix("# yaml-language-server: $schema=")
+        valid = Draft202012Validator(json.loads(schema.read_text(encoding="utf-8"))).is_valid
+        assert all(valid(d.data) for d in read_documents(file.name, text, Problems()))
+
+
+def test_vs_code_knows_the_folders_of_a_new_project(fresh: Path) -> None:
+    """By its settings, for files that were written without a first line; nothing of it is in git's way."""
+    settings_file, extensions = (
+        fresh / ".vscode" / "settings.json",
+        fresh / ".vscode/extensions.json",
+    )
+    mapping = json.loads(settings_file.read_text())["yaml.schemas"]
+    assert "inputs/**/*.yaml" in mapping[".genesis/schema/documents.json"]
+    assert mapping[".genesis/schema/project.json"] == ["genesis.yaml"]
+    assert all((fresh / schema).is_file() for schema in mapping)
+    assert json.loads(extensions.read_text()) == {"recommendations": ["redhat.vscode-yaml"]}
+    assert ".genesis/" in (fresh / ".gitignore").read_text().splitlines()
+
+
+def test_a_new_project_is_clean(fresh: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`genesis check` has nothing to tell."""
+    assert run_command(["-C", str(fresh), "check"]) == 0
+    assert ": 0 errors, 0 warnings" in capsys.readouterr().err
+
+
+def test_settings_that_are_there_stay(tmp_path: Path) -> None:
+    """A folder with hidden files is as good as empty, and none of them is overwritten."""
+    (tmp_path / ".vscode").mkdir()
+    (tmp_path / ".vscode" / "settings.json").write_text("{}")
+    (tmp_path / ".gitignore").write_text(".env\n")
+    assert run_command(["init", str(tmp_path)]) == 0
+    assert (tmp_path / ".vscode" / "settings.json").read_text() == "{}"
+    assert (tmp_path / ".gitignore").read_text() == ".env\n"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import click
 
-from genesis.errors import Problem, UsageError
+from genesis.cli.schema import FOLDER, write_schemas
+from genesis.errors import Problem, Problems, UsageError
+from genesis.load import FOLDERS, PROJECT_FILE, load_project
 
 
 @click.command("init")
@@ -42,7 +47,9 @@ def command(folder: Path, demo: bool) -> None:
         click.echo(f"a project is in {folder.resolve()}; try it:", err=True)
         click.echo(f"  genesis {where}ingest product {folder / 'events/product.jsonl'}", err=True)
         click.echo(f"  genesis {where}run products", err=True)
+    _help_editors(folder)
     click.echo(f"  genesis {where}check", err=True)
+    click.echo(f"  genesis {where}schema    # after a clone, and for names that are new", err=True)
 
 
 def _write_studio(folder: Path) -> None:
@@ -57,9 +64,52 @@ def _today() -> date:
 
 def _write_starter(folder: Path) -> None:
     for name, text in _STARTER.items():
-        file = folder / name
-        file.parent.mkdir(parents=True, exist_ok=True)
+        _write_new(folder / name, text)
+
+
+def _write_new(file: Path, text: str) -> None:
+    """Write a file, unless it is there: a folder that is fresh may hold hidden ones."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if not file.exists():
         file.write_text(text, encoding="utf-8")
+
+
+# --- editors ----------------------------------------------------------------------------------------
+
+
+def _help_editors(folder: Path) -> None:
+    """Say in every YAML file, and to VS Code, where its schema is; and write the schemas.
+
+    The schemas are below `.genesis/`, which is not committed: they follow from the YAML.
+    """
+    for file in _yaml_files(folder):
+        kind = "project" if file.name == PROJECT_FILE else "documents"
+        schema = os.path.relpath(folder / FOLDER / f"{kind}.json", file.parent)
+        text = file.read_text(encoding="utf-8")
+        modeline = f"# yaml-language-server: $schema={Path(schema).as_posix()}\n"
+        file.write_text(modeline + text, encoding="utf-8")
+    for name, settings in _VSCODE.items():
+        _write_new(folder / ".vscode" / name, json.dumps(settings, indent=2) + "\n")
+    write_schemas(load_project(folder, Problems()), folder / FOLDER)
+
+
+def _yaml_files(folder: Path) -> Iterator[Path]:
+    yield folder / PROJECT_FILE
+    for kind in FOLDERS:
+        yield from sorted((folder / kind).rglob("*.yaml"))
+
+
+_VSCODE = {
+    "settings.json": {
+        "yaml.schemas": {
+            f"{FOLDER}/documents.json": [
+                f"{kind}/**/*.{ending}" for kind in FOLDERS for ending in ("yaml", "yml")
+            ],
+            f"{FOLDER}/project.json": [PROJECT_FILE],
+        }
+    },
+    "extensions.json": {"recommendations": ["redhat.vscode-yaml"]},
+}
 
 
 _STARTER = {

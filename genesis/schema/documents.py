@@ -34,7 +34,7 @@ def schema_of(kind: str, project: Project) -> Schema:
     schemas |= {name: _collection(name, entry) for name, entry in _COLLECTIONS.items()}
     root = {"project": {"$ref": "#/$defs/ProjectFile"}, "documents": _any_document()}
     shape = root[kind] if kind in root else {"$ref": f"#/$defs/{_models()[kind]}"}
-    schema = {"$schema": DRAFT, "title": f"{kind} of {project.settings.project}", **shape}
+    schema = {"$schema": DRAFT, "$comment": f"{kind} of {project.settings.project}", **shape}
     return {**schema, "$defs": _reached(schema, schemas)}
 
 

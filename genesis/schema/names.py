@@ -130,11 +130,10 @@ def _offers(source: DataSource, project: Project) -> dict[str, Schema]:
     name = source.name
     fields, columns = _offer(f"{name}.fields"), _offer(f"{name}.paths")
     members = {"type": "array", "items": columns}
-    item = {"field": columns, "sort": _many(columns)}
+    item = {"field": columns, "sort": _many(f"{name}.paths")}
     if source.sets:
         item["set"] = {"anyOf": [_choice(sorted(source.sets), "set"), {"type": "null"}]}
-    keys = _many(fields)
-    by = {"if": {"type": "string"}, "then": fields, "else": {"items": fields}}
+    keys = _many(f"{name}.fields")
     there = {"if": {"type": "object"}, "then": {"additionalProperties": fields}}
     order = [f"{field}{direction}" for field in _shown(source) for direction in ("", " desc")]
     return {
@@ -151,14 +150,14 @@ def _offers(source: DataSource, project: Project) -> dict[str, Schema]:
                         "else": columns,
                     }
                 },
-                "sort": _many(_offer(f"{name}.order")),
+                "sort": _many(f"{name}.order"),
             }
         },
         f"{name}.definition": {
             "properties": {
                 "primary_key": keys,
                 "unique_keys": {"items": keys},
-                "joins": {"additionalProperties": {"properties": {"by": by}}},
+                "joins": {"additionalProperties": {"properties": {"by": keys}}},
                 "sets": {"additionalProperties": members},
             }
         },
@@ -170,9 +169,9 @@ def _offer(names: str) -> Schema:
     return {"anyOf": [_ref(names), {}]}
 
 
-def _many(offer: Schema) -> Schema:
-    """What is offered for one value, or for each of a list."""
-    return {"if": {"type": "array"}, "then": {"items": offer}, "else": offer}
+def _many(names: str) -> Schema:
+    """Names that are offered for one value, or for each of a list."""
+    return {"anyOf": [_ref(names), {"type": "array", "items": _offer(names)}, {}]}
 
 
 def _shown(source: DataSource) -> list[str]:

@@ -16,8 +16,6 @@ from pydantic import BaseModel, BeforeValidator
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from pydantic_core import core_schema
 
-from genesis.document import read_documents
-from genesis.errors import Problems
 from genesis.schema.texts import texts_of
 from genesis.spec.data_source import DataSource, Join, KeyPairs
 from genesis.spec.formatter import KINDS, Formatter
@@ -121,22 +119,17 @@ def _words(kind: str) -> str:
 
 
 def _describe(schema: Schema, model: type[Model]) -> None:
-    """Add to each key what it means, an example, and its default."""
+    """Add to each key what it means, with an example, and its default."""
     texts = texts_of(model)
     for name, field in model.model_fields.items():
         described = schema["properties"][field.alias or name]
         if text := texts.get(name):
             described["description"] = text.meaning
-            described["examples"] = [example_value(text.example)]
+            # Not `examples`: editors would offer them among the project's own names.
+            described["markdownDescription"] = f"{text.meaning}\n\n```yaml\n{text.example}\n```"
         default = _written(field.default, name)
         if default is not None:
             described["default"] = default
-
-
-def example_value(example: str) -> Any:
-    """The value of the one key that a text's example shows."""
-    document = read_documents("example", example.encode(), Problems())[0]
-    return next(iter(document.data.values()))
 
 
 def _written(default: Any, key: str) -> Any:
@@ -197,13 +190,14 @@ NAME: Schema = {
     "pattern": "^[a-z][a-z0-9_]*$",
     "patternErrorMessage": "a name is lower case letters, digits and `_`, a letter first",
 }
+_ONE_OF_TYPES = f"a type is one of {', '.join(PLAIN)}, decimal(p,s), array(T)"
 _TYPE: Schema = {
     "anyOf": [
-        {"enum": [*PLAIN, "decimal(18,2)", "array(string)"]},
+        {"enum": [*PLAIN, "decimal(18,2)", "array(string)"], "errorMessage": _ONE_OF_TYPES},
         {
             **_TEXT,
             "pattern": rf"^\s*({'|'.join(PLAIN)}|decimal\(\s*\d{{1,2}}\s*(,\s*\d{{1,2}}\s*)?\)|array\(.+\))\s*$",
-            "patternErrorMessage": f"a type is one of {', '.join(PLAIN)}, decimal(p,s), array(T)",
+            "patternErrorMessage": _ONE_OF_TYPES,
         },
     ]
 }
@@ -266,7 +260,13 @@ _LATEST = _validator(DataSource.model_fields["latest"].metadata)
 
 def given(*keys: str) -> Schema:
     """The mappings that have all of some keys, each with a value."""
-    return {"required": list(keys), "properties": {key: {"not": {"type": "null"}} for key in keys}}
+    return {"required": list(keys), "properties": {key: _something(key) for key in keys}}
+
+
+def _something(key: str) -> Schema:
+    # Only where it may be one is a boolean named: editors offer what a type may be.
+    kinds = ["boolean"] if key == "on_change" else ["string", "number", "object", "array"]
+    return {"type": kinds, "errorMessage": f"`{key}` is empty"}
 
 
 def one_of(*keys: str) -> Iterator[Schema]:
