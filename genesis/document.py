@@ -401,6 +401,7 @@ _QUOTE_IT = "put the value in quotes"
 _OPENED_BY = {"]": "[", "}": "{", '"': '"', "'": "'"}
 _NO_START = tuple("@`%!?]},-")
 _CONFLICT = re.compile(r"^(?:<{7}|>{7}) ", re.MULTILINE)
+_WORD = re.compile(r"[\w.-]+(?=:)")
 _BARE_KEY = re.compile(r"""(?:- +)*(?P<key>[\w."'-]+)\s*""")
 
 
@@ -419,7 +420,7 @@ def _tell_mistake(file: str, text: str, error: yaml.YAMLError, problems: Problem
 
 
 _UNQUOTED = re.compile(
-    r"""[ ]*(?:-[ ]+)*(?:(?P<key>[\w.-]+):[ ]+)?(?P<value>[^\s"'\[{|>&*!#][^\r\n]*?)(?:[ ]+#[^\r\n]*)?[ ]*$"""
+    r"""[ ]*(?:-[ ]+)*(?:(?P<key>[\w.-]+):[ ]+|(?<=-[ ])(?![\w.-]+:))(?P<value>[^\s"'\[{|>&*!#][^\r\n]*?)(?:[ ]+#[^\r\n]*)?[ ]*$"""
 )
 
 
@@ -488,7 +489,8 @@ def _in_words(said: str, text: str, here: int, context: int) -> _Mistake:
             return _Mistake(f"a `{opener}` is not closed", f"close it with `{said[-2]}`", context)
         case "did not find expected key" | "did not find expected '-' indicator":
             message = "the line fits neither the keys nor the items above it"
-            return _Mistake(message, "check its indentation", here)
+            word = _WORD.match(text, here)
+            return _Mistake(message, "check its indentation", here, len(word[0]) if word else 1)
         case "found unexpected end of stream" | "found unexpected document indicator":
             return _Mistake("a quote is not closed", f"close it with `{opener}`", context)
         case "did not find expected comment or line break":

@@ -215,7 +215,10 @@ class _Loader:
             what = kind.removesuffix("s").replace("_", " ")
             before = first.locate_name() if isinstance(first, Definition) else first.locate_key()
             self._problems.add(
-                "duplicate-name", f"{what} `{name}` is defined in {before} already", at
+                "duplicate-name",
+                f"{what} `{name}` is defined in {before} already",
+                at,
+                hint="rename one of them, or delete it",
             )
 
 

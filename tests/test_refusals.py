@@ -109,7 +109,7 @@ FIELDS = [
     ("today(1)", "invalid-sql", "today"),
     # what is no expression
     ("(select 1)", "not-an-expression", ""),
-    ("budget as b", "invalid-sql", "as"),
+    ("budget as b", "not-an-expression", "as"),
     ("budget; drop table x", "not-an-expression", ";"),
     ("delete from production", "not-an-expression", "delete"),
     ("budget > > share", "invalid-sql", ">"),

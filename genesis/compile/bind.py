@@ -256,11 +256,20 @@ class Binder:
         if node is None:
             return broken()
         self.touched.append((node.source, shape.names[-1]))
+        self._warn_of_deprecated(node.source, steps[-1], scope)
         is_own = shape.names == (scope.own_field,)
         found = self.field(node, shape.names[-1], is_own=is_own)
         if scope.summary is not None and scope.summary.ungrouped(found) is not None:
             return self._tell_ungrouped(shape, scope)
         return found
+
+    def _warn_of_deprecated(self, source: DataSource, step: Step, scope: Scope) -> None:
+        """Tell it to those who ask for the field; how a data source itself is made is its owner's affair."""
+        hint = source.fields[step.name].deprecated
+        is_asked_for = isinstance(scope.fragment.owner, Input) or scope.fragment.path[0] == "sets"
+        if hint is not None and is_asked_for:
+            message = f"field `{step.name}` is deprecated"
+            self.problems.warn("deprecated-field", message, at(step, scope), hint=hint)
 
     def _value(self, steps: tuple[Step, ...], value: exp.Expr, scope: Scope) -> exp.Expr:
         if [step.name for step in steps] == ["value"]:

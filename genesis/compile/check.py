@@ -7,6 +7,7 @@ those who use it are not told again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from genesis.compile.bind import Binder
 from genesis.compile.compare import typed_literal
@@ -19,7 +20,8 @@ from genesis.compile.query import Block, Node
 from genesis.compile.resolve import resolve
 from genesis.compile.run import Run
 from genesis.compile.scope import Scope, is_broken
-from genesis.errors import Problems, did_you_mean
+from genesis.compile.structure import check_keys, without_faults
+from genesis.errors import Problem, Problems, did_you_mean
 from genesis.spec.data_source import DataSource, Field
 from genesis.spec.formatter import BUILT_IN
 from genesis.spec.input import Input
@@ -29,14 +31,19 @@ from genesis.spec.workflow import Audit, Job, Workflow
 
 def check_project(project: Project, problems: Problems) -> None:
     """Tell every problem of a project's definitions, inputs, workflows and audits."""
+    whole, project = project, _without_faults(project)
+    faulty = {name for name, s in project.data_sources.items() if s is not whole.data_sources[name]}
     for source in _bases_first(project):
         found = Problems()
+        if source.name in faulty:
+            check_keys(whole, whole.data_sources[source.name], problems)
         check_data_source(project, source, found)
-        _extend(problems, found, source.file)
+        _extend(problems, _independent(found, project, source.name, faulty), source.file)
     for definition in project.inputs.values():
         found = Problems()
         resolve(definition, project, Run(parameters=None), found)
-        _extend(problems, found, definition.file)
+        told = _independent(found, project, definition.source, faulty)
+        _extend(problems, told, definition.file)
     for name, formatter in project.formatters.items():
         if formatter.sql is not None and formatter is not BUILT_IN.get(name):
             fragment = Fragment(formatter.sql, formatter, ("sql",))
@@ -52,6 +59,34 @@ def check_project(project: Project, problems: Problems) -> None:
             problems.warn("unused-data-source", message, source.locate_name(), hint=hint)
 
 
+def _without_faults(project: Project) -> Project:
+    """The project, its data sources without the keys that are wrong, so that all else can be told."""
+    sources = {name: without_faults(project, s) for name, s in project.data_sources.items()}
+    return replace(project, data_sources=sources)
+
+
+# What may be so only for a key that is wrong: whether a join leads to many, and what follows.
+_OF_KEYS = frozenset(
+    {
+        "fans-out",
+        "mixed-branches",
+        "not-supported",
+        "own-aggregate",
+        "quantifier-needed",
+        "wrong-aggregate",
+        "wrong-join",
+    }
+)
+
+
+def _independent(
+    found: Iterable[Problem], project: Project, start: str, faulty: set[str]
+) -> Iterator[Problem]:
+    """What is found in a data source or its user; of where keys are wrong, nothing that could follow."""
+    follows = faulty and not faulty.isdisjoint(_reached(project, [start]))
+    return (problem for problem in found if not follows or problem.code not in _OF_KEYS)
+
+
 def _bases_first(project: Project) -> list[DataSource]:
     """The data sources, each behind those that it extends."""
 
@@ -61,7 +96,7 @@ def _bases_first(project: Project) -> list[DataSource]:
     return sorted(project.data_sources.values(), key=depth)
 
 
-def _extend(problems: Problems, found: Problems, file: str) -> None:
+def _extend(problems: Problems, found: Iterable[Problem], file: str) -> None:
     """Add what is found; of what is inherited or used from another file, only what is not told there yet."""
     told = {(problem.code, problem.at) for problem in problems}
     problems.extend(
@@ -107,7 +142,9 @@ def _check_format(source: DataSource, name: str, field: Field, root: Node, binde
     """Format a field as a report that selects it would."""
     value = binder.field(root, name)
     at = source.locate("fields", name, "format" if field.format else "labels")
-    formatter = find_formatter(binder, field.format, at) if field.format else inline_labels(field)
+    formatter = (
+        find_formatter(binder, field.format, at) if field.format else inline_labels(source, name)
+    )
     if formatter is not None and not is_broken(value):
         apply_formatter(formatter, value.copy(), field.type, binder, node=root, at=at)
 
@@ -294,17 +331,24 @@ def unused(project: Project) -> Iterator[DataSource]:
     """Data sources that no input, workflow or audit reaches; only where there are inputs at all."""
     if not project.inputs:
         return
-    used: set[str] = set()
     waiting = [definition.source for definition in project.inputs.values()]
     waiting += [source.extends for source in project.data_sources.values() if source.extends]
     waiting += [audit.data_source for audit in project.audits.values()]
     for workflow in project.workflows.values():
         for job in workflow.jobs:
             waiting += [*(job.compact or ()), *([job.heartbeat] if job.heartbeat else [])]
+    used = _reached(project, waiting)
+    yield from (source for name, source in project.data_sources.items() if name not in used)
+
+
+def _reached(project: Project, names: Iterable[str]) -> set[str]:
+    """The data sources of these names, and those that their joins lead to, however far."""
+    reached: set[str] = set()
+    waiting = list(names)
     while waiting:
         name = waiting.pop()
-        if name not in used and name in project.data_sources:
-            used.add(name)
+        if name not in reached and name in project.data_sources:
+            reached.add(name)
             source = project.data_sources[name]
             waiting += [target_name(source, join) for join in source.joins]
-    yield from (source for name, source in project.data_sources.items() if name not in used)
+    return reached

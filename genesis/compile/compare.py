@@ -161,14 +161,18 @@ def check_comparison(
         case exp.Nullif():
             compare.both(node, written)
         case exp.In():
-            compare.each(node.this, zip(node.expressions, written.expressions, strict=True))
+            compare.each(
+                node.this, zip(node.expressions, written.expressions, strict=True), written
+            )
         case exp.Between():
             compare.each(
-                node.this, ((node.args[key], written.args[key]) for key in ("low", "high"))
+                node.this, ((node.args[key], written.args[key]) for key in ("low", "high")), written
             )
         case exp.Case() if node.this:
             cases = zip(node.args["ifs"], written.args["ifs"], strict=True)
-            compare.each(node.this, ((one.this, as_written.this) for one, as_written in cases))
+            compare.each(
+                node.this, ((one.this, as_written.this) for one, as_written in cases), written
+            )
         case exp.Not(this=exp.In() as inner) if in_filter:
             compare.warn_of_nulls([inner.this], "not in", written)
         case _ if isinstance(node, _COMPARISONS):
@@ -185,10 +189,8 @@ class _Comparison:
     def both(self, node: exp.Expr, written: exp.Expr) -> None:
         """Fit the two sides of a node to one another."""
         left, right = node.this, node.expression
-        if isinstance(right, exp.Null) and not is_broken(right) and not _is_null_safe(node):
-            message, hint = "a comparison with NULL is never true", "`is null` asks for NULL"
-            at = self.fragment.place(written)
-            self.problems.warn("nullable-comparison", message, at, hint=hint)
+        if any(map(_is_null, (left, right))) and not _is_null_safe(node):
+            self._warn_of_null("is not null" if isinstance(node, exp.NEQ) else "is null", written)
         if plain_value(left) is None and plain_value(right) is None:
             if type_of(left) == TIMESTAMP and type_of(right) == TIMESTAMPTZ:
                 node.set("this", as_instant(left))
@@ -197,13 +199,20 @@ class _Comparison:
             self._literal(right, written.expression, left)
             self._literal(left, written.this, right)
 
-    def each(self, one: exp.Expr, others: Iterable[tuple[exp.Expr, exp.Expr]]) -> None:
+    def each(
+        self, one: exp.Expr, others: Iterable[tuple[exp.Expr, exp.Expr]], written: exp.Expr
+    ) -> None:
         """Fit several values to the one they are compared with."""
-        for value, written in others:
+        others = list(others)
+        if any(_is_null(value) for value, _ in others) and isinstance(
+            written, exp.In | exp.Between
+        ):
+            self._warn_of_null("is null", written)
+        for value, as_written in others:
             if plain_value(value) is None:
-                self._pair(value, written, one)
+                self._pair(value, as_written, one)
             else:
-                self._literal(value, written, one)
+                self._literal(value, as_written, one)
 
     def _pair(self, value: exp.Expr, written: exp.Expr, other: exp.Expr) -> None:
         """Two values that are no literals are of comparable types."""
@@ -244,8 +253,17 @@ class _Comparison:
         hint = f"write `'{plain}'`" if wanted == STRING else _EXAMPLES.get(wanted.name)
         self.problems.add("wrong-literal", f"`{plain}` is no {wanted}", at, hint=hint)
 
+    def _warn_of_null(self, way_out: str, written: exp.Expr) -> None:
+        message, hint = "a comparison with NULL is never true", f"`{way_out}` asks for NULL"
+        at = self.fragment.place(written)
+        self.problems.warn("nullable-comparison", message, at, hint=hint)
+
     def warn_of_nulls(self, sides: list[exp.Expr], operator: str, written: exp.Expr) -> None:
-        if any(map(is_broken, sides)) or not any(map(is_nullable, sides)):
+        if (
+            any(map(is_broken, sides))
+            or any(map(_is_null, sides))
+            or not any(map(is_nullable, sides))
+        ):
             return
         message = f"`{operator}` drops the rows in which the value is NULL"
         hint = (
@@ -255,6 +273,11 @@ class _Comparison:
         )
         at = self.fragment.place(written)
         self.problems.warn("nullable-comparison", message, at, hint=hint)
+
+
+def _is_null(value: exp.Expr) -> bool:
+    """Whether NULL is written there."""
+    return isinstance(value, exp.Null) and not is_broken(value)
 
 
 def _is_null_safe(node: exp.Expr) -> bool:

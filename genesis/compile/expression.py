@@ -31,6 +31,7 @@ from genesis.errors import Location, Problems
 from genesis.spec.model import Located
 
 _STEPS = "genesis_steps"
+_NO_ALIAS, _NAME_BESIDE = "an expression has no `as`", "write `name:` beside the field"
 _WRITTEN = "genesis_written"
 MAX_CHARACTERS = 10_000
 MAX_DEPTH = 100
@@ -131,13 +132,36 @@ def parse_expression(
     except (TokenError, SqlglotError, RecursionError) as error:
         unclosed = isinstance(error, TokenError)
         message = "a quote or comment is not closed" if unclosed else "it is nested too deeply"
-        problems.add("invalid-sql", f"the expression cannot be read: {message}", fragment.at())
+        start = _unclosed(text) if unclosed else 0
+        at = fragment.at(start, len(text) - start)
+        problems.add("invalid-sql", f"the expression cannot be read: {message}", at)
         return None
     if refusal is not None:
         at = fragment.place(refusal.node)
+        if isinstance(refusal.node, _QUERIES):
+            at = _place_of_query(fragment, dialect) or at
         problems.add(refusal.code, refusal.message, at, hint=refusal.hint)
         return None
     return tree
+
+
+_QUERIES = (exp.Query, exp.Subquery, exp.Exists)
+_CLOSED = re.compile(r"'(?:[^']|\'\')*'|\"(?:[^\"]|\"\")*\"|/\*.*?\*/|--[^\n]*", re.DOTALL)
+
+
+def _place_of_query(fragment: Fragment, dialect: str) -> Location | None:
+    """The `select` of a subquery: sqlglot keeps no place for it."""
+    for token in sqlglot.Dialect.get_or_raise(dialect).tokenize(fragment.text):
+        if token.token_type in (TokenType.SELECT, TokenType.WITH, TokenType.VALUES):
+            return fragment.at(token.start, len(token.text))
+    return None
+
+
+def _unclosed(text: str) -> int:
+    """Where a quote or comment begins that has no end."""
+    rest = _CLOSED.sub(lambda closed: " " * len(closed[0]), text)
+    starts = [at for at in map(rest.find, ("'", '"', "/*")) if at >= 0]
+    return min(starts, default=0)
 
 
 # The reports of a project share their fragments: parsing is most of the time of compiling one.
@@ -312,8 +336,8 @@ def _refusal(node: exp.Expr) -> _Refusal | None:
             return _Refusal(
                 node,
                 "not-an-expression",
-                "an expression has no `as`",
-                "write `name:` beside the field",
+                _NO_ALIAS,
+                _NAME_BESIDE,
             )
         case exp.Tuple() if isinstance(node.parent, exp.Any):
             return _Refusal(node, "wrong-aggregate", "`any` takes one condition")
@@ -361,6 +385,10 @@ def _tell_parse_error(
         return
     if ";" in highlight:
         problems.add("not-an-expression", "a fragment is one expression: it holds no `;`", at)
+        return
+    before = text[:offset]
+    if highlight.lower() == "as" and before.count("(") == before.count(")"):
+        problems.add("not-an-expression", _NO_ALIAS, at, hint=_NAME_BESIDE)
         return
     near = f" near `{highlight}`" if highlight else ""
     message = f"the expression does not parse{near}: {_plainly(description)}"

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pydantic import PrivateAttr
 from sqlglot import exp
 
 from genesis.compile.bind import Binder
@@ -21,7 +22,7 @@ from genesis.compile.infer import differs_as_text, to_sql, type_of, typed
 from genesis.compile.query import Node
 from genesis.compile.scope import Scope, broken, is_broken
 from genesis.errors import Location, Problems, did_you_mean
-from genesis.spec.data_source import Field
+from genesis.spec.data_source import DataSource
 from genesis.spec.formatter import Formatter
 from genesis.spec.types import DATE, FLOAT, STRING, TIME, TIMESTAMPTZ, Type
 
@@ -44,9 +45,24 @@ def find_formatter(binder: Binder, name: str, at: Location) -> Formatter | None:
     return found
 
 
-def inline_labels(field: Field) -> Formatter | None:
+class OwnLabels(Formatter):
+    """The `labels` of one field; a shared formatter's mistake is told where it is used, theirs where they stand."""
+
+    _locate: Callable[[str], Location] = PrivateAttr()
+
+    def locate_label(self, key: str) -> Location:
+        """The place of a label's key."""
+        return self._locate(key)
+
+
+def inline_labels(source: DataSource, name: str) -> Formatter | None:
     """The formatter that a field's own `labels` are."""
-    return Formatter(labels=field.labels, otherwise=field.otherwise) if field.labels else None
+    field = source.fields[name]
+    if not field.labels:
+        return None
+    own = OwnLabels(labels=field.labels, otherwise=field.otherwise)
+    own._locate = lambda key: source.locate_key("fields", name, "labels", key)
+    return own
 
 
 def apply_formatter(
@@ -126,6 +142,8 @@ def _labelled(
         try:
             literal = typed_literal(key, type_)
         except ValueError:
+            if isinstance(formatter, OwnLabels):
+                at = formatter.locate_label(key)
             problems.add("wrong-format", f"the label for `{key}` is for no {type_}", at)
             return None
         cases.append(exp.If(this=literal, true=exp.Literal.string(label)))

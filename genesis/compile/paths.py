@@ -131,7 +131,9 @@ class Paths:
             hint = (
                 f"text stands in single quotes: `'{name}'`"
                 if step.is_quoted and len(scope.fragment.text) > step.length
-                else did_you_mean(name, known) or self._elsewhere(name, source)
+                else did_you_mean(name, known)
+                or self._elsewhere(name, source)
+                or _fields_listed(source)
             )
             self._tell("unknown-field", f"unknown field `{name}` in {where}", step, scope, hint)
             return
@@ -172,6 +174,15 @@ def fitting_aggregates(*, number: bool) -> str:
     """The aggregates that take numbers, or that take anything."""
     fitting = [name for name in AGGREGATES if number or name not in ("sum", "avg", "median")]
     return ", ".join(f"`{name}`" for name in fitting if not name.startswith("bool_"))
+
+
+_FEW = 6  # names in a hint
+
+
+def _fields_listed(source: DataSource) -> str:
+    names = [f"`{name}`" for name, field in source.fields.items() if not field.hidden]
+    more = f" and {len(names) - _FEW} more" if len(names) > _FEW else ""
+    return f"its fields are {', '.join(names[:_FEW])}{more}"
 
 
 def _joins_listed(source: DataSource) -> str:

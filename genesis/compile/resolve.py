@@ -83,6 +83,11 @@ class _Wish:
     at: Location
     name: str | None
 
+    @property
+    def is_of_set(self) -> bool:
+        """Whether a set asks for it, and no item of its own."""
+        return self.fragment.path[0] == "sets"
+
 
 class _Resolver:
     def __init__(self, definition: Input, source: DataSource, binder: Binder, run: Run) -> None:
@@ -179,28 +184,30 @@ class _Resolver:
 
     def _without_clashes(self, found: Iterable[Output | None]) -> Iterator[Output]:
         """The columns that could be told; two of one name or label are told."""
-        taken: dict[str, Location] = {}
-        labels: dict[str, Location] = {}
+        names: dict[str, _Wish] = {}
+        labels: dict[str, _Wish] = {}
         for wish, output in zip(self._wishes, found, strict=True):
             if output is None:
                 continue
             column = output.column
-            for what, text, seen in (
-                ("named", column.name, taken),
-                ("labelled", column.label, labels),
-            ):
-                first = seen.setdefault(text, wish.at)
-                if first is not wish.at:
-                    hint = "give one a `name`" if what == "named" else "give one a `label`"
-                    self._problems.add(
-                        "column-clash",
-                        f"two columns are {what} `{text}`, the first in line {first.line}",
-                        wish.at,
-                        hint=hint,
-                    )
-                    break
+            first = names.setdefault(column.name, wish)
+            if first is not wish:
+                self._tell_clash("name", column.name, first, wish)
+            elif (first := labels.setdefault(column.label, wish)) is not wish:
+                self._tell_clash("label", column.label, first, wish)
             self._raw[column.name] = output.raw
             yield output
+
+    def _tell_clash(self, key: str, text: str, first: _Wish, second: _Wish) -> None:
+        """Tell two columns of one name or label, where the second says or implies it."""
+        at = second.at
+        if key in second.item.model_fields_set:
+            at = second.fragment.owner.locate(*second.fragment.path[:-1], key)
+        hint = f"give one a `{key}`"
+        if of_set := next((wish for wish in (second, first) if wish.is_of_set), None):
+            hint = f"leave it out of the set: `except: [{of_set.fragment.text}]`"
+        message = f"two columns have the {key} `{text}`, the first in line {first.at.line}"
+        self._problems.add("column-clash", message, at, hint=hint)
 
     def _all_wishes(self) -> Iterator[_Wish]:
         for position, item in enumerate(self._definition.fields):
@@ -261,7 +268,6 @@ class _Resolver:
         if type_of(raw) is None:
             typed(raw, type_)
         plain = binder.plain_field(shape, scope) if shape else None
-        self._warn_of_deprecated(wish, path)
         shown = self._shown(wish, raw, type_, plain, path)
         if shown is None:
             return None
@@ -321,15 +327,6 @@ class _Resolver:
         text = as_text(shown, self._binder.moment.timezone, self._problems, output.at)
         return replace(output, column=replace(output.column, type=STRING, pattern=None), shown=text)
 
-    def _warn_of_deprecated(self, wish: _Wish, path: tuple[Step, ...] | None) -> None:
-        for source, name in self._binder.touched:
-            spec = source.fields.get(name)
-            if spec is not None and spec.deprecated is not None:
-                at = wish.fragment.at(path[-1].offset, path[-1].length) if path else wish.at
-                self._problems.warn(
-                    "deprecated-field", f"field `{name}` is deprecated", at, hint=spec.deprecated
-                )
-
     def _shown(
         self,
         wish: _Wish,
@@ -358,7 +355,7 @@ class _Resolver:
         if field.format is not None:
             at = node.source.locate("fields", path[-1].name, "format")
             return find_formatter(self._binder, field.format, at), at
-        labels = inline_labels(field)
+        labels = inline_labels(node.source, path[-1].name)
         return labels, node.source.locate("fields", path[-1].name, "labels") if labels else None
 
     def _hidden_keys(self) -> Iterator[Output]:
@@ -419,7 +416,10 @@ class _Resolver:
                 "" if self._is_summary else ", or a to-one path"
             )
             self._problems.add(
-                "wrong-sort", f"`{asked}` is not in the report", fragment.at(), hint=hint
+                "wrong-sort",
+                f"`{asked}` is not in the report",
+                fragment.at(0, len(asked)),
+                hint=hint,
             )
             return broken()
         return self._binder.bind(Scope(fragment, {(): self._root}, self._source))

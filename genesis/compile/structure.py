@@ -31,7 +31,28 @@ def check_structure(project: Project, source: DataSource, problems: Problems) ->
     _check_table(source, problems)
     for name in source.joins:
         _check_join(project, source, name, problems)
-    return _check_keys(source, problems) and _check_latest(project, source, problems)
+    return check_keys(project, source, problems)
+
+
+def check_keys(project: Project, source: DataSource, problems: Problems) -> bool:
+    """Tell which keys are none and why newest records cannot be told; whether all is well."""
+    are_known = _check_keys(source, problems)
+    return _check_latest(project, source, problems) and are_known
+
+
+def without_faults(project: Project, source: DataSource) -> DataSource:
+    """The data source without keys and `latest` that are wrong, so that all else in it can be told."""
+    fields = source.fields
+    wrong: dict[str, object] = {}
+    primary = tuple(name for name in source.primary_key if name in fields)
+    if primary != source.primary_key:
+        wrong["primary_key"] = primary or tuple(fields)[:1]
+    unique = tuple(key for key in source.unique_keys if fields.keys() >= {*key})
+    if unique != source.unique_keys:
+        wrong["unique_keys"] = unique
+    if not _check_latest(project, source, Problems()):
+        wrong["latest"] = None
+    return source.model_copy(update=wrong) if wrong else source
 
 
 def _check_names(source: DataSource, problems: Problems) -> None:
