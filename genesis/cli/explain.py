@@ -104,7 +104,7 @@ def command(
 def _of_input(
     project: Project, name: str, column: str | None, pairs: tuple[str, ...]
 ) -> Explanation | Lineage:
-    """The explanation of an input or the lineage of its column; parameters change neither's shape."""
+    """The explanation of an input, or the lineage of its column; no parameter need be given."""
     from genesis.compile.run import Run
     from genesis.review.explain import explain
     from genesis.review.lineage import lineages

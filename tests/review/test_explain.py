@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,6 +64,14 @@ def _values(data: object) -> Iterator[str]:
                 yield from _values(value)
         case str() | int() if not isinstance(data, bool):
             yield " ".join(str(data).split())
+
+
+def test_the_readme_shows_what_is_told() -> None:
+    """Its excerpt is of the studio's own tracker."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    blocks = re.findall(r"^```text\n(.*?)^```$", readme, re.DOTALL | re.MULTILINE)
+    (shown,) = (block for block in blocks if "asked for by" in block)
+    assert shown in explanation_text(explained("production_tracker"))
 
 
 @report
