@@ -307,6 +307,7 @@ CODES: dict[str, str] = {
     "invalid-sql": "a fragment is not an SQL expression",
     "not-an-expression": "a fragment is a statement or holds a subquery",
     "nondeterministic": "a function gives another result every time",
+    "unknown-function": "no engine has a function, or not the one that is compiled for",
     "unportable-function": "a function is not known to agree on all engines",
     "wrong-literal": "a literal does not fit what it is compared with",
     "untyped": "a column's type cannot be told",

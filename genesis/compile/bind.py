@@ -37,17 +37,20 @@ from genesis.compile.functions import (
     aggregate_name,
     arguments,
     function_name,
-    is_portable,
     operand,
     own,
     quantifier_name,
+    written_name,
 )
 from genesis.compile.identifiers import column
 from genesis.compile.infer import is_null_of_nulls, join_types, to_sql, type_of, typed
 from genesis.compile.joins import find_join, key_pairs, raw_column
+from genesis.compile.known import refusal_of
+from genesis.compile.meaning import as_listed, meant
 from genesis.compile.moment import Moment
 from genesis.compile.operands import check_operands
 from genesis.compile.paths import Paths, Shape, at
+from genesis.compile.portable import NAMES
 from genesis.compile.query import Node
 from genesis.compile.relations import Relations
 from genesis.compile.scope import Scope, broken, is_broken
@@ -56,7 +59,7 @@ from genesis.errors import Problems, did_you_mean
 from genesis.spec.data_source import DataSource, Field
 from genesis.spec.input import Input, Parameter
 from genesis.spec.project import Project
-from genesis.spec.types import BOOLEAN, DATE, FLOAT, INTEGER, TIMESTAMP, TIMESTAMPTZ, Type
+from genesis.spec.types import BOOLEAN, DATE, INTEGER, TIMESTAMP, TIMESTAMPTZ, Type
 
 # Derived fields are written out where they are used; these bound what a small file can blow up to.
 MAX_STACKED = 30
@@ -75,7 +78,10 @@ class Binder:
         moment: Moment,
         parameters: Mapping[str, Parameter],
         values: Mapping[str, Any] | None,
+        dialect: str | None = None,
     ) -> None:
+        self.dialect = dialect
+        self._is_foreign = project.settings.dialect != "trino"
         self.project = project
         self.problems = problems
         self.moment = moment
@@ -146,50 +152,50 @@ class Binder:
 
     def _finish(self, node: exp.Expr, written: exp.Expr, scope: Scope) -> exp.Expr:
         """What every engine should mean by a node whose parts are bound."""
-        if isinstance(node, exp.Func) and not self._is_known(node, written, scope):
-            return broken()
+        name = None
+        if isinstance(node, (exp.Func, exp.AtTimeZone)):
+            name = written_name(written, scope.fragment.text)
+            if isinstance(node, exp.Anonymous) and name in NAMES and self._is_foreign:
+                node = as_listed(node)
+            if not self._is_known(name, node, written, scope):
+                return broken()
         fragment, in_filter = scope.fragment, scope.is_condition
         if not check_operands(node, written, fragment, self.problems):
             return broken()
         check_comparison(node, written, fragment, self.problems, in_filter=in_filter)
-        match node:
-            case exp.Div():
-                # Trino divides integers to an integer, DuckDB does not: `/` is real division everywhere.
-                left, right = (
-                    exp.Cast(this=side, to=to_sql(FLOAT)) for side in (node.this, node.expression)
-                )
-                return typed(exp.Div(this=left, expression=right, typed=True), FLOAT)
-            case exp.Add() | exp.Sub() | exp.DateAdd() | exp.DateSub() | exp.TimestampTrunc():
-                # DuckDB makes a timestamp of a date and an interval, and of a date cut to its month.
-                return exp.Cast(this=node, to=to_sql(DATE)) if type_of(node) == DATE else node
-            case exp.Anonymous() if node.name.lower() == "int_div":
-                return self._int_div(node.expressions, written, scope)
-        return node
+        if name == "int_div" and not self._is_int_div(node.expressions, written, scope):
+            return broken()
+        return meant(node, name)
 
-    def _int_div(self, given: list[exp.Expr], written: exp.Expr, scope: Scope) -> exp.Expr:
+    def _is_int_div(self, given: list[exp.Expr], written: exp.Expr, scope: Scope) -> bool:
         if len(given) != 2:
-            return self.wrong(written, scope, "wrong-aggregate", "`int_div` takes two numbers")
+            self.wrong(written, scope, "wrong-aggregate", "`int_div` takes two numbers")
+            return False
         for value, as_written in zip(given, written.expressions, strict=True):
             if (known := type_of(value)) not in (None, INTEGER):
                 message = f"`int_div` takes whole numbers, this is {known}"
                 hint = "`/` divides all numbers"
-                return self.wrong(as_written, scope, "wrong-type", message, hint)
-        return typed(own("int_div", *given), INTEGER)
-
-    def _is_known(self, node: exp.Func, written: exp.Expr, scope: Scope) -> bool:
-        """Whether a function gives the same every time; of one that engines may not agree on, that is told."""
-        name = function_name(node)
-        if name in NONDETERMINISTIC:
-            message = f"`{name}` gives another result every time it runs"
-            self.wrong(written, scope, "nondeterministic", message, NONDETERMINISTIC[name])
-            return False
-        if not is_portable(node):
-            message = (
-                f"`{name}` is passed on as it is: it is not known to agree on DuckDB and Trino"
-            )
-            at = scope.fragment.place(written)
-            self.problems.warn("unportable-function", message, at)
+                self.wrong(as_written, scope, "wrong-type", message, hint)
+                return False
         return True
+
+    def _is_known(self, name: str, node: exp.Expr, written: exp.Expr, scope: Scope) -> bool:
+        """Whether a function gives the same every time, and an engine has it.
+
+        Of one that engines may not agree on, that is told.
+        """
+        same = next((one for one in (name, function_name(node)) if one in NONDETERMINISTIC), None)
+        if same is not None:
+            message = f"`{name}` gives another result every time it runs"
+            self.wrong(written, scope, "nondeterministic", message, NONDETERMINISTIC[same])
+            return False
+        refusal = refusal_of(name, node, self.dialect)
+        if refusal is None:
+            return True
+        at = scope.fragment.place(written)
+        tell = self.problems.add if refusal.is_error else self.problems.warn
+        tell(refusal.code, refusal.message, at, hint=refusal.hint)
+        return not refusal.is_error
 
     def wrong(
         self, node: exp.Expr, scope: Scope, code: str, message: str, hint: str | None = None

@@ -12,7 +12,7 @@ from typing import Any
 from sqlglot import exp
 
 from genesis.compile.expression import Fragment
-from genesis.compile.functions import own
+from genesis.compile.functions import own, own_name
 from genesis.compile.infer import is_nullable, to_sql, type_of, typed
 from genesis.compile.scope import is_broken
 from genesis.errors import Location, Problems, nearest
@@ -193,7 +193,8 @@ class _Comparison:
             self._warn_of_null("is not null" if isinstance(node, exp.NEQ) else "is null", written)
         if plain_value(left) is None and plain_value(right) is None:
             if type_of(left) == TIMESTAMP and type_of(right) == TIMESTAMPTZ:
-                node.set("this", as_instant(left))
+                left = as_instant(left.copy())
+                node.set("this", left)
             self._pair(right, written.expression, left)
         else:
             self._literal(right, written.expression, left)
@@ -300,7 +301,13 @@ def comparable(
 
 
 def as_instant(value: exp.Expr) -> exp.Expr:
-    """A timestamp without zone as the instant it is in UTC, whatever zone an engine's session has."""
+    """A timestamp without zone as the instant it is in UTC, whatever zone an engine's session has.
+
+    What the clocks of a zone show at an instant is that instant again.
+    """
+    if own_name(value) == "wall":
+        shown: exp.Expr = value.expressions[0]
+        return shown
     return typed(own("instant", value), TIMESTAMPTZ, nullable=is_nullable(value))
 
 

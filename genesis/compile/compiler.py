@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from genesis.compile.passes import PASSES
 from genesis.compile.plan import plan_query
 from genesis.compile.query import Query
@@ -15,7 +17,7 @@ from genesis.spec.project import Project
 
 def compile_input(project: Project, name: str, dialect: str, run: Run | None = None) -> Statement:
     """The SQL of an input for a dialect. Raises `DefinitionError` with every problem of the input."""
-    run = run or Run()
+    run = replace(run or Run(), dialect=dialect)
     plan = plan_query(resolve_input(project, name, run))
     for rewrite in PASSES:
         plan = rewrite(plan)

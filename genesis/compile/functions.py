@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from genesis.compile.portable import NAMES
+
 AGGREGATES = (
     "count", "count_distinct", "sum", "avg", "min", "max", "median", "list", "first", "last", "bool_and", "bool_or",
 )  # fmt: skip
@@ -44,14 +46,21 @@ NONDETERMINISTIC = {
 }
 CLOCKS = frozenset({"now", "today", "local_date", "current_timestamp", "current_date"})
 
-_PORTABLE_NODES = (
-    exp.Abs, exp.And, exp.Or, exp.Not, exp.Case, exp.If, exp.Cast, exp.TryCast, exp.Ceil, exp.Coalesce, exp.Concat, exp.DPipe,
-    exp.Date, exp.DateDiff, exp.Day, exp.DayOfMonth, exp.DayOfYear, exp.Exp, exp.Floor, exp.Greatest, exp.Least,
-    exp.Left, exp.Length, exp.Ln, exp.Lower, exp.Mod, exp.Month, exp.Nullif, exp.Pow, exp.Quarter,
-    exp.RegexpLike, exp.Replace, exp.Reverse, exp.Round, exp.Sign, exp.SplitPart, exp.Sqrt, exp.StartsWith,
-    exp.StrPosition, exp.Substring, exp.Trim, exp.Upper, exp.Year, exp.CurrentDate, exp.CurrentTimestamp, exp.Pad,
-    exp.TimestampTrunc, exp.DateTrunc, exp.Connector, exp.Interval,
-)  # fmt: skip
+# What has no name of its own in a tree, or is read by a syntax of its own.
+_UNNAMED: dict[type[exp.Expr], str] = {
+    exp.Cast: "cast",
+    exp.TryCast: "try_cast",
+    exp.Ceil: "ceil",
+    exp.Chr: "chr",
+    exp.Extract: "extract",
+    exp.If: "if",
+    exp.StrPosition: "position",
+    exp.Substring: "substr",
+    exp.Trim: "trim",
+    exp.CurrentDate: "current_date",
+    exp.CurrentTimestamp: "current_timestamp",
+}
+OPERATORS = (exp.And, exp.Or, exp.Case, exp.Interval, exp.Like, exp.ILike)
 
 
 # Of the sqlglot classes that aggregate, those above are ours; of the names it has no class for, these aggregate too.
@@ -95,29 +104,24 @@ def arguments(node: exp.Expr) -> list[exp.Expr]:
     return [*found, *node.expressions]
 
 
-def is_portable(node: exp.Func) -> bool:
-    """Whether a function is known to agree on every engine."""
-    match node:
-        case exp.Anonymous():
-            return node.name.lower() in ("int_div", *CLOCKS)
-        case exp.Extract():  # engines count days of a week from other days
-            return node.name.lower() in (
-                "year",
-                "quarter",
-                "month",
-                "day",
-                "hour",
-                "minute",
-                "second",
-            )
-        case exp.Date():
-            return not node.expressions and node.args.get("zone") is None
-    return isinstance(node, _PORTABLE_NODES)
+def is_portable(name: str, node: exp.Expr) -> bool:
+    """Whether a function of a name is listed."""
+    return name in NAMES or isinstance(node, OPERATORS)
 
 
-def function_name(node: exp.Func) -> str:
+def written_name(node: exp.Expr, text: str) -> str:
+    """A function as it is called in the text that its tree was read from."""
+    start = node.meta.get("start")
+    if start is not None:
+        return text[start : node.meta["end"] + 1].lower()
+    return _UNNAMED.get(type(node)) or function_name(node)
+
+
+def function_name(node: exp.Expr) -> str:
     """A function as people write it."""
-    return node.name.lower() if isinstance(node, exp.Anonymous) else node.sql_name().lower()
+    if isinstance(node, exp.Anonymous):
+        return str(node.name).lower()
+    return str(node.sql_name() if isinstance(node, exp.Func) else node.key).lower()
 
 
 def own(name: str, *arguments: exp.Expr) -> exp.Anonymous:

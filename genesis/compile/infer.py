@@ -82,7 +82,7 @@ def _operands(node: exp.Expr) -> list[exp.Expr]:
 _STRINGS = (
     exp.Upper, exp.Lower, exp.Trim, exp.Substring, exp.Concat, exp.DPipe, exp.Replace, exp.RegexpReplace,
     exp.RegexpExtract, exp.Left, exp.Right, exp.Pad, exp.Reverse, exp.SplitPart, exp.TimeToStr, exp.JSONExtractScalar,
-    exp.Chr, exp.Repeat, exp.Initcap,
+    exp.Chr, exp.Initcap,
 )  # fmt: skip
 _INTEGERS = (
     exp.Length, exp.DateDiff, exp.Year, exp.Month, exp.Day, exp.Quarter, exp.Week, exp.WeekOfYear, exp.DayOfWeek,
@@ -257,6 +257,7 @@ _FROM_SQL = {
         (exp.DataType.Type.TINYINT, exp.DataType.Type.SMALLINT, exp.DataType.Type.INT), INTEGER
     ),
     exp.DataType.Type.FLOAT: FLOAT,
+    exp.DataType.Type.TIMESTAMPNTZ: TIMESTAMP,  # what DuckDB's dialect reads
 }
 
 

@@ -43,7 +43,12 @@ def resolve(definition: Input, project: Project, run: Run, problems: Problems) -
     values = parameter_values(definition, run, problems)
     moment = Moment(project.timezone_of(definition), run.moment, run.as_of)
     binder = Binder(
-        project, problems, moment=moment, parameters=definition.parameters, values=values
+        project,
+        problems,
+        moment=moment,
+        parameters=definition.parameters,
+        values=values,
+        dialect=run.dialect,
     )
     if not binder.is_sound(source):
         return None

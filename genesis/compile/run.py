@@ -15,6 +15,7 @@ class Run:
     `moment` fixes `now()` and `today()`, which are the engine's clock without it; with `as_of`,
     newest records are those of that moment too. `parameters` are values by name, as text or typed;
     `None` where an input is only checked. `limit` caps the rows beyond the input's own. `staged` says that the engine runs setup statements.
+    `dialect` is the engine's, where it is known: what it lacks is an error then.
     """
 
     parameters: Mapping[str, Any] | None = field(default_factory=dict)
@@ -23,3 +24,4 @@ class Run:
     render: Literal["native", "text"] = "native"
     limit: int | None = None
     staged: bool = False
+    dialect: str | None = None

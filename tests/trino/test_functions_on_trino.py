@@ -8,16 +8,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlglot import exp, parse_one
+from trino.exceptions import TrinoQueryError
 
-from genesis.compile.functions import _PORTABLE_NODES
+from genesis.compile.compiler import compile_input
 from genesis.compile.run import Run
+from tests.functions.rows import RUN as RUN_OF_ROWS
+from tests.functions.rows import Row, all_rows, different, project_of
 from tests.trino.both import AskBoth, both_engines, project_in
+from tests.trino.catalogs import Ask, catalog_of
 
 FOLDER = Path(__file__).parent / "functions"
 PROJECT = project_in(FOLDER)
 RUN = Run(moment=datetime(2026, 11, 23, 20, 0, 0, 123456, tzinfo=UTC))
 SHOWN = "shown"
+VALUES = tuple(row for row in all_rows() if not row.fails)
+FAILURES = tuple(row for row in all_rows() if row.fails)
+TOGETHER = 100  # columns of a query
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +39,26 @@ def test_both_engines_agree(ask: AskBoth, name: str):
     assert trino == duckdb
 
 
-def test_every_portable_function_is_among_them():
-    """A function that is added to the list is tried on both engines, or is not portable."""
-    written = [item.field for definition in PROJECT.inputs.values() for item in definition.fields]
-    used = {type(node) for text in written if text for node in parse_one(text, read="trino").walk()}
-    untried = {node for node in _PORTABLE_NODES if not any(issubclass(one, node) for one in used)}
-    assert untried == {exp.DateTrunc}  # what DuckDB's dialect reads for a TimestampTrunc
+@pytest.fixture(scope="module")
+def ask_trino(trino_server: str) -> Iterator[Ask]:
+    with catalog_of({}, trino_server) as trino:
+        yield trino
+
+
+@pytest.mark.parametrize("first", range(0, len(VALUES), TOGETHER))
+def test_trino_gives_the_values(ask_trino: Ask, first: int, tmp_path: Path):
+    """The values that DuckDB gives, as a person wrote them beside the calls."""
+    rows = VALUES[first : first + TOGETHER]
+    columns = ask_trino(
+        compile_input(project_of(rows, tmp_path), "shown", "trino", RUN_OF_ROWS).sql
+    )
+    given = [values[0] for values in columns.values()]
+    assert not different(rows, given[:-1])  # the key comes last
+
+
+@pytest.mark.parametrize("row", FAILURES, ids=lambda row: row.call)
+def test_trino_fails(ask_trino: Ask, row: Row, tmp_path: Path):
+    """What has no value is no value of another kind."""
+    statement = compile_input(project_of((row,), tmp_path), "shown", "trino", RUN_OF_ROWS)
+    with pytest.raises(TrinoQueryError):
+        ask_trino(statement.sql)
