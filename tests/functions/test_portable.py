@@ -58,7 +58,8 @@ def test_rows_are_portable(tmp_path: Path) -> None:
     """No call of the rows is told to be anything but portable."""
     project, problems = project_of(ROWS, tmp_path), Problems()
     resolve(project.inputs["shown"], project, RUN, problems)
-    assert not list(problems)
+    told = [problem for problem in problems if problem.code.endswith("-function")]
+    assert not told
 
 
 def test_duckdb_gives_the_values(tmp_path: Path, duck: duckdb.DuckDBPyConnection) -> None:
