@@ -27,7 +27,7 @@ fix: $(READY)  ## format, and mend what can be mended
 	$(BIN)/ruff check --fix .
 
 accept: $(READY)  ## write the expected files of the case folders anew; read the diff
-	$(BIN)/python -m pytest -q tests/test_cases.py tests/test_errors.py --accept
+	$(BIN)/python -m pytest -q tests/test_cases.py tests/test_errors.py tests/test_language_reference.py --accept
 
 bench: $(READY)  ## benchmarks, as ratios against a floor or a peer in the same run
 	$(BIN)/python benchmarks/cold_compile.py
