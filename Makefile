@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+COUNT ?= 100000
 
-.PHONY: demo demo-clean test check accept fix bench lock clean
+.PHONY: demo demo-clean test soak check accept fix bench lock clean
 
 demo: $(READY)  ## the studio's story: ingest, refresh, annotate, refresh again
 	$(BIN)/python -m genesis.demo .
@@ -15,6 +16,9 @@ demo-clean:  ## forget the demo's lake, ledger, events and trackers
 
 test: $(READY)  ## all tests
 	$(BIN)/python -m pytest -n auto --dist loadfile -q
+
+soak: $(READY)  ## random worlds until COUNT from SEED (chosen without it); what differs is kept below build/
+	$(BIN)/python -m tests.soak.worlds --count $(COUNT) $(if $(SEED),--seed $(SEED)) $(if $(TRINO),--trino $(TRINO))
 
 check: $(READY)  ## format, lint, types, layers
 	$(BIN)/ruff format --check .

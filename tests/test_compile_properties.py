@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from decimal import Decimal
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
@@ -18,25 +19,33 @@ from sqlglot import exp
 from genesis.compile.compiler import compile_input
 from genesis.compile.run import Run
 from genesis.compile.statement import Statement
-from genesis.document import read_documents
-from genesis.errors import DefinitionError, Problems
+from genesis.errors import Problems
 from genesis.load import load_project
-from genesis.spec.data_source import DataSource
-from genesis.spec.formatter import Formatter
-from genesis.spec.input import Input
-from genesis.spec.model import read_definition, read_entries
-from genesis.spec.project import Project, ProjectFile
-from tests.oracle.examples import reports, schemas
-from tests.oracle.language import Literal, Report, Schema, as_yaml
-from tests.oracle.meaning import Meaning
+from tests.oracle.choices import by_seed, strategy
+from tests.oracle.examples import world
+from tests.oracle.language import World, as_yaml
+from tests.oracle.running import (
+    Difference,
+    Refused,
+    a_duckdb,
+    compiled,
+    create_tables,
+    differing,
+    on_duckdb,
+    playing,
+    project_of_text,
+)
+from tests.oracle.shrinking import shrink
 from tests.tables import connect, quoted
 
 STUDIO = load_project(Path(__file__).parents[1], Problems())
 DIALECTS = ("duckdb", "trino")
+WORLDS = strategy(world)
+SEEDS = [range(start, start + 125) for start in range(0, 1000, 125)]  # worlds of three reports
 
 
 def _settings(examples: int) -> settings:
-    # Shrinking a schema takes minutes: what fails is told whole, as YAML for a case folder.
+    # Shrinking a schema takes minutes: what fails is told whole, and `shrink` makes it small.
     return settings(
         max_examples=examples,
         deadline=None,
@@ -49,46 +58,54 @@ def _settings(examples: int) -> settings:
 
 @pytest.fixture(scope="module")
 def duck() -> Iterator[duckdb.DuckDBPyConnection]:
-    with connect() as connection:
-        connection.execute("CREATE SCHEMA data")
+    with a_duckdb() as connection:
         yield connection
-
-
-@st.composite
-def worlds(draw: Any) -> tuple[Schema, Report]:
-    schema = draw(schemas())
-    return schema, draw(reports(schema))
 
 
 # --- rows -----------------------------------------------------------------------------------------
 
 
-@given(worlds())
-@_settings(250)
-def test_rows_are_those_of_the_oracle(
-    duck: duckdb.DuckDBPyConnection, world: tuple[Schema, Report]
-) -> None:
+@pytest.mark.parametrize("seeds", SEEDS, ids=lambda seeds: f"seeds_from_{seeds[0]}")
+def test_rows_are_those_of_the_oracle(duck: duckdb.DuckDBPyConnection, seeds: range) -> None:
     """DuckDB gives, in order, the rows that loops over the definitions give."""
-    schema, report = world
-    statement = _compiled(schema, report)
-    assert _on_duckdb(duck, schema, statement.sql) == Meaning(schema).rows(report)
+    counts: Counter[str] = Counter()
+    for seed in seeds:
+        for found in playing(duck, world(by_seed(seed), reports=3)):
+            if isinstance(found, Difference):
+                pytest.fail(f"seed {seed}\n{shrink(duck, found, timedelta(seconds=20))}")
+            counts["refused" if isinstance(found, Refused) else "equal"] += 1
+    assert counts["equal"] > 4 * counts["refused"]
 
 
-@given(worlds())
+@given(WORLDS)
+@_settings(100)
+def test_rows_are_those_of_the_oracle_by_yaml(duck: duckdb.DuckDBPyConnection, made: World) -> None:
+    """The same where all is written and read, and where hypothesis chooses."""
+    (report,) = made.reports
+    text = as_yaml(made.schema, made.formatters, report)
+    create_tables(duck, made.schema)
+    try:
+        found = differing(made, report, text, partial(on_duckdb, duck))
+    except Refused as refused:
+        event(f"refused: {refused}")
+        assume(False)
+    if found is not None:
+        pytest.fail(f"{shrink(duck, found, timedelta(seconds=20))}")
+
+
+@given(WORLDS)
 @_settings(40)
-def test_a_report_compiles_to_the_same_bytes_again(world: tuple[Schema, Report]) -> None:
+def test_a_report_compiles_to_the_same_bytes_again(made: World) -> None:
     """What is compiled depends on the definitions alone, and on no order of a set or dict."""
-    schema, report = world
-    assert _compiled(schema, report) == _compiled(schema, report)
+    assert _compiled(made) == _compiled(made)
 
 
-@given(worlds())
-@_settings(40)
-def test_a_report_is_one_select(world: tuple[Schema, Report]) -> None:
+@given(WORLDS)
+@_settings(60)
+def test_a_report_is_one_select(made: World) -> None:
     """SQL of both dialects reads again as it was written, and only reads."""
-    schema, report = world
     for dialect in DIALECTS:
-        _read_one_select(_compiled(schema, report, dialect).sql, dialect)
+        _read_one_select(_compiled(made, dialect).sql, dialect)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -105,59 +122,17 @@ def _read_one_select(sql: str, dialect: str) -> exp.Expr:
     return tree
 
 
-def _compiled(schema: Schema, report: Report, dialect: str = "duckdb") -> Statement:
-    """The report's statement; a world whose definitions go in a circle is left out."""
-    text = as_yaml(schema, report)
+def _compiled(made: World, dialect: str = "duckdb") -> Statement:
+    """The report's statement; what may be refused is left out."""
+    (report,) = made.reports
+    text = as_yaml(made.schema, made.formatters, report)
     note(text)
-    note(str({name: source.rows for name, source in schema.items()}))
     try:
-        statement = compile_input(_project(text), "report", dialect)
-    except DefinitionError as refused:
-        errors = {problem.code for problem in refused.problems if problem.severity == "error"}
-        if errors != {"cycle"}:
-            raise
-        event(f"refused: {', '.join(sorted(errors))}")
+        return compiled(project_of_text(text), report, dialect)
+    except Refused as refused:
+        event(f"refused: {refused}")
         assume(False)
-    note(statement.sql)
-    return statement
-
-
-def _project(text: str) -> Project:
-    """The project that a text of definitions is."""
-    problems = Problems()
-    kinds: dict[str, dict[str, Any]] = {"data_source": {}, "input": {}}
-    formatters: dict[str, Formatter] = {}
-    for document in read_documents("studio.yaml", text, problems):
-        kind = next(iter(document.data))
-        if kind == "formatters":
-            formatters |= read_entries(Formatter, document, problems)
-        else:
-            found = read_definition(MODELS[kind], document, problems)
-            kinds[kind] |= {found.name: found} if found is not None else {}
-    problems.raise_errors()
-    return Project(
-        ProjectFile(),
-        data_sources=kinds["data_source"],
-        formatters=formatters,
-        inputs=kinds["input"],
-    )
-
-
-MODELS: dict[str, type[DataSource] | type[Input]] = {"data_source": DataSource, "input": Input}
-SQL_TYPES = {"integer": "BIGINT", "string": "VARCHAR", "boolean": "BOOLEAN"}
-
-
-def _on_duckdb(duck: duckdb.DuckDBPyConnection, schema: Schema, sql: str) -> list[list[Any]]:
-    for source in schema.values():
-        types = [f"{name} {SQL_TYPES[type_]}" for name, type_ in source.columns.items()]
-        duck.execute(f"CREATE OR REPLACE TABLE data.{source.name} ({', '.join(types)})")
-        rows = [
-            ", ".join(str(Literal(row[name])) for name in source.columns) for row in source.rows
-        ]
-        if rows:
-            duck.execute(f"INSERT INTO data.{source.name} VALUES ({'), ('.join(rows)})")
-    found = duck.execute(sql).fetchall()
-    return [[int(v) if isinstance(v, Decimal) else v for v in row] for row in found]
+        raise
 
 
 # --- text that would like to be SQL ---------------------------------------------------------------
@@ -238,5 +213,5 @@ def _with_text(text: str, dialect: str) -> Statement:
             "as_it_is": {"sql": f"coalesce(value, '{literal}')", "type": "string"},
         }
     }
-    project = _project(yaml.safe_dump_all([task, formatters, report], sort_keys=False))
+    project = project_of_text(yaml.safe_dump_all([task, formatters, report], sort_keys=False))
     return compile_input(project, "report", dialect, Run(parameters={"needle": text}))

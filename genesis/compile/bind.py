@@ -43,7 +43,14 @@ from genesis.compile.functions import (
     written_name,
 )
 from genesis.compile.identifiers import column
-from genesis.compile.infer import is_null_of_nulls, join_types, to_sql, type_of, typed
+from genesis.compile.infer import (
+    is_null_of_nulls,
+    is_nullable,
+    join_types,
+    to_sql,
+    type_of,
+    typed,
+)
 from genesis.compile.joins import find_join, key_pairs, raw_column
 from genesis.compile.known import refusal_of
 from genesis.compile.meaning import as_listed, meant
@@ -290,7 +297,8 @@ class Binder:
     ) -> exp.Expr:
         name = ".".join(step.name for step in steps)
         if name in columns:
-            return columns[name].copy()
+            value = columns[name].copy()
+            return typed(operand(value), type_of(value), nullable=is_nullable(value))
         message = f"`{name}` is no column of the summary"
         hint = did_you_mean(name, columns) or "`having` compares the columns in `fields`"
         self.problems.add("unknown-field", message, at(steps[0], scope), hint=hint)
@@ -384,7 +392,9 @@ class Binder:
     def _join_fragment(self, key: str, text: str, node: Node, name: str, child: Node) -> exp.Expr:
         fragment = Fragment(text, node.source, ("joins", name, key))
         places = {(): node, (name,): child}
-        return self.bind(Scope(fragment, places, node.source, is_condition=True))
+        with self.underway(node.source, name) as is_first:
+            scope = Scope(fragment, places, node.source, is_condition=True)
+            return self.bind(scope) if is_first else broken()
 
     # --- fields ---------------------------------------------------------------------------------
 
@@ -446,7 +456,7 @@ class Binder:
 
     @contextmanager
     def underway(self, source: DataSource, name: str) -> Iterator[bool]:
-        """Whether a field or measure may be bound now: not while it is being bound, since that is a circle."""
+        """Whether a field, measure or join may be bound now: not while it is, since that is a circle."""
         here = (source.name, name)
         if here in self._underway:
             self._tell_cycle(self._underway[self._underway.index(here) :])
@@ -463,8 +473,12 @@ class Binder:
         ring = [*ring[first:], *ring[:first]]
         around = " -> ".join(f"`{owner}.{name}`" for owner, name in (*ring, ring[0]))
         source, name = self.project.data_sources[ring[0][0]], ring[0][1]
-        at = source.locate_key("fields" if name in source.fields else "measures", name)
-        self.problems.add("cycle", f"fields build on one another: {around}", at)
+        kinds = ("fields", "measures", "joins")
+        kind = next(kind for kind in kinds if name in getattr(source, kind))
+        through_joins = any(name in self.project.data_sources[owner].joins for owner, name in ring)
+        what = "fields and joins" if through_joins else "fields"
+        message = f"{what} build on one another: {around}"
+        self.problems.add("cycle", message, source.locate_key(kind, name))
 
     def with_default(self, bound: exp.Expr, scope: Scope, declared: Type | None) -> exp.Expr:
         """The expression, or the default that stands beside it where it is NULL."""

@@ -159,6 +159,9 @@ class _Planner:
         if id(relation) in self.seen or relation.is_table:
             return
         self.seen.add(id(relation))
+        if not (relation.columns or (relation.block and relation.block.outputs)):
+            # Its rows are but counted, and SQL has no rows without columns.
+            relation.need(raw_column(relation.source, relation.source.primary_key[0]))
         if relation.block is not None:
             self.visit(relation.block)
             body: Select | Newest | Written = _select(relation.block, relation.ranked_by)

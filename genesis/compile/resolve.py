@@ -402,7 +402,8 @@ class _Resolver:
     def _having(self, position: int) -> exp.Expr:
         text = self._definition.having[position]
         fragment = Fragment(text, self._definition, ("having", position))
-        columns = self._raw
+        wished = {wish.name: broken() for wish in self._wishes if wish.name}
+        columns = {**wished, **self._raw}  # what is wrong with a column is told
         scope = Scope(fragment, {(): self._root}, self._source, is_condition=True, columns=columns)
         return self._binder.bind(scope)
 

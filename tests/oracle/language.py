@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 import yaml
@@ -27,6 +29,12 @@ class Literal:
                 return str(self.value).lower()
             case str():
                 return "'" + self.value.replace("'", "''") + "'"
+            case datetime(tzinfo=None):
+                return f"timestamp '{self.value}'"
+            case datetime():
+                return f"timestamp '{self.value.replace(tzinfo=None)} UTC'"
+            case date():
+                return f"date '{self.value}'"
         return str(self.value)
 
 
@@ -41,8 +49,34 @@ class Path:
 
 
 @dataclass(frozen=True)
+class Own:
+    """In a field's `sql`, its own name: the table's column of it."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class Parameter:
+    name: str
+
+    def __str__(self) -> str:
+        return f":{self.name}"
+
+
+@dataclass(frozen=True)
+class Today:
+    """The run's day in the report's time zone."""
+
+    def __str__(self) -> str:
+        return "today()"
+
+
+@dataclass(frozen=True)
 class Call:
-    """An operator or a function over its arguments; `sql` is how it is written, `{}` for each."""
+    """An operator or a function over its arguments; `WRITTEN` says how it is written."""
 
     name: str
     arguments: tuple[Expression, ...]
@@ -73,7 +107,7 @@ class Aggregate:
 
 @dataclass(frozen=True)
 class CountRows:
-    """`count(*)`, in measures."""
+    """`count(*)`, in measures and summaries."""
 
     def __str__(self) -> str:
         return "count(*)"
@@ -88,15 +122,18 @@ class Quantifier:
         return f"{self.name}({self.condition})"
 
 
-Expression = Literal | Path | Call | In | Aggregate | CountRows | Quantifier
+Expression = (
+    Literal | Path | Own | Parameter | Today | Call | In | Aggregate | CountRows | Quantifier
+)
 
 WRITTEN = {
-    "=": "({} = {})", "<>": "({} <> {})", "<": "({} < {})", ">=": "({} >= {})",
-    "same": "({} is not distinct from {})", "null": "({} is null)", "true": "({} is true)",
-    "and": "({} and {})", "or": "({} or {})", "not": "(not {})",
+    "=": "({} = {})", "<>": "({} <> {})", "<": "({} < {})", ">=": "({} >= {})", "between": "({} between {} and {})",
+    "same": "({} is not distinct from {})", "other": "({} is distinct from {})", "null": "({} is null)",
+    "true": "({} is true)", "untrue": "({} is not true)", "and": "({} and {})", "or": "({} or {})", "not": "(not {})",
     "+": "({} + {})", "-": "({} - {})", "*": "({} * {})", "/": "({} / {})", "int_div": "int_div({}, {})",
-    "coalesce": "coalesce({}, {})", "case": "case when {} then {} else {} end", "upper": "upper({})",
-    "||": "({} || {})",
+    "coalesce": "coalesce({}, {})", "nullif": "nullif({}, {})", "case": "case when {} then {} else {} end",
+    "upper": "upper({})", "||": "({} || {})", "days": "date_diff('day', {}, {})", "next_day": "({} + interval '1' day)",
+    "year": "year({})",
 }  # fmt: skip
 
 
@@ -151,15 +188,48 @@ class Options:
 
 
 @dataclass(frozen=True)
+class Formatter:
+    """Either `labels`, and perhaps `otherwise`, or `sql` over the path `value`."""
+
+    labels: tuple[tuple[str, str], ...] = ()
+    otherwise: str | None = None
+    sql: Expression | None = None
+    type: str | None = None
+
+    def written(self) -> dict[str, Any]:
+        if self.sql is not None:
+            return {"sql": str(self.sql), "type": self.type}
+        said: dict[str, Any] = {"labels": dict(self.labels)}
+        return said if self.otherwise is None else {**said, "otherwise": self.otherwise}
+
+
+@dataclass(frozen=True)
 class Field:
+    """A column of the table, or what is derived by `sql`, from a column of its name too where it `is_stored`."""
+
     type: str
     sql: Expression | None = None
     options: Options = Options()
+    column: str | None = None
+    nullable: bool = True
+    labels: Formatter | None = None
+    stored: bool = False
 
     def written(self) -> Any:
-        if self.sql is None:
-            return self.type
-        return {"type": self.type, "sql": str(self.sql), **self.options.written()}
+        said: dict[str, Any] = {"type": self.type}
+        if self.column is not None:
+            said["column"] = self.column
+        if not self.nullable:
+            said["nullable"] = False
+        if self.labels is not None:
+            said |= self.labels.written()
+        if self.sql is not None:
+            said |= {"sql": str(self.sql), **self.options.written()}
+        return self.type if len(said) == 1 else said
+
+    @property
+    def is_stored(self) -> bool:
+        return self.sql is None or self.stored
 
 
 @dataclass(frozen=True)
@@ -172,29 +242,83 @@ class Measure:
 
 
 @dataclass(frozen=True)
+class AsOf:
+    at: str
+    start: str
+    end: str | None = None
+
+    def written(self) -> dict[str, str]:
+        said = {"at": self.at, "from": self.start}
+        return said if self.end is None else {**said, "to": self.end}
+
+
+@dataclass(frozen=True)
 class Join:
-    """`by` pairs fields here and there. Of a `pick`, `sort` chooses the one row."""
+    """`by` pairs fields here and there, or `sql` says which rows match. Of a `pick`, `sort` chooses the one row."""
 
     source: str
-    by: tuple[tuple[str, str], ...]
+    by: tuple[tuple[str, str], ...] = ()
     where: Expression | None = None
     required: bool = False
     pick: tuple[SortKey, ...] = ()
+    as_of: AsOf | None = None
+    sql: Expression | None = None
+    relationship: str | None = None
 
     def written(self) -> Any:
-        said: dict[str, Any] = {"data_source": self.source, "by": dict(self.by)}
+        said: dict[str, Any] = {"data_source": self.source}
+        if self.sql is not None:
+            said["sql"] = str(self.sql)
+        elif all(here == there for here, there in self.by):
+            names = [here for here, _ in self.by]
+            said["by"] = names if len(names) > 1 else names[0]
+        else:
+            said["by"] = dict(self.by)
+        if self.relationship is not None:
+            said["relationship"] = self.relationship
         if self.where is not None:
             said["where"] = str(self.where)
         if self.required:
             said["required"] = True
         if self.pick:
             said["pick"] = {"sort": [str(key) for key in self.pick]}
+        if self.as_of is not None:
+            said["as_of"] = self.as_of.written()
         return said
+
+
+@dataclass(frozen=True)
+class Latest:
+    """A change log. Without `order_by` it is one that genesis ingests."""
+
+    order_by: Names = ()
+    deleted: Names = ()  # a raw column that is true, if it says so at all
+
+    def written(self) -> Any:
+        if not self.order_by:
+            return True
+        said: dict[str, Any] = {"order_by": list(self.order_by)}
+        return {**said, "deleted": self.deleted[0]} if self.deleted else said
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The raw columns that it reads, with their types."""
+        if not self.order_by:
+            return {"_ts": "timestamptz", "_pos": "integer", "_op": "string"}
+        time, *numbers = self.order_by
+        return {
+            time: "timestamp",
+            **dict.fromkeys(numbers, "integer"),
+            **dict.fromkeys(self.deleted, "boolean"),
+        }
 
 
 @dataclass
 class Source:
-    """A data source with its table; it grows while it is made up."""
+    """A data source with its table; it grows while it is made up.
+
+    What it has is all here. Of one that `extends` another, only `own` things are written.
+    """
 
     name: str
     key: Names
@@ -202,24 +326,51 @@ class Source:
     rows: list[Row]
     joins: dict[str, Join] = field(default_factory=dict)
     measures: dict[str, Measure] = field(default_factory=dict)
+    sets: dict[str, tuple[str, ...]] = field(default_factory=dict)
     where: Expression | None = None
+    unique_keys: tuple[Names, ...] = ()
+    latest: Latest | None = None
+    table: str = ""
+    extends: str | None = None
+    own: set[tuple[str, str]] = field(default_factory=set)
 
     def written(self) -> Any:
-        said: dict[str, Any] = {
-            "data_source": self.name,
-            "table": f"data.{self.name}",
-            "primary_key": list(self.key),
-        }
-        if self.where is not None:
+        said: dict[str, Any] = {"data_source": self.name}
+        if self.extends is not None:
+            said["extends"] = self.extends
+        else:
+            key = self.key[0] if len(self.key) == 1 else list(self.key)
+            said |= {"table": f"data.{self.table or self.name}", "primary_key": key}
+            if self.unique_keys:
+                said["unique_keys"] = [list(names) for names in self.unique_keys]
+            if self.latest is not None:
+                said["latest"] = self.latest.written()
+        if self.where is not None and self._writes("where", ""):
             said["where"] = str(self.where)
         for kind in ("fields", "joins", "measures"):
-            said[kind] = {name: thing.written() for name, thing in getattr(self, kind).items()}
+            entries = {
+                name: thing.written()
+                for name, thing in getattr(self, kind).items()
+                if self._writes(kind, name)
+            }
+            if entries:
+                said[kind] = entries
+        if sets := {n: list(of) for n, of in self.sets.items() if self._writes("sets", n)}:
+            said["sets"] = sets
         return said
+
+    def _writes(self, kind: str, name: str) -> bool:
+        return self.extends is None or (kind, name) in self.own
 
     @property
     def columns(self) -> dict[str, str]:
-        """The table's columns with their types."""
-        return {name: spec.type for name, spec in self.fields.items() if spec.sql is None}
+        """The names by which rows hold what is in the table, with their types."""
+        stored = {name: spec.type for name, spec in self.fields.items() if spec.is_stored}
+        return {**stored, **(self.latest.columns if self.latest else {})}
+
+    def column(self, name: str) -> str:
+        """How the table calls it."""
+        return (self.fields[name].column if name in self.fields else None) or name
 
 
 Schema = dict[str, Source]
@@ -227,39 +378,123 @@ Schema = dict[str, Source]
 
 def fans_out(schema: Schema, join: Join) -> bool:
     """Whether a row may have many rows behind a join."""
-    return not join.pick and not {there for _, there in join.by} >= set(schema[join.source].key)
+    if join.pick or join.as_of is not None:
+        return False
+    if join.sql is not None:
+        return str(join.relationship).endswith("to_many")
+    there = {name for _, name in join.by}
+    target = schema[join.source]
+    return not any(there >= set(key) for key in (target.key, *target.unique_keys))
+
+
+# --- reports --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Item:
+    """A column. `is_named` where its name is written, and not what its expression gives it."""
+
     name: str
     field: Expression
     options: Options = Options()
+    is_named: bool = True
+    format: str | None = None
 
     def written(self) -> Any:
-        return {"name": self.name, "field": str(self.field), **self.options.written()}
+        said = {"field": str(self.field), **self.options.written()}
+        if self.is_named:
+            said["name"] = self.name
+        if self.format is not None:
+            said["format"] = self.format
+        return str(self.field) if len(said) == 1 else said
+
+
+@dataclass(frozen=True)
+class SetItem:
+    """All members of a set but some."""
+
+    name: str
+    but: tuple[str, ...] = ()
+
+    def written(self) -> Any:
+        said: dict[str, Any] = {"set": self.name}
+        return {**said, "except": list(self.but)} if self.but else said
+
+
+@dataclass(frozen=True)
+class Given:
+    """A parameter, and the value it has in this run: handed in, or by default."""
+
+    type: str
+    value: Any
+    is_default: bool = False
+
+    def written(self) -> Any:
+        value = self.value if isinstance(self.value, bool | int | float) else str(self.value)
+        return {"type": self.type, **({"default": value} if self.is_default else {})}
 
 
 @dataclass(frozen=True)
 class Report:
     source: str
-    items: tuple[Item, ...]
+    items: tuple[Item | SetItem, ...]
     filters: tuple[Expression, ...] = ()
     sort: tuple[SortKey, ...] = ()
     limit: int | None = None
+    is_summary: bool = False
+    having: tuple[Expression, ...] = ()
+    parameters: tuple[tuple[str, Given], ...] = ()
+    timezone: str = "UTC"
+    moment: datetime | None = None
+    as_of: bool = False
 
     def written(self) -> Any:
-        said: dict[str, Any] = {
-            "input": "report",
-            "source": self.source,
-            "fields": [item.written() for item in self.items],
-            "filters": [str(condition) for condition in self.filters],
-            "sort": [str(key) for key in self.sort],
-        }
+        said: dict[str, Any] = {"input": "report", "source": self.source}
+        if self.is_summary:
+            said["shape"] = "summary"
+        if self.timezone != "UTC":
+            said["timezone"] = self.timezone
+        if self.parameters:
+            said["parameters"] = {name: given.written() for name, given in self.parameters}
+        said["fields"] = [item.written() for item in self.items]
+        for key in ("filters", "having", "sort"):
+            if texts := [str(part) for part in getattr(self, key)]:
+                said[key] = texts
         return said if self.limit is None else {**said, "limit": self.limit}
 
+    @property
+    def handed_in(self) -> dict[str, str]:
+        """The parameters' values as a command line gives them."""
+        return {name: str(given.value) for name, given in self.parameters if not given.is_default}
 
-def as_yaml(schema: Schema, report: Report) -> str:
+
+@dataclass(frozen=True)
+class World:
+    """Data sources with their rows, and reports over them."""
+
+    schema: Schema
+    formatters: dict[str, Formatter]
+    reports: tuple[Report, ...]
+
+
+def definitions(schema: Schema, formatters: dict[str, Formatter]) -> list[Any]:
+    """Data sources and formatters as YAML would give them."""
+    shown = {name: formatter.written() for name, formatter in formatters.items()}
+    found = [source.written() for source in schema.values()]
+    return [*found, {"formatters": shown}] if shown else found
+
+
+def as_yaml(schema: Schema, formatters: dict[str, Formatter], report: Report) -> str:
     """All definitions as one file."""
-    documents = [*(source.written() for source in schema.values()), report.written()]
-    return yaml.safe_dump_all(documents, sort_keys=False, allow_unicode=True, width=1000)
+    found = [*definitions(schema, formatters), report.written()]
+    return yaml.safe_dump_all(found, sort_keys=False, allow_unicode=True, width=1000)
+
+
+def as_text(value: Any) -> str:
+    """A value as `list` and labels write it."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case Decimal():
+            return f"{value:.2f}"
+    return str(value)
