@@ -334,9 +334,11 @@ class _Builder:
         """The place of a value itself, after its anchor and tag."""
         start, end = event.start_mark, event.end_mark
         style = (event.style or "") if isinstance(event, ev.ScalarEvent) else None
-        properties = _PROPERTIES.match(self._text, start.index, end.index)
-        index = properties.end() if properties else start.index
-        line, column = self._line_and_column(index, start)
+        index, line, column = start.index, start.line + 1, start.column + 1
+        if event.anchor or getattr(event, "tag", None):
+            properties = _PROPERTIES.match(self._text, start.index, end.index)
+            index = properties.end() if properties else start.index
+            line, column = self._line_and_column(index, start)
         return Place(index, end.index, line, column, end.line + 1, end.column + 1, style)
 
     def _line_and_column(self, index: int, since: Any) -> tuple[int, int]:

@@ -18,6 +18,8 @@ def to_dialect(node: exp.Expr, dialect: str) -> exp.Expr:
 
     Parts that are the same in all dialects are taken over, not copied: the tree before is used up.
     """
+    if type(node) in _LEAVES:
+        return node
     call = node.this if isinstance(node, exp.Filter) else node
     if isinstance(call, exp.Anonymous) and (name := own_name(call)):
         arguments = [to_dialect(argument, dialect) for argument in call.expressions]
@@ -29,6 +31,9 @@ def to_dialect(node: exp.Expr, dialect: str) -> exp.Expr:
         return node
     copy = node.__class__(**{**node.args, **changed})
     return typed(rewrite(copy) if rewrite else copy, type_of(node))
+
+
+_LEAVES = frozenset([exp.Column, exp.Identifier, exp.Literal, exp.DataType, exp.Table, exp.TableAlias, exp.Null, exp.Boolean, exp.Star])  # fmt: skip
 
 
 def _changed_parts(node: exp.Expr, dialect: str) -> dict[str, object]:
