@@ -30,6 +30,7 @@ from genesis.compile.joins import is_shared
 from genesis.compile.paths import Shape, fitting_aggregates
 from genesis.compile.query import Branch, Node, ordered, with_ties
 from genesis.compile.scope import Scope, broken, is_broken, split_direction
+from genesis.compile.trees import copied
 from genesis.spec.data_source import Aggregated
 from genesis.spec.types import BOOLEAN, FLOAT, INTEGER, STRING, Type
 
@@ -156,7 +157,7 @@ class Aggregates:
                 whole_row = isinstance(value, exp.Star)
                 return exp.Count(this=value if whole_row else each), INTEGER
             case "sum":
-                return exp.Sum(this=each), type_of(exp.Sum(this=value.copy()))
+                return exp.Sum(this=each), type_of(exp.Sum(this=copied(value)))
             case "avg":
                 # Trino's avg of decimals keeps their scale; the mean is a real number everywhere.
                 real = exp.Cast(this=value, to=to_sql(FLOAT))
@@ -182,7 +183,7 @@ class Aggregates:
 
     def _filtered(self, call: exp.Expr, scope: Scope) -> exp.Expr:
         """The call, over the rows that the `where` beside it lets through."""
-        conditions = [*(condition.copy() for condition in scope.among), *self._where(scope)]
+        conditions = [*(copied(condition) for condition in scope.among), *self._where(scope)]
         if not conditions or is_broken(call):
             return call
         if any(map(is_broken, conditions)):
@@ -237,7 +238,7 @@ class Aggregates:
                     "wrong-aggregate", message, scope.locate_beside("sort", position)
                 )
                 return [ordered(broken())]
-        return asked or [ordered(value.copy())]
+        return asked or [ordered(copied(value))]
 
     def _sort_key(self, position: int, scope: Scope) -> exp.Ordered:
         text, descending = split_direction(scope.options.sort[position])

@@ -28,7 +28,6 @@ from genesis.compile.expression import (
     Step,
     parse_expression,
     path_of,
-    words_of_sql,
     written_in,
 )
 from genesis.compile.functions import (
@@ -61,7 +60,8 @@ from genesis.compile.portable import NAMES
 from genesis.compile.query import Node
 from genesis.compile.relations import Relations
 from genesis.compile.scope import Scope, broken, is_broken
-from genesis.compile.structure import check_structure
+from genesis.compile.survey import survey
+from genesis.compile.trees import copied
 from genesis.errors import Problems, did_you_mean
 from genesis.spec.data_source import DataSource, Field
 from genesis.spec.input import Input, Parameter
@@ -98,9 +98,7 @@ class Binder:
         self.aggregates = Aggregates(self)
         self._parameters = parameters
         self._values = values
-        sources = project.data_sources.values()
-        names = {name for source in sources for name in (*source.fields, *source.joins)}
-        self._names = words_of_sql(names, project.settings.dialect)
+        self._survey = survey(project)
         self._sound: dict[str, bool] = {}
         self._fields: dict[tuple[Node, str], exp.Expr] = {}
         self._underway: list[tuple[str, str]] = []
@@ -128,7 +126,7 @@ class Binder:
     def parse(self, fragment: Fragment) -> exp.Expr | None:
         """The tree of a fragment, which is not to be changed, or `None` with its problem told."""
         dialect = self.project.settings.dialect
-        return parse_expression(fragment, dialect, self._names, self.problems)
+        return parse_expression(fragment, dialect, self._survey.words, self.problems)
 
     def bind_tree(self, node: exp.Expr, scope: Scope) -> exp.Expr:
         """A part of the scope's fragment, bound; the part itself stays as it is."""
@@ -286,7 +284,7 @@ class Binder:
 
     def _value(self, steps: tuple[Step, ...], value: exp.Expr, scope: Scope) -> exp.Expr:
         if [step.name for step in steps] == ["value"]:
-            return value.copy()
+            return copied(value)
         message = f"a formatter knows no `{steps[0].name}`"
         hint = "`value` is what it formats"
         self.problems.add("unknown-field", message, at(steps[0], scope), hint=hint)
@@ -297,7 +295,7 @@ class Binder:
     ) -> exp.Expr:
         name = ".".join(step.name for step in steps)
         if name in columns:
-            value = columns[name].copy()
+            value = copied(columns[name])
             return typed(operand(value), type_of(value), nullable=is_nullable(value))
         message = f"`{name}` is no column of the summary"
         hint = did_you_mean(name, columns) or "`having` compares the columns in `fields`"
@@ -319,7 +317,7 @@ class Binder:
     def is_sound(self, source: DataSource) -> bool:
         """Whether a data source can be used at all; what is wrong with it is told."""
         if source.name not in self._sound:
-            self._sound[source.name] = check_structure(self.project, source, self.problems)
+            self._sound[source.name] = self._survey.is_sound(source, self.problems)
         return self._sound[source.name]
 
     def plain_field(self, shape: Shape, scope: Scope) -> tuple[Node, Field] | None:
@@ -413,7 +411,7 @@ class Binder:
         if known is None:
             known = self._derived(node, name, spec)
             self._fields[node, name] = known
-        return self._of_record(node, known.copy()) if node.optional else known.copy()
+        return self._of_record(node, copied(known)) if node.optional else copied(known)
 
     def _of_record(self, node: Node, value: exp.Expr) -> exp.Expr:
         """A derived field of a record that may be missing: then there is no value, whatever the expression."""

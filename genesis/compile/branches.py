@@ -20,6 +20,7 @@ from genesis.compile.paths import Shape, at
 from genesis.compile.query import Block, Branch, BranchKey, Node
 from genesis.compile.scope import Scope, split_direction
 from genesis.compile.summary import Summary
+from genesis.compile.trees import copied
 from genesis.spec.data_source import DataSource
 
 if TYPE_CHECKING:
@@ -208,7 +209,7 @@ class Branches:
             taken = names.take(name)
             root.block.outputs[taken] = there[-1]
             on.append(exp.EQ(this=mine, expression=column(taken, alias)))
-        root.block.group_by += [expression.copy() for expression in there]
+        root.block.group_by += [copied(expression) for expression in there]
         branch = Branch(
             name_in_sql, alias, anchor, root.block, places, exp.and_(*on, copy=False),
             tuple(here), tuple(there), names,

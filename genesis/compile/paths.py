@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from genesis.compile.expression import Step
@@ -32,7 +33,7 @@ class Shape:
     fans_after: int = 0
     fans_at: Step | None = None
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         return tuple(step.name for step in self.steps)
 
@@ -48,9 +49,19 @@ class Paths:
     def __init__(self, binder: Binder) -> None:
         self._binder = binder
         self._problems = binder.problems
+        self._shapes: dict[tuple[object, ...], Shape] = {}
 
     def shape(self, steps: tuple[Step, ...], scope: Scope) -> Shape | None:
         """What a path leads to, or `None` with its first wrong step told."""
+        key = (steps, scope.source.name, *scope.places)
+        known = self._shapes.get(key)
+        if known is None:
+            known = self._shape(steps, scope)
+            if known is not None:
+                self._shapes[key] = known
+        return known
+
+    def _shape(self, steps: tuple[Step, ...], scope: Scope) -> Shape | None:
         names = tuple(step.name for step in steps)
         if names in scope.places:  # the path of a join that is taken already
             return Shape(steps, "join", scope.places[names].source)

@@ -14,16 +14,16 @@ from sqlglot import exp
 from genesis.compile.compare import comparable
 from genesis.compile.expression import Fragment, paths_in
 from genesis.compile.functions import operand
-from genesis.compile.identifiers import Names, table_parts
+from genesis.compile.identifiers import Names
 from genesis.compile.infer import is_nullable
 from genesis.compile.joins import key_pairs, raw_column
 from genesis.compile.query import Block, Node, Relation, ordered, with_ties
 from genesis.compile.scope import Scope, is_broken, split_direction
 from genesis.compile.structure import read_query
+from genesis.compile.survey import survey
+from genesis.compile.trees import copied
 from genesis.document import Path
-from genesis.errors import Problems
 from genesis.spec.data_source import DataSource
-from genesis.spec.project import Project
 
 if TYPE_CHECKING:
     from genesis.compile.bind import Binder
@@ -39,8 +39,8 @@ class Relations:
         self._chosen: dict[tuple[str, str], Relation | None] = {}
         self._making: list[str] = []
         self._choosing: list[tuple[str, str]] = []
-        # A CTE must not hide a table that is read by its bare name; engines compare without case.
-        self.names = Names(frozenset(_bare_tables(binder.project)))
+        # A CTE must not hide a table that is read by its bare name.
+        self.names = Names(survey(binder.project).bare_tables)
 
     def of(self, source: DataSource) -> Relation:
         """The rows of a data source."""
@@ -177,7 +177,7 @@ class Relations:
         }
         block.outputs.update(record)
         relation = Relation(target, name, block=block, chosen=row, record_key=tuple(record))
-        keys = [key.copy() for key in record.values()]
+        keys = [copied(key) for key in record.values()]
         return self._first(relation, row, source, join_name, keys)
 
     def _first(
@@ -236,23 +236,10 @@ class Relations:
                 (self._of_row(source, join_name, ("as_of", "to"), as_of.to, row), exp.GT, "to")
             )
         if is_nullable(at):
-            yield exp.Not(this=exp.Is(this=at.copy(), expression=exp.Null()))
+            yield exp.Not(this=exp.Is(this=copied(at), expression=exp.Null()))
         for end, compare, key in ends:
             place = source.locate("joins", join_name, "as_of", key)
-            sides = comparable(end.copy(), at.copy(), place, self._binder.problems)
+            sides = comparable(copied(end), copied(at), place, self._binder.problems)
             is_within = compare(this=operand(sides[0]), expression=operand(sides[1]))
             is_open = exp.Is(this=operand(end), expression=exp.Null())
             yield exp.or_(is_open, is_within, copy=False) if is_nullable(end) else is_within
-
-
-def _bare_tables(project: Project) -> Iterator[str]:
-    for source in project.data_sources.values():
-        if source.table is not None and len(parts := table_parts(source.table)) == 1:
-            yield parts[0].lower()
-        elif source.sql is not None:
-            query = read_query(project, source, Problems())
-            yield from (
-                ()
-                if query is None
-                else (table.name.lower() for table in query.find_all(exp.Table) if not table.db)
-            )

@@ -27,6 +27,7 @@ from genesis.compile.run import Run
 from genesis.compile.scope import Scope, broken, is_broken, split_direction
 from genesis.compile.statement import Column
 from genesis.compile.summary import Grouped, Summary
+from genesis.compile.trees import copied
 from genesis.errors import Location, Problems, did_you_mean
 from genesis.spec.data_source import DataSource, Field, Measure
 from genesis.spec.formatter import Formatter
@@ -344,7 +345,7 @@ class _Resolver:
         if formatter is None:
             return Shown(raw, type_) if at is None else None
         node = plain[0] if plain else self._root if formatter.sql else None
-        value = raw.copy() if formatter.labels or formatter.sql else raw
+        value = copied(raw) if formatter.labels or formatter.sql else raw
         return apply_formatter(formatter, value, type_, self._binder, node=node, at=at or wish.at)
 
     def _formatter(
@@ -409,7 +410,7 @@ class _Resolver:
 
     def _sort_key(self, asked: str, position: int) -> exp.Expr:
         if asked in self._raw:
-            return self._raw[asked].copy()
+            return copied(self._raw[asked])
         if asked in [wish.name for wish in self._wishes]:
             return broken()  # what is wrong with the column is told
         fragment = Fragment(asked, self._definition, ("sort", position))

@@ -18,6 +18,7 @@ from genesis.compile.identifiers import Names, column
 from genesis.compile.infer import is_nullable, type_of, typed
 from genesis.compile.joins import raw_column
 from genesis.compile.query import Block, Branch, Relation, ordered
+from genesis.compile.trees import copied, rebuilt
 
 GROUPS = "groups"
 
@@ -77,7 +78,7 @@ class Summary:
         if self.groups:
             number = column(self._gid, root.alias)
             block.outputs[self._gid] = number
-            block.group_by.append(number.copy())
+            block.group_by.append(copied(number))
             on = exp.EQ(
                 this=column(self._gid, self._groups.alias), expression=column(self._gid, alias)
             )
@@ -109,9 +110,9 @@ class Summary:
 
         def call(part: exp.Expr) -> exp.Expr | None:
             is_own = isinstance(part, exp.Column) and part.table == self._groups.alias
-            return calls[part.name].copy() if is_own else None
+            return copied(calls[part.name]) if is_own else None
 
-        self.records.group_by += [value.copy() for value in self.groups.values()]
+        self.records.group_by += [copied(value) for value in self.groups.values()]
         return Grouped(self.records, lambda value: _replaced(value, call), self.records.having)
 
     def _by_number(self) -> Grouped:
@@ -125,7 +126,9 @@ class Summary:
         calls = {name: _replaced(call, of_record) for name, call in own.outputs.items()}
         own.outputs.clear()
         if self.groups:
-            order = exp.Order(expressions=[ordered(value.copy()) for value in self.groups.values()])
+            order = exp.Order(
+                expressions=[ordered(copied(value)) for value in self.groups.values()]
+            )
             rank = exp.Window(this=exp.Anonymous(this="DENSE_RANK"), order=order)
             self.records.outputs[self._gid] = rank
             own.outputs[self._gid] = column(self._gid, alias)
@@ -147,15 +150,15 @@ class Summary:
             return column(value.name, alias)
         if value not in self._exports:
             self._exports[value] = self._exported.take(wish)
-            self.records.outputs[self._exports[value]] = value.copy()
+            self.records.outputs[self._exports[value]] = copied(value)
         return column(self._exports[value], alias)
 
 
 def _replaced(tree: exp.Expr, replacement: Callable[[exp.Expr], exp.Expr | None]) -> exp.Expr:
     """A copy of a tree in which parts are replaced, the outermost first; types stay."""
 
-    def replaced(part: exp.Expr) -> exp.Expr:
+    def replaced(part: exp.Expr) -> exp.Expr | None:
         found = replacement(part)
-        return part if found is None else typed(found, type_of(part), nullable=is_nullable(part))
+        return found and typed(found, type_of(part), nullable=is_nullable(part))
 
-    return tree.transform(replaced)
+    return rebuilt(tree, replaced)

@@ -248,7 +248,7 @@ class ProjectFile(Checked):
 SETTINGS = ("project", "genesis.yaml")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Project:
     """Everything a project's files say, by name.
 
