@@ -16,15 +16,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import sqlglot
 import yaml
+from sqlglot import exp
 
 from genesis.compile.check import check_project
 from genesis.compile.compiler import compile_input
 from genesis.errors import Problems
 from genesis.load import load_project
+from genesis.spec.project import Project
 
 SOURCES = """
 data_source: customer
@@ -155,61 +158,64 @@ def cpu(work: Callable[[], object]) -> float:
 
 
 def measure(inputs: int) -> None:
+    """Print what a project of so many inputs takes."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         write_project(root, inputs)
         files = sorted(root.rglob("*.yaml"))
-        compose, check, load = [], [], []
-        for _ in range(3 if inputs < 1000 else 1):
-            compose.append(
-                cpu(
-                    lambda: [
-                        list(yaml.compose_all(f.read_text(), Loader=yaml.CSafeLoader))
-                        for f in files
-                    ]
-                )
-            )  # noqa: S506
-            load.append(cpu(lambda: load_project(root, Problems())))
-            check.append(cpu(lambda: _check(root)))
+        work = {
+            "composing their YAML": lambda: _compose(files),
+            "load": lambda: load_project(root, Problems()),
+            "load and check": lambda: check(root),
+        }
+        rounds = 3 if inputs < 1000 else 1
+        seconds = {
+            what: statistics.median(cpu(do) for _ in range(rounds)) for what, do in work.items()
+        }
         print(f"{inputs} inputs, {len(files)} files")
-        floor = statistics.median(compose)
-        for name, found in (
-            ("composing their YAML", compose),
-            ("load", load),
-            ("load and check", check),
-        ):
-            middle = statistics.median(found)
-            print(f"  {name:24s} {middle:7.2f} s  {middle / floor:5.2f} x")
+        floor = seconds["composing their YAML"]
+        for what, found in seconds.items():
+            print(f"  {what:24s} {found:7.2f} s  {found / floor:5.2f} x")
         project = load_project(root, Problems())
         names = list(project.inputs)
         cold = cpu(lambda: [compile_input(project, name, "trino") for name in names])
         print(f"  compile all, first time  {cold:7.2f} s  {cold / inputs * 1e3:5.2f} ms a report")
-        _reports(project, names[:300])
+        for dialect in ("trino", "duckdb"):
+            _compare_reports(project, names[:300], dialect)
 
 
-def _check(root: Path) -> None:
+def _compose(files: list[Path]) -> None:
+    for file in files:
+        list(yaml.compose_all(file.read_text(), Loader=yaml.CSafeLoader))
+
+
+def check(root: Path) -> None:
+    """What `genesis check` does."""
     problems = Problems()
     check_project(load_project(root, problems), problems)
     problems.raise_errors()
 
 
-def _reports(project, names: list[str]) -> None:  # type: ignore[no-untyped-def]
-    for dialect in ("trino", "duckdb"):
-        ours, floors = [], []
-        for name in names:
-            sql = compile_input(project, name, dialect).sql
-            tree = sqlglot.parse_one(sql, dialect=dialect)
-            ours.append(
-                min(cpu(lambda name=name: compile_input(project, name, dialect)) for _ in range(3))
-            )
-            floors.append(
-                min(cpu(lambda tree=tree: tree.copy().sql(dialect, pretty=True)) for _ in range(3))
-            )
-        ratio = statistics.median(mine / floor for mine, floor in zip(ours, floors, strict=True))
-        print(
-            f"  {dialect:6s} a report {statistics.median(ours) * 1e3:5.2f} ms, an equal tree copied and rendered "
-            f"{statistics.median(floors) * 1e3:5.2f} ms, median ratio {ratio:4.2f}"
-        )
+def _compare_reports(project: Project, names: list[str], dialect: str) -> None:
+    pairs = []
+    for name in names:
+        compile_ = partial(compile_input, project, name, dialect)
+        tree = sqlglot.parse_one(compile_().sql, dialect=dialect)
+        pairs.append((_best(compile_), _best(partial(_copy_and_render, tree, dialect))))
+    ours, floor = (statistics.median(column) * 1e3 for column in zip(*pairs, strict=True))
+    ratio = statistics.median(mine / other for mine, other in pairs)
+    print(
+        f"  {dialect:6s} a report {ours:5.2f} ms, an equal tree copied and rendered {floor:5.2f} ms, "
+        f"median ratio {ratio:4.2f}"
+    )
+
+
+def _copy_and_render(tree: exp.Expr, dialect: str) -> str:
+    return tree.copy().sql(dialect, pretty=True, copy=False)
+
+
+def _best(work: Callable[[], object]) -> float:
+    return min(cpu(work) for _ in range(3))
 
 
 if __name__ == "__main__":
