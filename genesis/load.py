@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from genesis.document import Document, read_documents
-from genesis.errors import Location, Problem, Problems, UsageError, did_you_mean, nearest
+from genesis.errors import Location, Problems, did_you_mean, nearest
+from genesis.folders import FOLDERS, PROJECT_FILE, file_name, yaml_files
 from genesis.spec.data_source import DataSource
 from genesis.spec.extend import inherit
 from genesis.spec.formatter import BUILT_IN, Formatter
@@ -21,27 +22,10 @@ from genesis.spec.model import Definition, Located, read_definition, read_entrie
 from genesis.spec.project import SETTINGS, Project, ProjectFile
 from genesis.spec.workflow import Audit, Template, Workflow
 
-PROJECT_FILE = "genesis.yaml"
-FOLDERS = ("definitions", "inputs", "workflows")
 MAX_BYTES = 4 * 1024 * 1024  # of a file: far more than any that is read, far less than memory
 
 _DEFINITIONS: tuple[type[Definition], ...] = (DataSource, Input, Workflow, Audit)
 _ENTRIES: dict[str, type[Located]] = {"formatters": Formatter, "templates": Template}
-
-
-def file_name(file: Path, root: Path) -> str:
-    """A file's name in messages: relative to the project's root, with slashes."""
-    # A link goes by its own name; `Path.resolve` fails where links lead in a circle.
-    place = Path(os.path.realpath(file.parent), file.name)
-    return Path(os.path.relpath(place, os.path.realpath(root))).as_posix()
-
-
-def find_root(start: Path) -> Path | None:
-    """The nearest folder upwards that holds a `genesis.yaml`."""
-    start = start.resolve()
-    return next(
-        (folder for folder in (start, *start.parents) if (folder / PROJECT_FILE).is_file()), None
-    )
 
 
 def load_project(
@@ -61,23 +45,9 @@ def load_files(
     loader = _Loader(root, problems, texts or {})
     settings = loader.settings()
     for path in paths:
-        for file in _yaml_files(path):
+        for file in yaml_files(path):
             loader.read(file)
     return loader.project(settings)
-
-
-def _yaml_files(path: Path) -> Iterator[Path]:
-    """Files in one order on every machine; hidden files and folders are none of ours."""
-    if not path.is_dir():
-        if path.exists():
-            yield path
-        return
-    for folder, folders, files in os.walk(path):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            is_ours = name.endswith((".yaml", ".yml")) and not name.startswith(".")
-            if is_ours and name != PROJECT_FILE:
-                yield Path(folder) / name
 
 
 class _Loader:
@@ -239,13 +209,3 @@ def _first_keys() -> str:
     return "the first key is one of " + ", ".join(
         f"`{kind}`" for kind in sorted([*(model.kind for model in _DEFINITIONS), *_ENTRIES])
     )
-
-
-def require_root(start: Path) -> Path:
-    """The project's root, or a clear refusal."""
-    root = find_root(start)
-    if root is None:
-        message = f"no `{PROJECT_FILE}` in `{start}` or above it"
-        hint = "`genesis init --demo DIR` makes a project to try; `genesis -C DIR` names one"
-        raise UsageError(Problem("no-project", message, hint=hint))
-    return root

@@ -14,7 +14,6 @@ import re
 import sys
 import traceback
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -84,15 +83,30 @@ class _Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
-def _version() -> str:
-    try:
-        return version("genesis-trackers")
-    except PackageNotFoundError:
-        return "from source"
+def _tell_version(context: click.Context, _: click.Parameter, is_asked: bool) -> None:
+    if is_asked:
+        from importlib.metadata import (  # a third of what `--help` takes
+            PackageNotFoundError,
+            version,
+        )
+
+        try:
+            number = version("genesis-trackers")
+        except PackageNotFoundError:
+            number = "from source"
+        click.echo(f"genesis, version {number}")
+        context.exit()
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(_version(), prog_name="genesis")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_tell_version,
+    help="Show the version and exit.",
+)
 @click.option(
     "-C",
     "folder",

@@ -12,7 +12,7 @@ import click
 from genesis.cli.session import Session, definitions_option, inputs_option
 from genesis.console import FORMATS, progress, show_problems, write_problems
 from genesis.errors import Problem, Problems, UsageError
-from genesis.load import file_name
+from genesis.folders import file_name
 from genesis.spec.project import SETTINGS
 
 if TYPE_CHECKING:

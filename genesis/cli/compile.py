@@ -7,6 +7,7 @@ from typing import Literal
 
 import click
 
+from genesis.cli.kept import Kept
 from genesis.cli.session import (
     Session,
     as_of_option,
@@ -64,11 +65,44 @@ def command(
     genesis compile production_tracker --dialect trino
     genesis compile --all --out build/sql
     """
+    if bool(names) == everything:
+        raise UsageError(Problem("wrong-usage", "name at least one INPUT, or `--all`"))
+    if out is None and not (definitions or inputs):
+        words = (names, dialect, render, pairs, as_of, session, Path.cwd())
+        kept = Kept(session.root, ("compile", *words))
+        answer = kept.read()
+        if answer is None:
+            answer = _tell(*_compile(session, names, dialect, render, pairs, as_of, (), ()))
+            kept.write(answer)
+        else:
+            click.echo(answer)
+        return
+    texts, found = _compile(session, names, dialect, render, pairs, as_of, definitions, inputs)
+    if out is None:
+        _tell(texts, found)
+        return
+    try:
+        _write_files(texts, out)
+    except OSError as error:
+        message = f"cannot write to `{out}`: {(error.strerror or str(error)).lower()}"
+        raise UsageError(Problem("wrong-usage", message)) from error
+    found.raise_errors()
+
+
+def _compile(
+    session: Session,
+    names: tuple[str, ...],
+    dialect: str | None,
+    render: Literal["native", "text"],
+    pairs: tuple[str, ...],
+    as_of: str | None,
+    definitions: tuple[Path, ...],
+    inputs: tuple[Path, ...],
+) -> tuple[dict[str, str], Problems]:
+    """The SQL of each input, of all where none is named, and what keeps others from having any."""
     from genesis.compile.compiler import compile_input
     from genesis.compile.run import Run
 
-    if bool(names) == everything:
-        raise UsageError(Problem("wrong-usage", "name at least one INPUT, or `--all`"))
     moment = parse_as_of(as_of)
     run = Run(parse_parameters(pairs), moment=moment, as_of=moment is not None, render=render)
     problems = Problems()
@@ -77,34 +111,31 @@ def command(
     )
     project = session.load(problems, definitions, loaded_inputs)
     picked = (
-        list(project.inputs)
-        if everything
-        else pick_inputs(project, names, session.shown_root, problems)
+        pick_inputs(project, names, session.shown_root, problems) if names else list(project.inputs)
     )
     dialect = dialect or session.target(project)[1].engine.kind
     # What is broken and was not asked for stops nothing; of everything, it was asked for.
-    found = Problems(problems if everything else ())
+    found = Problems(() if names else problems)
     texts: dict[str, str] = {}
     for name in picked:
         try:
             texts[name] = compile_input(project, name, dialect, run).sql
         except DefinitionError as error:
             found.extend(error.problems)
-    _write(texts, out)
+    return texts, found
+
+
+def _tell(texts: dict[str, str], found: Problems) -> str:
+    """Print the SQL; it is the whole answer if nothing else was found."""
+    answer = (
+        next(iter(texts.values()))
+        if len(texts) == 1
+        else "\n\n".join(f"-- {name}\n{sql};" for name, sql in texts.items())
+    )
+    if texts:
+        click.echo(answer)
     found.raise_errors()
-
-
-def _write(texts: dict[str, str], out: Path | None) -> None:
-    if out is not None:
-        try:
-            _write_files(texts, out)
-        except OSError as error:
-            message = f"cannot write to `{out}`: {(error.strerror or str(error)).lower()}"
-            raise UsageError(Problem("wrong-usage", message)) from error
-    elif len(texts) == 1:
-        click.echo(next(iter(texts.values())))
-    elif texts:
-        click.echo("\n\n".join(f"-- {name}\n{sql};" for name, sql in texts.items()))
+    return answer
 
 
 def _write_files(texts: dict[str, str], folder: Path) -> None:

@@ -12,7 +12,8 @@ import click
 
 from genesis.cli.schema import FOLDER, write_schemas
 from genesis.errors import Problem, Problems, UsageError
-from genesis.load import FOLDERS, PROJECT_FILE, load_project
+from genesis.folders import FOLDERS, PROJECT_FILE
+from genesis.load import load_project
 
 
 @click.command("init")

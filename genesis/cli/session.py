@@ -6,12 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from genesis.errors import DefinitionError, Problem, Problems, UsageError, did_you_mean
-from genesis.load import file_name, find_root, load_files, load_project, require_root
-from genesis.spec.project import SETTINGS, Project, Target
+from genesis.folders import file_name, find_root, require_root
+
+if TYPE_CHECKING:
+    from genesis.spec.project import Project, Target
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class Session:
         self, problems: Problems, definitions: Sequence[Path] = (), inputs: Sequence[Path] = ()
     ) -> Project:
         """The project, as `read`; refused where its settings are broken, since all else rests on them."""
+        from genesis.spec.project import SETTINGS
+
         project = self.read(problems, definitions, inputs)
         if SETTINGS in project.broken:
             raise DefinitionError(problems.errors)
@@ -53,6 +58,8 @@ class Session:
         texts: Mapping[str, str] | None = None,
     ) -> Project:
         """The project; or, where files are named, just what they define. `texts` stand for files."""
+        from genesis.load import load_files, load_project
+
         if definitions or inputs:
             for path in (*definitions, *inputs):
                 if not path.exists():
@@ -64,6 +71,8 @@ class Session:
 
     def target(self, project: Project) -> tuple[str, Target]:
         """The target that runs the SQL, with its name."""
+        from genesis.spec.project import Target
+
         targets = project.settings.targets or {"local": Target()}
         name = self.target_name or project.settings.default_target or next(iter(targets))
         if name not in targets:

@@ -42,6 +42,7 @@ class Model(BaseModel):
         strict=True,
         arbitrary_types_allowed=True,
         validate_by_name=False,
+        defer_build=True,
     )
 
 

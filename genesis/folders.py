@@ -1,0 +1,51 @@
+"""Where a project is: its root, and the YAML files below it. Nothing here reads one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from genesis.errors import Problem, UsageError
+
+PROJECT_FILE = "genesis.yaml"
+FOLDERS = ("definitions", "inputs", "workflows")
+
+
+def file_name(file: Path, root: Path) -> str:
+    """A file's name in messages: relative to the project's root, with slashes."""
+    # A link goes by its own name; `Path.resolve` fails where links lead in a circle.
+    place = Path(os.path.realpath(file.parent), file.name)
+    return Path(os.path.relpath(place, os.path.realpath(root))).as_posix()
+
+
+def find_root(start: Path) -> Path | None:
+    """The nearest folder upwards that holds a `genesis.yaml`."""
+    start = start.resolve()
+    return next(
+        (folder for folder in (start, *start.parents) if (folder / PROJECT_FILE).is_file()), None
+    )
+
+
+def require_root(start: Path) -> Path:
+    """The project's root, or a clear refusal."""
+    root = find_root(start)
+    if root is None:
+        message = f"no `{PROJECT_FILE}` in `{start}` or above it"
+        hint = "`genesis init --demo DIR` makes a project to try; `genesis -C DIR` names one"
+        raise UsageError(Problem("no-project", message, hint=hint))
+    return root
+
+
+def yaml_files(path: Path) -> Iterator[Path]:
+    """Files in one order on every machine; hidden files and folders are none of ours."""
+    if not path.is_dir():
+        if path.exists():
+            yield path
+        return
+    for folder, folders, files in os.walk(path):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            is_ours = name.endswith((".yaml", ".yml")) and not name.startswith(".")
+            if is_ours and name != PROJECT_FILE:
+                yield Path(folder) / name
