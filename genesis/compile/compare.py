@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -173,6 +174,8 @@ def check_comparison(
             compare.each(
                 node.this, ((one.this, as_written.this) for one, as_written in cases), written
             )
+        case exp.Cast(this=exp.Literal(is_string=True) as text) if type(node) is exp.Cast:
+            compare.written_out(text.name, type_of(node), written)
         case exp.Not(this=exp.In() as inner) if in_filter:
             compare.warn_of_nulls([inner.this], "not in", written)
         case _ if isinstance(node, _COMPARISONS):
@@ -214,6 +217,13 @@ class _Comparison:
                 self._pair(value, as_written, one)
             else:
                 self._literal(value, as_written, one)
+
+    def written_out(self, text: str, type_: Type | None, written: exp.Expr) -> None:
+        """A date or moment that is written out (`date '2026-11-23'`) is in the calendar."""
+        if type_ is not None and type_.is_time and not _is_day(text):
+            hint = _EXAMPLES[type_.name]
+            at = self.fragment.place(written)
+            self.problems.add("wrong-literal", f"`{text}` is no {type_}", at, hint=hint)
 
     def _pair(self, value: exp.Expr, written: exp.Expr, other: exp.Expr) -> None:
         """Two values that are no literals are of comparable types."""
@@ -274,6 +284,20 @@ class _Comparison:
         )
         at = self.fragment.place(written)
         self.problems.warn("nullable-comparison", message, at, hint=hint)
+
+
+_DAY = re.compile(r"\s*(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)")
+
+
+def _is_day(text: str) -> bool:
+    """Whether a text starts with a day of the calendar, or a year beyond those that Python knows."""
+    if re.match(r"\s*[+-]?\d{5}", text):
+        return True
+    match = _DAY.match(text)
+    try:
+        return match is not None and bool(date(*map(int, match.groups())))
+    except ValueError:
+        return False
 
 
 def _is_null(value: exp.Expr) -> bool:

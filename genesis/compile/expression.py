@@ -392,7 +392,27 @@ def _tell_parse_error(
         return
     near = f" near `{highlight}`" if highlight else ""
     message = f"the expression does not parse{near}: {_plainly(description)}"
-    problems.add("invalid-sql", message, at, hint=_quoting(text, names))
+    hint = _quoting(text, names)
+    if "not expected" in message or highlight == "=":
+        hint = hint or _INSTEAD.get(highlight.lower())
+    elif "CASE" in description:
+        hint = "a `case` is written `case when ... then ... else ... end`"
+    elif "CAST" in description:
+        hint = "it is written `cast(... as ...)`, with a type of SQL: `varchar`, `bigint`, `date`"
+    problems.add("invalid-sql", message, at, hint=hint)
+
+
+_INSTEAD = {
+    "&&": "`and` joins conditions",
+    "!": "`not` turns a condition round",
+    "`": "a name stands in double quotes, or in none",
+    "where": "`where:` and `filters:` are keys of the YAML",
+    "order by": "`sort:` is a key of the YAML",
+    "limit": "`limit:` is a key of the YAML",
+    "from": "a dotted path says where a field is from",
+    "distinct": "`distinct: true` stands beside the field",
+    "=": "`=` compares; two of them are one too many",
+}
 
 
 def _quoting(text: str, names: frozenset[str]) -> str | None:
@@ -408,8 +428,16 @@ def _plainly(description: str) -> str:
     if description.startswith("Expecting"):
         return f"`{description.removeprefix('Expecting').strip()}` is missing"
     if description.startswith("Invalid expression"):
-        return "this word was not expected here"
-    return description[:1].lower() + description[1:]
+        return "this was not expected here"
+    if match := re.match(r"Expected (\S+)", description):
+        return "a type is missing" if match[1] == "TYPE" else f"`{match[1].lower()}` is missing"
+    return _OUR_WORDS.get(description, "it cannot be read")
+
+
+_OUR_WORDS = {
+    text: text
+    for text in ("two operators in a row", "an expression holds no `;`", "it holds no value")
+}
 
 
 def path_of(node: exp.Expr) -> tuple[Step, ...] | None:

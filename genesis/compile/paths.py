@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from genesis.compile.expression import Step
-from genesis.compile.functions import AGGREGATES
+from genesis.compile.functions import AGGREGATES, CLOCKS
 from genesis.compile.joins import fans_out, target_name
 from genesis.compile.query import Node
 from genesis.compile.scope import Scope
@@ -144,6 +144,7 @@ class Paths:
                 if step.is_quoted and len(scope.fragment.text) > step.length
                 else did_you_mean(name, known)
                 or self._elsewhere(name, source)
+                or _called(step)
                 or _fields_listed(source)
             )
             self._tell("unknown-field", f"unknown field `{name}` in {where}", step, scope, hint)
@@ -185,6 +186,12 @@ def fitting_aggregates(*, number: bool) -> str:
     """The aggregates that take numbers, or that take anything."""
     fitting = [name for name in AGGREGATES if number or name not in ("sum", "avg", "median")]
     return ", ".join(f"`{name}`" for name in fitting if not name.startswith("bool_"))
+
+
+def _called(step: Step) -> str | None:
+    """The hint that a function without arguments has parentheses all the same."""
+    is_clock = step.name in CLOCKS and step.offset == 0
+    return f"a function is called with parentheses: `{step.name}()`" if is_clock else None
 
 
 _FEW = 6  # names in a hint
