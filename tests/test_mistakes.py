@@ -114,6 +114,13 @@ MISTAKES = [
     report("an unknown time zone", "unknown-timezone", "did you mean `America/Los_Angeles`?", "fields: [title]\ntimezone: «America/Los_Angles»"),
     source("a type of a database", "unknown-type", "did you mean `string`?", "fields: {award_id: integer, name: «varchar»}"),
     source("an impossible decimal", "unknown-type", "at most 38", "fields: {award_id: integer, prize: «'decimal(50,2)'»}"),
+    source("a join by nothing", "wrong-type", "at least one", "fields: {award_id: integer}\njoins: {movie: {by: «[»]}}"),
+    source("a join by no pair", "wrong-type", "at least one", "fields: {award_id: integer}\njoins: {movie: {by: «{»}}}"),
+    source("a unique key of nothing", "wrong-type", "at least one", "fields: {award_id: integer}\nunique_keys: [«[»]]"),
+    source("newest by nothing", "wrong-type", "at least one", "fields: {award_id: integer}\nlatest: {order_by: «[»]}"),
+    source("one of many by nothing", "wrong-type", "at least one", "fields: {award_id: integer, title: string}\njoins: {film: {data_source: movie, by: title, pick: {sort: «[»]}}}"),
+    Mistake("a formatter of something else", "unknown-field", "`value`", "formatters:\n  loud: {sql: upper(«valeu»)}"),
+    report("NULLs first", "invalid-sql", "NULLs last", "fields: [title]\nsort: [title «nulls» first]"),
     # --- names that lead nowhere
     report("a misspelt field", "unknown-field", "did you mean `title`?", "fields: [«titel»]"),
     report("an unknown field", "unknown-field", "its fields are `production_id`, `movie_id`, `title`, `phase`, `status`, `start_date` and 4 more", "fields: [«xyz»]"),

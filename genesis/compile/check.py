@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from sqlglot import exp
+
 from genesis.compile.bind import Binder
 from genesis.compile.compare import typed_literal
-from genesis.compile.expression import Fragment, parse_expression
+from genesis.compile.expression import Fragment, parse_expression, paths_in
 from genesis.compile.formats import apply_formatter, find_formatter, inline_labels
 from genesis.compile.joins import find_join, target_name
 from genesis.compile.moment import Moment
@@ -47,7 +49,8 @@ def check_project(project: Project, problems: Problems) -> None:
     for name, formatter in project.formatters.items():
         if formatter.sql is not None and formatter is not BUILT_IN.get(name):
             fragment = Fragment(formatter.sql, formatter, ("sql",))
-            parse_expression(fragment, project.settings.dialect, frozenset(), problems)
+            tree = parse_expression(fragment, project.settings.dialect, frozenset(), problems)
+            _check_names(tree, fragment, problems)
     for workflow in project.workflows.values():
         _check_workflow(project, workflow, problems)
     for audit in project.audits.values():
@@ -57,6 +60,15 @@ def check_project(project: Project, problems: Problems) -> None:
             message = f"nothing uses data source `{source.name}`"
             hint = "delete it, or select from it"
             problems.warn("unused-data-source", message, source.locate_name(), hint=hint)
+
+
+def _check_names(tree: exp.Expr | None, fragment: Fragment, problems: Problems) -> None:
+    """A formatter's expression is over `value` alone, wherever it is used and if it is not."""
+    for _, (first, *more) in paths_in(tree) if tree is not None else ():
+        if first.name != "value" or more:
+            message = f"a formatter knows no `{first.name}`"
+            at = fragment.at(first.offset, first.length)
+            problems.add("unknown-field", message, at, hint="`value` is what it formats")
 
 
 def _without_faults(project: Project) -> Project:

@@ -410,6 +410,7 @@ _INSTEAD = {
     "order by": "`sort:` is a key of the YAML",
     "limit": "`limit:` is a key of the YAML",
     "from": "a dotted path says where a field is from",
+    "nulls": "every `sort` puts NULLs last",
     "distinct": "`distinct: true` stands beside the field",
     "=": "`=` compares; two of them are one too many",
 }

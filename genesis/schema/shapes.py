@@ -221,8 +221,8 @@ _TAKES: dict[Callable[..., Any], Schema] = {
     _validator(KeyPairs): {
         "anyOf": [
             _TEXT,
-            {"type": "array", "items": _TEXT},
-            {"type": "object", "additionalProperties": _TEXT},
+            {"type": "array", "items": _TEXT, "minItems": 1},
+            {"type": "object", "additionalProperties": _TEXT, "minProperties": 1},
         ]
     },
     _validator(MaxDeletes): {

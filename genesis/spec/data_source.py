@@ -18,6 +18,7 @@ from genesis.spec.values import (
     Items,
     Name,
     OneOrMany,
+    OneOrMore,
     Scalar,
     TypeName,
     describe,
@@ -88,7 +89,7 @@ class Field(Aggregated):
 class Pick(Model):
     """Which of many related rows is the one."""
 
-    sort: OneOrMany[str]
+    sort: OneOrMore[str]
     """The order in which the first related row is the one; it should leave no ties:
     `sort: [created_at desc, note_id desc]`.
     """
@@ -124,7 +125,7 @@ def _key_pairs(value: Any) -> Any:
     raise mistake("wrong-type", message)
 
 
-KeyPairs = Annotated[tuple[tuple[str, str], ...], BeforeValidator(_key_pairs)]
+KeyPairs = Annotated[tuple[tuple[str, str], ...], Key(min_length=1), BeforeValidator(_key_pairs)]
 
 
 class Join(Checked):
@@ -195,7 +196,7 @@ class Measure(Aggregated):
 class Latest(Model):
     """How the newest record of a key is told: raw columns, newest last, later ones breaking ties."""
 
-    order_by: Items[str] = ("_ts", "_pos")
+    order_by: Annotated[tuple[str, ...], Key(strict=False, min_length=1)] = ("_ts", "_pos")
     """Raw columns, newest last; later ones break ties; the first is the time:
     `order_by: [_ts, _pos]`.
     """
@@ -250,7 +251,7 @@ class DataSource(Definition):
     """
     primary_key: OneOrMany[str] = ()
     """The field, or fields, that tell its rows apart: `primary_key: production_id`."""
-    unique_keys: Items[OneOrMany[str]] = ()
+    unique_keys: Items[OneOrMore[str]] = ()
     """Other fields that tell its rows apart; joins onto them are to-one:
     `unique_keys: [[movie_id, phase]]`.
     """

@@ -296,6 +296,8 @@ def _in_words(error: ErrorDetails) -> tuple[str, str, str | None]:
             choices = re.findall(r"'([^']*)'", context["expected"])
             hint = did_you_mean(str(given), choices) or listed(choices)
             return "wrong-choice", f"{{it}} cannot be {describe(given)}", hint
+        case "too_short":
+            return "wrong-type", "{it} is empty", "list at least one"
         case "greater_than_equal":
             return (
                 "wrong-type",

@@ -272,5 +272,8 @@ Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Timezone = Annotated[str, BeforeValidator(_timezone)]
 Items = Annotated[tuple[T, ...], Field(strict=False)]
 OneOrMany = Annotated[tuple[T, ...], Field(strict=False), BeforeValidator(_one_or_many)]
+OneOrMore = Annotated[
+    tuple[T, ...], Field(strict=False, min_length=1), BeforeValidator(_one_or_many)
+]
 Reference = Annotated[str, BeforeValidator(_reference)]
 Secret = Annotated[str, BeforeValidator(_secret)]

@@ -15,6 +15,7 @@ from genesis.spec.values import (
     Items,
     Name,
     OneOrMany,
+    OneOrMore,
     Scalar,
     Timezone,
     TypeName,
@@ -198,7 +199,7 @@ class Job(JobOptions, Checked):
     """Templates whose options it takes; its own win: `use: sheets_default`."""
     refresh: str | None = None
     """The input whose rows a tracker is to show: `refresh: production_tracker`."""
-    compact: OneOrMany[str] | None = None
+    compact: OneOrMore[str] | None = None
     """The data sources whose change logs are rewritten to their newest records:
     `compact: [production, movie]`.
     """
@@ -294,7 +295,7 @@ class Against(Model):
     """The system of record, by its name in `genesis.yaml`: `source: studio_db`."""
     table: str
     """The table there: `table: public.production`."""
-    key: OneOrMany[str]
+    key: OneOrMore[str]
     """Its key columns, in the order of the data source's primary key: `key: id`."""
     columns: dict[str, str] = Key(default_factory=dict)
     """The columns there, by field here; without any, keys alone are compared:
