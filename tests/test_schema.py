@@ -6,6 +6,7 @@ import copy
 import functools
 import json
 import random
+import re
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -135,7 +136,9 @@ def test_they_are_json_schemas(kind: str) -> None:
     assert used == set(schema["$defs"])
 
 
-@pytest.mark.parametrize("folder", [ROOT, *CASES], ids=lambda folder: folder.name)
+@pytest.mark.parametrize(
+    "folder", [ROOT, ROOT / "tests" / "tpch", *CASES], ids=lambda folder: folder.name
+)
 def test_what_is_right_is_taken(folder: Path) -> None:
     """Every document of the studio and of the cases is valid, with the names of its project."""
     assert refused(folder, project_of(folder, Problems())) == []
@@ -268,6 +271,51 @@ DEFINITIONS: dict[str, type[Definition]] = {m.kind: m for m in (DataSource, Inpu
 ENTRIES: dict[str, type[Located]] = {"formatters": Formatter, "templates": Template}
 
 
+# A whole project of every kind of document: the language reference's.
+PAGE = [
+    block
+    for block in re.findall(
+        r"^```yaml\n(.*?)^```$",
+        (ROOT / "docs" / "language.md").read_text("utf-8"),
+        re.DOTALL | re.MULTILINE,
+    )
+    if not block.startswith("project:")
+]
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
+@given(st.integers(0, 2**32))
+def test_what_a_check_finds_nothing_in_is_taken(tmp_path_factory: Any, seed: int) -> None:
+    """With names of the project as it then is: nothing that is right is marked in an editor."""
+    root = tmp_path_factory.mktemp("page")
+    compare_with_check(root, random.Random(seed))
+
+
+def compare_with_check(root: Path, choose: random.Random) -> bool:
+    """Change one document of a project; whether its check finds nothing."""
+    documents = [d.data for block in PAGE for d in read_documents("x", block, Problems())]
+    at = choose.randrange(len(documents))
+    documents[at] = mutated(documents[at], choose)
+    (root / "genesis.yaml").write_text(SETTINGS, encoding="utf-8")
+    (root / "definitions").mkdir(exist_ok=True)
+    text = "\n---\n".join(map(json.dumps, documents))
+    (root / "definitions" / "all.yaml").write_text(text, encoding="utf-8")
+    problems = Problems()
+    project = load_project(root, problems)
+    check_project(project, problems)
+    if problems.errors:
+        return False
+    valid = Draft202012Validator(schema_of("documents", project))
+    assert valid.is_valid(documents[at]), documents[at]
+    return True
+
+
+SETTINGS = """
+sources: {studio_db: {postgres: "${env:STUDIO_DB_URL}"}}
+alerts: {slack_ops: {webhook: "${env:SLACK_WEBHOOK}"}}
+"""
+
+
 # --- keys, texts and rules --------------------------------------------------------------------------
 
 KEYED = [
@@ -356,6 +404,13 @@ def test_paths_of_to_one_joins_are_offered_and_anything_is_taken() -> None:
     assert "hidden" not in offered
     data = {"input": "x", "source": "task", "fields": ["title", "upper(assignee.email)"]}
     assert Draft202012Validator(schema).is_valid(data)
+
+
+def test_a_key_without_a_value_chooses_no_input() -> None:
+    """An empty `refresh` beside another kind of job says nothing of the job's parameters."""
+    job = {"refresh": None, "compact": "production", "parameters": {"anything": 1}}
+    schema = schema_of("workflow", load_project(ROOT, Problems()))
+    assert Draft202012Validator(schema).is_valid({"workflow": "x", "jobs": [job]})
 
 
 def test_names_that_are_not_there_are_refused_in_words() -> None:

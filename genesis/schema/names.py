@@ -111,10 +111,15 @@ def _ref(name: str) -> Schema:
 
 def _choose(key: str, by_value: Mapping[str, Schema]) -> list[Schema]:
     """The rules of which the one for the key's value applies."""
+    # A pattern, since editors take the start of a `const` for the whole: `vendor` for `vendor_contract`.
     return [
-        {"if": {"required": [key], "properties": {key: {"const": value}}}, "then": then}
+        {"if": {"required": [key], "properties": {key: _exactly(value)}}, "then": then}
         for value, then in by_value.items()
     ]
+
+
+def _exactly(name: str) -> Schema:
+    return {"type": "string", "pattern": f"^{name}$"}
 
 
 def _add_rules(schema: Schema, rules: list[Schema]) -> None:
