@@ -18,7 +18,7 @@ from genesis.compile.expression import Fragment, fragments_of
 from genesis.compile.joins import raw_column
 from genesis.compile.latest import log_columns
 from genesis.compile.plan import Cte, From, JoinTo, Newest, Select, Written, plan_query
-from genesis.compile.query import Branch, Node, Output, Relation
+from genesis.compile.query import Branch, Node, Output, Query, Relation
 from genesis.compile.run import Run
 from genesis.errors import Location
 from genesis.review.graph import Graph, Origin, TableColumn, is_aggregate, joins_of, spelled
@@ -85,23 +85,32 @@ class Lineage:
 
 def lineages(project: Project, name: str, run: Run) -> tuple[Lineage, ...]:
     """The lineage of every column of an input. Raises `DefinitionError` with its problems."""
-    query = resolve_input(project, name, run)
-    graph = Graph(plan_query(query), project)
-    return tuple(trace(project.inputs[name], output, graph) for output in query.outputs)
+    query, definition = resolve_input(project, name, run), project.inputs[name]
+    graph, groups = Graph(plan_query(query), project), _groups(definition, query)
+    records = _Tracer(graph, groups).records(definition)
+    found = []
+    for output in query.outputs:
+        tracer = _Tracer(graph, groups)
+        value = _value(output, tracer)
+        rows = tuple(reason for reason in tracer.rows if reason not in records)
+        found.append(Lineage(definition.name, output.column.name, value, rows, records))
+    return tuple(found)
 
 
-def trace(definition: Input, output: Output, graph: Graph) -> Lineage:
-    """The lineage of one column of a resolved report."""
-    records = Tracer(graph).records(definition)
-    tracer = Tracer(graph)
+def _groups(definition: Input, query: Query) -> Origin:
+    """What the records of a summary are grouped by: its key columns."""
+    keys = [one.column.name.removeprefix("_key_") for one in query.outputs if one.column.key]
+    return Origin("group", definition.name, ", ".join(keys), definition.locate("fields"))
+
+
+def _value(output: Output, tracer: _Tracer) -> Step:
+    """The tree of a column's value."""
+    graph = tracer.graph
     parts = tracer.parts(output.shown, graph.plan.root, output.at)
     if output.formatter is not None and output.format_at is not None:
         name, text = _formatter(output.formatter, graph)
         parts = (Step("formatter", name, text, output.format_at, parts),)
-    name = output.column.name
-    value = Step("column", name, output.asked, output.at, parts)
-    rows = tuple(reason for reason in tracer.rows if reason not in records)
-    return Lineage(definition.name, name, value, rows, records)
+    return Step("column", output.column.name, output.asked, output.at, parts)
 
 
 def _formatter(formatter: Formatter, graph: Graph) -> tuple[str, str]:
@@ -118,10 +127,11 @@ def _formatter(formatter: Formatter, graph: Graph) -> tuple[str, str]:
 
 
 @dataclass
-class Tracer:
+class _Tracer:
     """Follows expressions down to tables; `rows` are the reasons for rows that it came by."""
 
     graph: Graph
+    groups: Origin
     rows: dict[RowReason, None] = field(default_factory=dict)
     _joined: set[tuple[int, str]] = field(default_factory=set)
     _chosen: set[str] = field(default_factory=set)
@@ -284,9 +294,8 @@ class Tracer:
                 self._rows_of_on(select, join, at)
         for condition in (*select.where, *select.having):
             self._reason("where", "", condition, select, at)
-        if not self.graph.is_branch(select):
-            for group in select.group_by:
-                self._reason("group", "", group, select, at)
+        if select.group_by and not self.graph.is_branch(select):
+            self._note(self.groups, select.group_by, select)
 
     def _choice(self, cte: Cte, body: Select, window: exp.Window, at: Location) -> None:
         """The choice of one row of many, of a `pick`."""

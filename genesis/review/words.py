@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Iterator
 
 from genesis.errors import Location
+from genesis.review.askers import Asker
 from genesis.review.explain import (
-    Asker,
     BranchReason,
     Explanation,
     JoinReason,
@@ -38,19 +39,28 @@ def explanation_text(told: Explanation) -> str:
         _section("Pruned: declared, and not touched", _pruned(told.pruned)),
         _section("Tables", (_scan(scan.table, scan.columns) for scan in told.scans)),
     ]
-    return "\n\n".join("\n".join(section) for section in sections if section)
+    return _joined(sections)
 
 
 def lineage_text(told: Lineage) -> str:
     """One column's way to the tables; what chooses rows stands apart from what the value is made of."""
-    values = ", ".join(map(str, told.values)) or "no table column: it counts rows"
+    values = ", ".join(map(str, told.values)) or "no table column"
     sections = [
         [f"{told.column} of {told.input}", *_indented([f"made of {values}"])],
         ["Value", *_indented(_step(told.value))],
         _section("Rows that the value is taken from", map(_reason, told.rows)),
         _section("Records that the report has", map(_reason, told.records)),
     ]
-    return "\n\n".join("\n".join(section) for section in sections if section)
+    return _joined(sections)
+
+
+def _joined(sections: Iterable[list[str]]) -> str:
+    return "\n\n".join("\n".join(map(shown, section)) for section in sections if section)
+
+
+def shown(line: str) -> str:
+    """A line as a terminal may have it: a file may hold anything, what speaks to terminals included."""
+    return "".join("�" if unicodedata.category(one) in ("Cc", "Zl", "Zp") else one for one in line)
 
 
 def _section(title: str, lines: Iterable[str]) -> list[str]:
