@@ -76,17 +76,31 @@ class Aggregates:
         value = self._argument(name, argument, inside, distinct=distinct)
         if is_broken(value) or not self._takes(name, value, node, scope, distinct=distinct):
             return broken()
-        call, type_ = self._written(name, value, inside, distinct=distinct)
-        call = self._filtered(call, inside)
-        if is_broken(call):
-            return broken()
-        wish = "_".join([*_last_name(argument), name])
-        found = typed(branch.output(wish, typed(call, type_)), type_)
-        if name not in _COUNTS:
+        wish = "_".join(_last_name(argument))
+        if name == "avg" and type_of(value) not in (None, FLOAT):
+            # Exact up to the division: a sum of floats changes with the order in which threads add.
+            parts = [
+                self._output(part, copied(value), inside, branch, wish, distinct=distinct)
+                for part in ("sum", "count")
+            ]
+            total = exp.Cast(this=parts[0], to=to_sql(FLOAT))
+            return typed(operand(exp.Div(this=total, expression=parts[1], typed=True)), FLOAT)
+        found = self._output(name, value, inside, branch, wish, distinct=distinct)
+        if name not in _COUNTS or is_broken(found):
             return found
         if branch.is_complete:
             return typed(found, INTEGER, nullable=False)
         return _zero_for_none(found)
+
+    def _output(
+        self, name: str, value: exp.Expr, scope: Scope, branch: Branch, wish: str, *, distinct: bool
+    ) -> exp.Expr:
+        """A column of a branch that aggregates a value of its rows."""
+        call, type_ = self._written(name, value, scope, distinct=distinct)
+        call = self._filtered(call, scope)
+        if is_broken(call):
+            return broken()
+        return typed(branch.output(f"{wish}_{name}".strip("_"), typed(call, type_)), type_)
 
     def _argument(self, name: str, argument: exp.Expr, scope: Scope, *, distinct: bool) -> exp.Expr:
         """What is aggregated: a value of each row, or `*` for the rows themselves."""
@@ -158,8 +172,7 @@ class Aggregates:
                 return exp.Count(this=value if whole_row else each), INTEGER
             case "sum":
                 return exp.Sum(this=each), type_of(exp.Sum(this=copied(value)))
-            case "avg":
-                # Trino's avg of decimals keeps their scale; the mean is a real number everywhere.
+            case "avg":  # of what is no decimal
                 real = exp.Cast(this=value, to=to_sql(FLOAT))
                 return exp.Avg(this=exp.Distinct(expressions=[real]) if distinct else real), FLOAT
             case "min":

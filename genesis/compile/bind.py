@@ -100,7 +100,7 @@ class Binder:
         self._values = values
         self._survey = survey(project)
         self._sound: dict[str, bool] = {}
-        self._fields: dict[tuple[Node, str], exp.Expr] = {}
+        self._fields: dict[tuple[Node, str], tuple[exp.Expr, list[tuple[DataSource, str]]]] = {}
         self._underway: list[tuple[str, str]] = []
 
     # --- expressions ----------------------------------------------------------------------------
@@ -407,10 +407,12 @@ class Binder:
             bound = node.column(raw_column(node.source, name))
             typed(bound, spec.type, nullable=node.optional or is_null)
             return allow_values(bound, spec.values)
-        known = self._fields.get((node, name))
-        if known is None:
-            known = self._derived(node, name, spec)
-            self._fields[node, name] = known
+        if (node, name) not in self._fields:
+            before = len(self.touched)
+            derived = self._derived(node, name, spec)
+            self._fields[node, name] = derived, self.touched[before:]
+        known, touched = self._fields[node, name]
+        self.touched += [one for one in touched if one not in self.touched]
         return self._of_record(node, copied(known)) if node.optional else copied(known)
 
     def _of_record(self, node: Node, value: exp.Expr) -> exp.Expr:
