@@ -16,6 +16,7 @@ from genesis.compile.calls import (
     divisor,
     filtered,
     in_order,
+    is_there,
     local_date,
     today,
     when,
@@ -235,9 +236,11 @@ def _wide_product(node: exp.Expr) -> exp.Expr:
 
 
 def _part_or_null(node: exp.Expr) -> exp.Expr:
-    """Trino has no part after the last one, DuckDB an empty one."""
-    parts = call("STRING_SPLIT", node.this, node.args["delimiter"])
-    return call("LIST_EXTRACT", parts, node.args["part_index"])
+    """Trino has no part after the last one, DuckDB an empty one; split by NULL, it has one part."""
+    delimiter = node.args["delimiter"]
+    parts = call("STRING_SPLIT", node.this, delimiter)
+    part = call("LIST_EXTRACT", parts, node.args["part_index"])
+    return part if isinstance(delimiter, exp.Literal) else when(is_there(delimiter), part)
 
 
 _SPACE = (

@@ -25,7 +25,7 @@ from genesis.compile.calls import (
 from genesis.compile.functions import at_zone, operand
 from genesis.compile.infer import from_sql, to_sql, type_of
 from genesis.compile.patterns import pattern_of_trino
-from genesis.spec.types import DATE, FLOAT, INTEGER, TIMESTAMP, TIMESTAMPTZ
+from genesis.spec.types import DATE, FLOAT, INTEGER, TIME, TIMESTAMP, TIMESTAMPTZ
 
 
 def _list(arguments: Arguments, condition: exp.Expr | None) -> exp.Expr:
@@ -185,7 +185,7 @@ WORDS: dict[str, Words] = {
 def _with_microseconds(node: exp.Expr) -> exp.Expr:
     """Unless it says otherwise, a timestamp has three digits of a second in Trino."""
     to = node.args["to"]
-    if from_sql(to) in (TIMESTAMP, TIMESTAMPTZ) and not to.expressions:
+    if from_sql(to) in (TIME, TIMESTAMP, TIMESTAMPTZ) and not to.expressions:
         six = exp.DataTypeParam(this=exp.Literal.number(6))
         node.set("to", exp.DataType(this=to.this, expressions=[six]))
     return node
@@ -253,6 +253,11 @@ def _regexp_extract(node: exp.Expr) -> exp.Expr:
     return exp.Coalesce(this=node, expressions=[when(found, literal(""))])
 
 
+def _seconds(node: exp.Expr) -> exp.Expr:
+    """Trino adds the fraction to the seconds, and so an error to the last of 17 digits."""
+    return exp.Round(this=node, decimals=exp.Literal.number(6))
+
+
 def _logarithm(node: exp.Expr) -> exp.Expr:
     known = {2: "LOG2", 10: "LOG10"}.get(whole_number(node.this) or 0)
     return call(known, node.expression) if known else node
@@ -274,5 +279,6 @@ REWRITES: Rewrites = {
     exp.Sign: _sign,
     exp.Sum: _exact_sum,
     exp.TimeToStr: _to_the_second,
+    exp.TimeToUnix: _seconds,
     exp.Upper: _upper,
 }

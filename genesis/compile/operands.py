@@ -6,7 +6,7 @@ number, Trino refuses. Here both do as Trino does, and the place is told.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from sqlglot import exp
@@ -15,7 +15,7 @@ from genesis.compile.compare import literal_of, plain_value
 from genesis.compile.expression import Fragment
 from genesis.compile.infer import differs_as_text, from_sql, join_types, type_of
 from genesis.errors import Problems
-from genesis.spec.types import BOOLEAN, STRING, TIME, Type
+from genesis.spec.types import BOOLEAN, DATE, STRING, TIME, TIMESTAMP, TIMESTAMPTZ, Type
 
 _CONNECTIVES: dict[type[exp.Expr], str] = {exp.And: "and", exp.Or: "or", exp.Not: "not"}
 _ARITHMETIC: dict[type[exp.Expr], str] = {
@@ -85,6 +85,10 @@ def _mistakes(node: exp.Expr, written: exp.Expr) -> Iterator[_Mistake]:
             yield from _texts(_operands(node, written, "this", "expression", "expressions"))
         case exp.Like() | exp.ILike():
             yield from _texts(_operands(node, written, "this"))
+        case _ if type(node) in _TAKES:
+            keys, wanted = _TAKES[type(node)]
+            yield from _of_kind(wanted, _operands(node, written, *keys))
+            yield from _finer_than_a_day(node, written)
         case _ if type(node) in _ARITHMETIC:
             operands = _operands(node, written, "this", "expression")
             yield from _numbers(_ARITHMETIC[type(node)], operands)
@@ -116,13 +120,80 @@ def _texts(operands: Iterable[_Operand]) -> Iterator[_Mistake]:
             yield _Mistake(written, f"text is expected, this is {known}", hint)
 
 
+def _of_kind(wanted: _Kind, operands: Iterable[_Operand]) -> Iterator[_Mistake]:
+    for value, written in operands:
+        if (known := type_of(value)) is not None and not wanted.holds(known):
+            yield _Mistake(
+                written,
+                f"{wanted.name} is expected, this is {known}",
+                "`cast(... as ...)` makes one of it",
+            )
+
+
+def _finer_than_a_day(node: exp.Expr, written: exp.Expr) -> Iterator[_Mistake]:
+    """Trino refuses to move a date by hours; DuckDB would make a timestamp of it."""
+    unit = node.text("unit").lower()
+    if unit in ("hour", "minute", "second") and type_of(node.this) == DATE:
+        hint = "`cast(... as timestamp)` is its first moment"
+        yield _Mistake(written, f"a date has no {unit}s", hint)
+
+
+class _Kind(NamedTuple):
+    """What a function takes."""
+
+    name: str
+    holds: Callable[[Type], bool]
+
+
+_TEXT = _Kind("text", lambda known: known == STRING)
+_NUMBER = _Kind("a number", lambda known: known.is_number)
+_DAY = _Kind("a date or timestamp", lambda known: known.is_time)
+_CLOCK = _Kind("a time or timestamp", lambda known: known in (TIME, TIMESTAMP, TIMESTAMPTZ))
+_STAMP = _Kind("a timestamp", lambda known: known in (TIMESTAMP, TIMESTAMPTZ))
+_TAKES: dict[type[exp.Expr], tuple[tuple[str, ...], _Kind]] = {
+    **dict.fromkeys(
+        (
+            exp.Upper, exp.Lower, exp.Trim, exp.Length, exp.Reverse, exp.Substring, exp.Left, exp.Right, exp.Pad, exp.Translate,
+            exp.RegexpLike, exp.RegexpExtract, exp.RegexpReplace, exp.RegexpCount, exp.StrToTime, exp.FromISO8601Timestamp,
+        ),
+        (("this",), _TEXT),
+    ),
+    **dict.fromkeys((exp.StartsWith, exp.EndsWith), (("this", "expression"), _TEXT)),
+    exp.Replace: (("this", "expression", "replacement"), _TEXT),
+    exp.StrPosition: (("this", "substr"), _TEXT),
+    exp.SplitPart: (("this", "delimiter"), _TEXT),
+    **dict.fromkeys(
+        (exp.Abs, exp.Sign, exp.Round, exp.Ceil, exp.Floor, exp.Trunc, exp.Sqrt, exp.Exp, exp.Ln, exp.Degrees, exp.UnixToTime),
+        (("this",), _NUMBER),
+    ),
+    **dict.fromkeys((exp.Pow, exp.Log), (("this", "expression"), _NUMBER)),
+    **dict.fromkeys(
+        (
+            exp.Year, exp.Quarter, exp.Month, exp.WeekOfYear, exp.YearOfWeek, exp.Day, exp.DayOfMonth, exp.DayOfWeekIso,
+            exp.DayOfYear, exp.LastDay, exp.DateTrunc, exp.TimestampTrunc, exp.DateAdd, exp.TimeToStr,
+        ),
+        (("this",), _DAY),
+    ),
+    exp.DateDiff: (("this", "expression"), _DAY),
+    **dict.fromkeys((exp.Hour, exp.Minute, exp.Second), (("this",), _CLOCK)),
+    **dict.fromkeys((exp.TimeToUnix, exp.AtTimeZone), (("this",), _STAMP)),
+}  # fmt: skip
+
+
 def _numbers(operator: str, operands: list[_Operand]) -> Iterator[_Mistake]:
     types = [type_of(value) for value, _ in operands]
     moves_time = any(known and (known.is_time or known == TIME) for known in types)
     if any(isinstance(value, exp.Interval) for value, _ in operands) or (
         moves_time and None in types
     ):
-        return  # a time and an interval; what else is said of intervals, engines know
+        # A time and an interval; what else is said of intervals, engines know.
+        units = [
+            value.text("unit").lower() for value, _ in operands if isinstance(value, exp.Interval)
+        ]
+        if DATE in types and set(units) & {"hour", "minute", "second"}:
+            hint = "`cast(... as timestamp)` is its first moment"
+            yield _Mistake(operands[0].written, f"a date has no {units[0]}s", hint)
+        return
     for (_, written), known in zip(operands, types, strict=True):
         if known is not None and not known.is_number:
             hint = "`date_diff('day', a, b)` counts days, `+ interval '1' day` moves by one"

@@ -127,7 +127,7 @@ TIMES = (
     Portable("date_format(x, format)", "string", "As text: `%Y %y %m %c %d %e %H %k %h %I %l %i %s %S %p %M %b %W %a %j %T %%` in a literal; names are English.", "date_format(date '2026-11-03', '%a %e %b %Y')"),
     Portable("date_parse(text, format)", "timestamp", "The timestamp a text is, in a literal format with `%Y`, a month and a day, of those of `date_format`; an error for other text.", "date_parse('23.11.2026', '%d.%m.%Y')", "DuckDB skips white space at the start, which is an error on Trino."),
     Portable("from_unixtime(seconds)", "timestamptz", "The moment so many seconds after 1970 in UTC, to the millisecond.", "from_unixtime(1.5)"),
-    Portable("to_unixtime(x)", "float", "The seconds since 1970 in UTC; a timestamp without zone is UTC.", "to_unixtime(timestamp '1970-01-02 00:00:00.25')"),
+    Portable("to_unixtime(x)", "float", "The seconds since 1970 in UTC; a timestamp without zone is UTC.", "to_unixtime(timestamp '1970-01-02 00:00:00.25')", "Centuries ago, the last of its 17 digits is the engine's."),
     Portable("from_iso8601_timestamp(text)", "timestamptz", "The moment of a text such as `2026-11-23T14:05:06+01:00`; without a zone it is UTC, other text is an error.", "from_iso8601_timestamp('2026-11-23T14:05:06+01:00')", "Trino also reads ISO's week and ordinal dates."),
     Portable("moment at time zone zone", "timestamp", "What the clocks of a zone show at a moment; a timestamp without zone is UTC. The zone is a literal.", "timestamp '2026-03-08 10:00:00 UTC' at time zone 'America/New_York'"),
     Portable("with_timezone(timestamp, zone)", "timestamptz", "The moment at which the clocks of a zone show a timestamp: the first of two, and what a skipped hour would have been. The zone is a literal.", "with_timezone(timestamp '2026-07-01 12:00:00', 'Europe/Berlin')", "Of two moments half an hour apart (Lord Howe Island), DuckDB takes the second."),
@@ -146,13 +146,13 @@ CONDITIONS = (
     Portable("if(condition, a[, b])", "the type that holds all branches", "a where the condition is true, else b or NULL.", "if(1 > 2, 'more', 'less')"),
     Portable("coalesce(a, b, ...)", _ALL, "The first that is not NULL.", "coalesce(null, 2, 3)"),
     Portable("nullif(a, b)", _FIRST, "NULL where they are equal, else a.", "nullif(1, 1)"),
-    Portable("cast(x as type)", "that type", "As another type: text and numbers, dates, timestamps, booleans; halves away from zero; an error where it does not fit. Floats and timestamps as text are written differently and warned of.", "cast('42' as bigint)", "Trino reads `1.5d` as a number, and digits of other scripts."),
+    Portable("cast(x as type)", "that type", "As another type: text and numbers, dates, timestamps, booleans; halves away from zero; an error where it does not fit. Floats and timestamps as text are written differently and warned of.", "cast('42' as bigint)", "Trino reads `1.5d` as a number, digits of other scripts, and years of five digits."),
     Portable("try_cast(x as type)", "that type", "As `cast`, NULL where it does not fit.", "try_cast('4.7' as bigint)", "See `cast`."),
 )  # fmt: skip
 
 DOCUMENTS = (
-    Portable("json_extract_scalar(json, path)", "string", "The text, number or boolean at a literal path such as `$.a.b[0]` as text; NULL for NULL, objects, arrays, and text that is no JSON.", "json_extract_scalar('{\"a\": {\"b\": [7]}}', '$.a.b[0]')", "Of numbers such as `1.50` and `1e3` DuckDB gives `1.5` and `1000.0`."),
-    Portable("json_array_length(json)", "integer", "How many items an array has; NULL for all else.", "json_array_length('[1, 2]')"),
+    Portable("json_extract_scalar(json, path)", "string", "The text, number or boolean at a literal path such as `$.a.b[0]` as text; NULL for NULL, objects, arrays, and text that is no JSON.", "json_extract_scalar('{\"a\": {\"b\": [7]}}', '$.a.b[0]')", "Of numbers such as `1.50` and `1e3` DuckDB gives `1.5` and `1000.0`; Trino does not mind text behind a document."),
+    Portable("json_array_length(json)", "integer", "How many items an array has; NULL for all else.", "json_array_length('[1, 2]')", "See `json_extract_scalar`."),
 )  # fmt: skip
 
 AGGREGATES = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlglot import exp
 
@@ -165,7 +165,14 @@ def _zone(node: exp.Expr) -> str | None:
     name = _literal(zone)
     if name is None:
         return "its zone is no literal"
-    return None if name in available_timezones() else f"the engines do not all know a zone `{name}`"
+    return None if _is_zone(name) else f"the engines do not all know a zone `{name}`"
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        return bool(ZoneInfo(name))
+    except (ZoneInfoNotFoundError, ValueError):
+        return False
 
 
 def _only(*keys: str) -> Callable[[exp.Expr], str | None]:
@@ -188,7 +195,7 @@ _CASTS: dict[Type, frozenset[Type]] = {
     FLOAT: frozenset([INTEGER, FLOAT, BOOLEAN]),
     BOOLEAN: frozenset([INTEGER, BOOLEAN, STRING, FLOAT]),
     DATE: frozenset([DATE, TIMESTAMP, STRING, TIMESTAMPTZ]),
-    TIMESTAMP: frozenset([DATE, TIMESTAMP, TIME, TIMESTAMPTZ]),
+    TIMESTAMP: frozenset([DATE, TIMESTAMP, TIMESTAMPTZ]),
     TIMESTAMPTZ: frozenset([DATE, TIMESTAMP, TIMESTAMPTZ]),
     TIME: frozenset([TIME]),
 }

@@ -31,7 +31,7 @@ Not listed, since the two could not be made equal, or not at a price worth payin
 3.0000000000000004 on DuckDB), `levenshtein_distance` (bytes and characters), `repeat` (text and arrays), `json_value`
 and `json_extract` (how JSON is written), `from_iso8601_date` (ISO's weeks), `date_diff` in milliseconds (rounding), `soundex`,
 `width_bucket`, `normalize` and `parse_datetime` (Trino alone), floats and timestamps cast to text (how they are written),
-`timestamp(p)` with other than six digits, patterns that are not literals.
+`timestamp(p)` with other than six digits, timestamps cast to times (Trino 476 takes a second from those before 1970), patterns that are not literals.
 
 Integers have 64 bits: what does not fit is an error on both engines, but a sum over rows, which is exact. Decimals have 38
 digits, and products of decimals are exact to them on both; a product whose scales add up to more than 38 is an error on both.

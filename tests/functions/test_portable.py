@@ -15,8 +15,8 @@ from genesis.compile.functions import NONDETERMINISTIC, is_portable, written_nam
 from genesis.compile.known import refusal_of
 from genesis.compile.portable import LIST, NAMES
 from genesis.compile.resolve import resolve
-from genesis.errors import Problems
-from genesis.spec.types import PLAIN
+from genesis.errors import DefinitionError, Problems
+from genesis.spec.types import PLAIN, Type
 from tests.functions.page import PAGE, page
 from tests.functions.rows import RUN, Row, all_rows, different, heading, project_of
 from tests.tables import connect
@@ -152,3 +152,95 @@ def test_duckdb_projects_mean_the_same(tmp_path: Path, duck: duckdb.DuckDBPyConn
 def _has_zone(call: str) -> bool:
     """Whether a literal has a zone, which DuckDB's `timestamp '...'` drops."""
     return "timestamp '" in call and any(zone in call for zone in (" UTC'", "York'", "+02:00'"))
+
+
+def compiled(call: str, target: str, folder: Path) -> str:
+    """The SQL of a call, which is text."""
+    project = project_of((Row("", call, ""),), folder)
+    item = project.inputs["shown"].fields[0]
+    fields = (item.model_copy(update={"type": Type("string")}),)
+    project.inputs["shown"] = project.inputs["shown"].model_copy(update={"fields": fields})
+    return compile_input(project, "shown", target, RUN).sql
+
+
+def test_a_function_of_one_engine_is_refused_for_the_other(tmp_path: Path) -> None:
+    """It would fail when the report runs."""
+    assert "SOUNDEX('a')" in compiled("soundex('a')", "trino", tmp_path)
+    with pytest.raises(DefinitionError, match="unknown function `soundex`: DuckDB has none"):
+        compiled("soundex('a')", "duckdb", tmp_path)
+
+
+def test_a_function_of_both_engines_is_passed_on(tmp_path: Path) -> None:
+    """Whoever reads the warning may know that they agree."""
+    for target in ("duckdb", "trino"):
+        assert "BAR(1, 0, 10)" in compiled("bar(1, 0, 10)", target, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "regexp_like('a', '(?=a)')",
+        "regexp_like('a', '(a)\\1')",
+        "regexp_like('a', 'a++')",
+        "regexp_like('a', '\\ba')",
+        "regexp_like('a', '[[:alpha:]]')",
+        "regexp_like('a', '[a&&b]')",
+        "regexp_like('a', '(?m)^a')",
+        "regexp_like('a', '(?<n>a)')",
+        "regexp_like('a', '[a')",
+        "regexp_like('a', lower('A'))",
+        "regexp_replace('a', 'a', '$10')",
+        "regexp_replace('a', 'a', '\\1')",
+        "date_format(today(), '%v')",
+        "date_format(now(), '%f')",
+        "date_format(today(), lower('%y'))",
+        "date_parse('1', '%d')",
+        "date_parse('01/02/69', '%m/%d/%y')",
+        "date_diff('millisecond', now(), now())",
+        "date_trunc('decade', today())",
+        "extract(epoch from now())",
+        "split_part('a', ',', -1)",
+        "split_part('a', ',', length('a'))",
+        "lpad('a', -1, 'x')",
+        "lpad('a', 3, '')",
+        "round(1.5, length('a'))",
+        "truncate(1.55, 1)",
+        "strpos('a', 'a', 2)",
+        "log(10)",
+        "json_extract_scalar('{}', '$.*')",
+        "json_extract_scalar('{}', lower('$.a'))",
+        "now() at time zone 'Mars/Olympus'",
+        "now() at time zone lower('utc')",
+        "with_timezone(timestamp '2026-01-01 00:00:00', '+02:00')",
+        "cast(now() as time)",
+        "cast('10:00:00' as interval day to second)",
+        "codepoint('a', 'b')",
+    ],
+)
+def test_uses_that_engines_read_differently(call: str, tmp_path: Path) -> None:
+    """A listed function is told of where an argument takes it off the list."""
+    project, problems = project_of((Row("", call, ""),), tmp_path), Problems()
+    resolve(project.inputs["shown"], project, RUN, problems)
+    assert "unportable-function" in {problem.code for problem in problems}
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ("upper(5)", "text is expected, this is integer"),
+        ("replace('a', 1, '')", "text is expected, this is integer"),
+        ("abs('a')", "a number is expected, this is string"),
+        ("year('2026-01-01')", "a date or timestamp is expected, this is string"),
+        ("hour(today())", "a time or timestamp is expected, this is date"),
+        ("to_unixtime(today())", "a timestamp is expected, this is date"),
+        ("date_add('hour', 1, today())", "a date has no hours"),
+        ("date_diff('minute', today(), today())", "a date has no minutes"),
+        ("date_trunc('second', today())", "a date has no seconds"),
+        ("today() + interval '1' hour", "a date has no hours"),
+    ],
+)
+def test_arguments_of_another_kind(call: str, message: str, tmp_path: Path) -> None:
+    """Trino refuses what DuckDB casts in silence: here both do, and the place is told."""
+    project, problems = project_of((Row("", call, ""),), tmp_path), Problems()
+    resolve(project.inputs["shown"], project, RUN, problems)
+    assert [(one.code, one.message) for one in problems.errors] == [("wrong-type", message)]
