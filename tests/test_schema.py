@@ -7,6 +7,8 @@ import functools
 import json
 import random
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -509,6 +511,15 @@ def test_the_command_writes_where_it_is_told(films: Path) -> None:
     """`--out` takes one kind, or both files."""
     assert run_command(["schema", "input", "--out", "here"]) == 0
     assert [file.name for file in (films / "here").iterdir()] == ["input.json"]
+
+
+def test_nothing_of_it_is_loaded_for_a_check() -> None:
+    """A check starts as fast as before."""
+    script = "import sys, genesis.cli as c; c.run_command(['check']); print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert not {"genesis.schema", "jsonschema"} & {*done.stdout.split()}
 
 
 def test_a_broken_project_has_schemas(films: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -183,10 +183,14 @@ def _shown(source: DataSource) -> list[str]:
     return [name for name, field in source.fields.items() if not field.hidden]
 
 
+def _measures(source: DataSource) -> list[str]:
+    return [name for name, measure in source.measures.items() if not measure.hidden]
+
+
 def _paths(source: DataSource, project: Project) -> Iterator[str]:
     """Fields, measures and counts by the paths that reach them, those of fewer steps first."""
     yield from _shown(source)
-    yield from (name for name, measure in source.measures.items() if not measure.hidden)
+    yield from _measures(source)
     reached = [("", source)]
     for _ in range(MAX_STEPS):
         further = []
@@ -198,7 +202,7 @@ def _paths(source: DataSource, project: Project) -> Iterator[str]:
                 path = f"{prefix}{name}."
                 if fans_out(here, name, target):
                     yield f"count({prefix}{name})"
-                    yield from (f"{path}{measure}" for measure in target.measures)
+                    yield from (f"{path}{measure}" for measure in _measures(target))
                 else:
                     yield from (f"{path}{field}" for field in _shown(target))
                     further.append((path, target))
