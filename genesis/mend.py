@@ -7,6 +7,7 @@ one had hidden (of a file that was no YAML, nothing else is known), so not every
 
 from __future__ import annotations
 
+import functools
 import re
 from bisect import bisect
 from collections import Counter
@@ -17,7 +18,6 @@ from genesis.errors import Fix, Location, Problem
 
 LINE_END = re.compile(r"\r\n|\r|\n")  # of YAML: `splitlines` knows seven more
 ROUNDS = 20  # a mended definition may show what was hidden, a few times over
-MOST_ALONE = 50  # fixes that are tried one by one in a round
 
 Texts = Mapping[str, str]
 Check = Callable[[Texts], Iterable[Problem]]
@@ -80,11 +80,18 @@ class _State:
     def take(self, candidates: Sequence[Problem]) -> bool:
         """Write all fixes that are only to the good; whether there is one."""
         new = [problem for problem in candidates if _identity(problem) not in self._refused]
-        if self._write(new):
-            return True
-        good = [problem for problem in new[:MOST_ALONE] if self._after([problem])]
-        self._refused |= {_identity(problem) for problem in new[:MOST_ALONE] if problem not in good}
+        good = self._good(new)
         return self._write(good) or self._write(good[:1])
+
+    def _good(self, new: Sequence[Problem]) -> list[Problem]:
+        """Those whose fixes are taken: found by halves, since a check of all files is slow."""
+        if not new or self._after(new) is not None:
+            return list(new)
+        if len(new) == 1:
+            self._refused.add(_identity(new[0]))
+            return []
+        half = len(new) // 2
+        return [*self._good(new[:half]), *self._good(new[half:])]
 
     def _write(self, mended: Sequence[Problem]) -> bool:
         after = self._after(mended)
@@ -151,7 +158,8 @@ def _is_better(
     if any(has[told] > had[told] - number for told, number in gone.items()):
         return False
     came = has - had
-    new = [problem for problem in after if _told(problem) in came]
+    # A warning was there all along: of what is wrong, nothing else is told.
+    new = [p for p in after if _told(p) in came and p.severity == "error"]
     return not any(_may_bring(one, problem) for problem in new for one in mended)
 
 
@@ -210,16 +218,17 @@ def written(text: str, fixes: Iterable[Fix]) -> str:
     return text
 
 
-def _line_starts(text: str) -> list[int]:
-    return [0, *(match.end() for match in LINE_END.finditer(text))]
+@functools.lru_cache(maxsize=64)  # a broken file has many problems
+def _line_starts(text: str) -> tuple[int, ...]:
+    return (0, *(match.end() for match in LINE_END.finditer(text)))
 
 
-def _index(place: tuple[int, int], starts: list[int], text: str) -> int:
+def _index(place: tuple[int, int], starts: Sequence[int], text: str) -> int:
     line, column = place
     return starts[line - 1] + column - 1 if line <= len(starts) else len(text)
 
 
-def _location(fix: Fix, start: int, starts: list[int]) -> Location:
+def _location(fix: Fix, start: int, starts: Sequence[int]) -> Location:
     def place(index: int) -> tuple[int, int]:
         line = bisect(starts, index)
         return line, index - starts[line - 1] + 1

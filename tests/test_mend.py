@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
+import re
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from genesis.cli import run_command
-from genesis.errors import misspelt
+from genesis.compile.check import check_project
+from genesis.errors import Problems, misspelt
+from genesis.load import load_files
+from genesis.mend import Mended, Texts, mend
 
 MOVIE = """\
 data_source: movie
@@ -82,6 +92,10 @@ MENDED = {
     "a colon in an item": (
         "fields:\n  - label: Film: its title\n    field: title",
         'fields:\n  - label: "Film: its title"\n    field: title',
+    ),
+    "beside what only warns": (
+        "fields: [title]\nfilters: [\"titel <> 'x'\"]",
+        "fields: [title]\nfilters: [\"title <> 'x'\"]",
     ),
     "two steps of a path": ("fields: [stduio.nmae]", "fields: [studio.name]"),
     "an at sign": ("fields: [title]\nowner: @studio", 'fields: [title]\nowner: "@studio"'),
@@ -253,3 +267,94 @@ def test_json_carries_the_fix(project: Path, capsys: pytest.CaptureFixture[str])
 def test_a_misspelling_is_one_of_one_name(name: str, known: str, meant: str | None) -> None:
     """A slip of the finger, and no other name as near."""
     assert misspelt(name, known.split()) == meant
+
+
+# --- whatever the slip ----------------------------------------------------------------------------
+
+RICH = """\
+input: movies
+title: "Movies: all of them"   # the lot
+source: movie
+parameters:
+  region: {type: string, default: EMEA, values: [EMEA, APAC]}
+fields:
+  - title
+  - {field: studio.name, label: '製作 studio'}
+  - {field: "upper(title) || ' by ' || studio.name", name: line}
+  - field: >-
+      coalesce(title,
+        'title')
+    name: again
+  - {field: release_date, format: us_date}
+filters:
+  - "release_date > date '2026-01-01' and title <> :region"
+  - |
+    studio_id is not null
+sort: [release_date desc, line]
+limit: 50
+"""
+# But those that declare a name: they are taken at their word, and their users follow.
+WORDS = [match.span() for match in re.finditer(r"(?<!name: )\b[a-z_]{3,}\b(?!: \{)", RICH)]
+
+
+def slipped(text: str, span: tuple[int, int], at: int, kind: int) -> str:
+    """The text with one letter of a word swapped, lost or doubled."""
+    start, end = span
+    here = start + at % (end - start - 1)
+    first, second = text[here], text[here + 1]
+    return text[:here] + (second + first, second, first + first + second)[kind] + text[here + 2 :]
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.sampled_from(WORDS), st.integers(0, 20), st.integers(0, 2))
+def test_a_slip_is_mended_or_left(span: tuple[int, int], at: int, kind: int) -> None:
+    """The text is as it was before the slip, or as it is after: never a third one."""
+    text = slipped(RICH, span, at, kind)
+    mended = mend_text(text)
+    assert mended.texts.get("movies.yaml", text) in (text, RICH)
+    assert mended.texts or not mended.fixed
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(st.tuples(st.sampled_from(WORDS), st.integers(0, 20)), max_size=4), st.data())
+def test_any_text_is_mended_or_left(
+    slips: list[tuple[tuple[int, int], int]], data: st.DataObject
+) -> None:
+    """Nothing that stands in a file stops it, and a second time it finds nothing to mend."""
+    text = RICH
+    for span, at in slips:
+        text = slipped(text, span, at, 0)
+    for _ in range(data.draw(st.integers(0, 3))):
+        here = data.draw(st.integers(0, len(text)))
+        text = (
+            text[:here]
+            + data.draw(st.sampled_from(["\t", ": ", "'", '"', "\n", "[", "é", "- "]))
+            + text[here:]
+        )
+    mended = mend_text(text)
+    again = mend_text(mended.texts.get("movies.yaml", text))
+    assert again.fixed == ()
+    assert again.remaining == mended.remaining
+
+
+@functools.cache
+def folder() -> Path:
+    """A project of one healthy definition and a file to be mended."""
+    place = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, place)
+    (place / "definitions.yaml").write_text(MOVIE)
+    (place / "movies.yaml").write_text(RICH, encoding="utf-8")
+    return place
+
+
+def mend_text(text: str) -> Mended:
+    """What becomes of a file's text."""
+
+    def check(texts: Texts) -> Problems:
+        problems = Problems()
+        files = [folder() / "definitions.yaml", folder() / "movies.yaml"]
+        project = load_files(folder(), files, problems, texts={"movies.yaml": text, **texts})
+        check_project(project, problems)
+        return problems
+
+    return mend(check, lambda _: text, lambda file: file == "movies.yaml")
