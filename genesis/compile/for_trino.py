@@ -14,6 +14,7 @@ from genesis.compile.calls import (
     divisor,
     filtered,
     in_order,
+    is_there,
     literal,
     local_date,
     today,
@@ -204,7 +205,10 @@ def _replaced(node: exp.Expr) -> exp.Expr:
     if isinstance(found, exp.Literal) and found.name:
         return node
     is_empty = exp.EQ(this=operand(found.copy()), expression=exp.Literal.string(""))
-    return when(is_empty, node.this.copy(), node)
+    instead, unchanged = node.args["replacement"], node.this.copy()
+    if not isinstance(instead, exp.Literal):
+        unchanged = when(is_there(instead), unchanged)
+    return when(is_empty, unchanged, node)
 
 
 def _right(node: exp.Expr) -> exp.Expr:
