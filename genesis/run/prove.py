@@ -24,11 +24,18 @@ from genesis.compile.claims import (
 from genesis.compile.proofs import RawColumn, Reads, Writer
 from genesis.compile.run import Run
 from genesis.compile.statement import Statement
-from genesis.errors import EngineBusy, EngineError, Location, Problems, did_you_mean
+from genesis.errors import (
+    EngineBusy,
+    EngineError,
+    Location,
+    Problem,
+    Problems,
+    did_you_mean,
+)
 from genesis.interfaces import Engine
+from genesis.run.columns import fits, in_words
 from genesis.spec.data_source import DataSource
 from genesis.spec.project import Project
-from genesis.spec.types import PLAIN, Type
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -99,7 +106,7 @@ class _Prover:
             if actual is None:
                 self._tell_missing(source, column, present)
             elif column.type is not None and not fits(column.type, actual):
-                self._tell_wrong_type(source, column, _in_words(actual))
+                self._tell_wrong_type(source, column, in_words(actual))
             else:
                 continue
             yield column.name
@@ -147,7 +154,7 @@ class _Prover:
             raise
         except EngineError as error:
             if len(claims) == 1:
-                self._tell_failed(error, claims[0].at)
+                self._tell_failed(error, claims[0].at, self.writer.reads(claims[0]))
             else:
                 for claim in claims:
                     self.count([claim])
@@ -162,7 +169,7 @@ class _Prover:
             return
         if isinstance(claim, Unique | ToOne) and self._rests_on_a_repeating_key(claim):
             return
-        table = self._ask(self.writer.offenders(claim), claim.at)
+        table = self._ask(self.writer.offenders(claim), claim.at, self.writer.reads(claim))
         if table is None or not table.num_rows:
             return
         rows = [tuple(row.values()) for row in table.to_pylist()]
@@ -187,7 +194,7 @@ class _Prover:
             proof = self.writer.dropped(source, name) if join.required else None
             if proof is None or not self._are_there(proof[1]):
                 continue
-            table = self._ask(proof[0], source.locate_key("joins", name))
+            table = self._ask(proof[0], source.locate_key("joins", name), proof[1])
             for counts in table.to_pylist() if table is not None else ():
                 if counts["dropped"]:
                     yield (
@@ -197,83 +204,33 @@ class _Prover:
 
     # --- the engine -------------------------------------------------------------------------------
 
-    def _ask(self, statement: Statement, at: Location) -> pa.Table | None:
+    def _ask(
+        self, statement: Statement, at: Location, reads: Iterable[str] = ()
+    ) -> pa.Table | None:
+        """The rows of a statement, or `None` with what the engine says told; `reads` are data sources."""
         try:
             return self.engine.query(statement)
         except EngineBusy:
             raise
         except EngineError as error:
-            self._tell_failed(error, at)
+            self._tell_failed(error, at, reads)
             return None
 
-    def _tell_failed(self, error: EngineError, at: Location) -> None:
+    def _tell_failed(self, error: EngineError, at: Location, reads: Iterable[str]) -> None:
         known = {(problem.code, problem.message) for problem in self.problems}
-        self.problems.extend(
-            replace(problem, at=problem.at or at)
-            for problem in error.problems
-            if (problem.code, problem.message) not in known  # one catalog is missing once
+        for problem in error.problems:
+            placed = replace(self._discreet(problem, reads), at=problem.at or at)
+            if (placed.code, placed.message) not in known:  # one catalog is missing once
+                self.problems.extend([placed])
+
+    def _discreet(self, problem: Problem, reads: Iterable[str]) -> Problem:
+        """The problem without the engine's words, which may quote a value, where fields are sensitive."""
+        sources = [self.project.data_sources[name] for name in reads]
+        is_sensitive = any(one.sensitivity for source in sources for one in source.fields.values())
+        if problem.code != "query-failed" or not is_sensitive:
+            return problem
+        names = " or ".join(f"`{source.name}`" for source in sources)
+        message = (
+            f"the engine refused a proof over {names}; what it says may quote a sensitive value"
         )
-
-
-def fits(declared: Type, actual: pa.DataType) -> bool:
-    """Whether a column's values are of a declared type."""
-    from pyarrow import types
-
-    checks: dict[str, Callable[[pa.DataType], bool]] = {
-        "integer": lambda type_: types.is_integer(type_) or _is_whole(type_),
-        "decimal": lambda type_: types.is_integer(type_) or _has_digits(declared, type_),
-        "float": types.is_floating,
-        "boolean": types.is_boolean,
-        "string": _is_text,
-        "json": _is_text,
-        "date": types.is_date,
-        "time": types.is_time,
-        "timestamp": lambda type_: types.is_timestamp(type_) and type_.tz is None,
-        "timestamptz": lambda type_: types.is_timestamp(type_) and type_.tz is not None,
-        "array": lambda type_: _is_list_of(declared.item, type_),
-    }
-    return checks[declared.name](actual)
-
-
-def _in_words(actual: pa.DataType) -> str:
-    """A column's type as the language names it, where it does."""
-    from pyarrow import types
-
-    if types.is_decimal(actual):
-        return f"decimal({actual.precision},{actual.scale})"
-    return next((name for name in PLAIN if fits(Type(name), actual)), str(actual))
-
-
-def _is_whole(actual: pa.DataType) -> bool:
-    from pyarrow import types
-
-    return bool(types.is_decimal(actual) and actual.scale == 0)
-
-
-def _has_digits(declared: Type, actual: pa.DataType) -> bool:
-    """Whether a decimal holds no more digits than are declared, on either side of the point."""
-    from pyarrow import types
-
-    return bool(
-        types.is_decimal(actual)
-        and actual.scale <= declared.scale
-        and actual.precision - actual.scale <= declared.precision - declared.scale
-    )
-
-
-def _is_text(actual: pa.DataType) -> bool:
-    from pyarrow import types
-
-    stored = getattr(actual, "storage_type", actual)  # of JSON
-    stored = stored.value_type if types.is_dictionary(stored) else stored  # of an ENUM
-    return any(
-        is_text(stored)
-        for is_text in (types.is_string, types.is_large_string, types.is_string_view)
-    )
-
-
-def _is_list_of(item: Type | None, actual: pa.DataType) -> bool:
-    from pyarrow import types
-
-    is_list = types.is_list(actual) or types.is_large_list(actual)
-    return is_list and (item is None or fits(item, actual.value_type))
+        return replace(problem, message=message)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import duckdb
 import pytest
 
 from genesis.compile.check import check_project
+from genesis.compile.run import Run
+from genesis.engines.duckdb import DuckDBEngine
 from genesis.errors import Problems
+from genesis.run.prove import prove
+from genesis.spec.project import DuckDBTarget, EngineConfig, Target
 from tests.tables import connect
 from tests.tpch.data import make_tables
 from tests.tpch.questions import FOLDER, NAMES, answer, differences, project, question
@@ -40,6 +45,18 @@ def test_the_project_has_no_mistake() -> None:
     problems = Problems()
     check_project(project(), problems)
     assert problems.errors == ()
+
+
+def test_the_data_is_as_declared(tmp_path: Path) -> None:
+    """Every key, to-one join and value of the project holds in what is made."""
+    with duckdb.connect(str(tmp_path / "tpch.duckdb")) as made:
+        make_tables(made, SCALE_ONE_HUNDREDTH)
+    target = Target(engine=EngineConfig(duckdb=DuckDBTarget(database="tpch.duckdb")))
+    found, problems = project(), Problems()
+    with DuckDBEngine(tmp_path, target) as engine:
+        sources = list(found.data_sources.values())
+        notes = prove(found, sources, engine, Run(staged=True), problems, lambda _: None)
+    assert (list(problems), notes) == ([], ())
 
 
 def test_the_readme_tells_of_every_question() -> None:
