@@ -83,7 +83,7 @@ def test_its_commands_run(checkout: Path) -> None:
         if command == "make demo":
             assert "LOST" not in done.stdout
             assert done.stdout.count("still beside") == 3
-            assert "0 writes in 14 trackers" in done.stdout
+            assert "0 writes in 15 trackers" in done.stdout
 
 
 def test_its_error_is_what_is_told(checkout: Path) -> None:

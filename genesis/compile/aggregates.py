@@ -86,6 +86,8 @@ class Aggregates:
             total = exp.Cast(this=parts[0], to=to_sql(FLOAT))
             return typed(operand(exp.Div(this=total, expression=parts[1], typed=True)), FLOAT)
         found = self._output(name, value, inside, branch, wish, distinct=distinct)
+        if name == "median":
+            return typed(own("median", found), FLOAT)
         if name not in _COUNTS or is_broken(found):
             return found
         if branch.is_complete:
@@ -184,7 +186,7 @@ class Aggregates:
             case "bool_or":
                 return exp.LogicalOr(this=value), BOOLEAN
             case "median":
-                return own("median", value), FLOAT
+                return own("sorted_values", value), FLOAT
             case "list":
                 order = self._distinct_order(value, scope) if distinct else self._order(scope)
                 if any(map(is_broken, order)):

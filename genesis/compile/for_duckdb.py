@@ -64,8 +64,13 @@ def _last(arguments: Arguments, condition: exp.Expr | None) -> exp.Expr:
     return filtered(call("LAST", in_order(value, order)), condition)
 
 
-def _median(arguments: Arguments, condition: exp.Expr | None) -> exp.Expr:
+def _sorted_values(arguments: Arguments, condition: exp.Expr | None) -> exp.Expr:
+    """The median itself: nothing is left for `_median` to do."""
     return filtered(call("MEDIAN", exp.Cast(this=arguments[0], to=to_sql(FLOAT))), condition)
+
+
+def _median(arguments: Arguments, _: exp.Expr | None) -> exp.Expr:
+    return arguments[0]
 
 
 def _int_div(arguments: Arguments, _: exp.Expr | None) -> exp.Expr:
@@ -144,6 +149,7 @@ WORDS: dict[str, Words] = {
     "list_distinct": _list_distinct,
     "first": _first,
     "last": _last,
+    "sorted_values": _sorted_values,
     "median": _median,
     "int_div": _int_div,
     "instant": _instant,

@@ -52,13 +52,17 @@ def _nth(position: int) -> Words:
     return nth
 
 
-def _median(arguments: Arguments, condition: exp.Expr | None) -> exp.Expr:
-    """The mean of the two middle values of the sorted array: Trino has only approximate percentiles."""
+def _sorted_values(arguments: Arguments, condition: exp.Expr | None) -> exp.Expr:
     value = exp.Cast(this=arguments[0], to=to_sql(FLOAT))
     ascending = exp.Ordered(this=value.copy(), nulls_first=False)
-    array = filtered(
+    return filtered(
         call("ARRAY_AGG", in_order(value, [ascending])), where_present(value, condition)
     )
+
+
+def _median(arguments: Arguments, _: exp.Expr | None) -> exp.Expr:
+    """The mean of the two middle values of a sorted array: Trino has only approximate percentiles."""
+    array = arguments[0]
     size = call("CARDINALITY", array.copy())
     low = exp.Div(
         this=exp.Paren(this=exp.Add(this=size, expression=exp.Literal.number(1))),
@@ -166,6 +170,7 @@ WORDS: dict[str, Words] = {
     "list_distinct": _list_distinct,
     "first": _nth(1),
     "last": _nth(-1),
+    "sorted_values": _sorted_values,
     "median": _median,
     "int_div": _int_div,
     "instant": _instant,

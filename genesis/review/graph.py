@@ -240,7 +240,7 @@ def is_aggregate(tree: exp.Expr) -> bool:
     return isinstance(tree, exp.AggFunc) or own_name(tree) in _OWN_AGGREGATES
 
 
-_OWN_AGGREGATES = ("list", "list_distinct", "first", "last", "median")
+_OWN_AGGREGATES = ("list", "list_distinct", "first", "last", "sorted_values")
 
 
 def spelled(tree: exp.Expr, dialect: str) -> str:
@@ -256,5 +256,8 @@ def _spelled_node(node: exp.Expr) -> exp.Expr:
     name = own_name(node)
     if name is None:
         return node
+    if name == "median":  # of values that a branch sorted, where they are spelled as the median
+        return node.expressions[0]
+    name = "median" if name == "sorted_values" else name
     values = [one for one in node.expressions if not isinstance(one, exp.Ordered)]
     return exp.Anonymous(this=name, expressions=values[:1] if name.startswith("list") else values)
