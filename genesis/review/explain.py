@@ -233,8 +233,8 @@ class _Explainer:
             names = ", ".join(f"`{name}`" for name in source.primary_key)
             said = f"One row per {_words(source.name)} ({names})"
         elif key:
-            names = ", ".join(f"`{name}`" for name in key)
-            said = f"One row per combination of {names}, over the records of {_words(source.name)}"
+            names = " and ".join(f"`{name.removeprefix('_key_')}`" for name in key)
+            said = f"One row per {names}, over the records of {_words(source.name)}"
         else:
             said = f"One row for all records of {_words(source.name)}"
         rules = list(self._rules(source))

@@ -257,7 +257,8 @@ def _spelled_node(node: exp.Expr) -> exp.Expr:
     if name is None:
         return node
     if name == "median":  # of values that a branch sorted, where they are spelled as the median
-        return node.expressions[0]
+        sorted_values: exp.Expr = node.expressions[0]
+        return sorted_values
     name = "median" if name == "sorted_values" else name
     values = [one for one in node.expressions if not isinstance(one, exp.Ordered)]
     return exp.Anonymous(this=name, expressions=values[:1] if name.startswith("list") else values)
