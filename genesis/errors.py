@@ -168,6 +168,17 @@ def did_you_mean(name: str, known: Iterable[str], *, cutoff: float = _LIKE) -> s
     return Meant(name, close) if misspelt(name, known) == close else f"did you mean `{close}`?"
 
 
+_FEW = 6  # names in a hint
+
+
+def suggest(name: str, known: Iterable[str]) -> str | None:
+    """The hint of `did_you_mean`; where no name is near, a few of those that there are."""
+    known = tuple(known)
+    more = f" and {len(known) - _FEW} more" if len(known) > _FEW else ""
+    few = ", ".join(f"`{other}`" for other in known[:_FEW])
+    return did_you_mean(name, known) or (f"there is {few}{more}" if known else None)
+
+
 def misspelt(name: str, known: Iterable[str]) -> str | None:
     """The one known name that this is with a slip of the finger, or two in a long one; or nothing.
 

@@ -123,7 +123,9 @@ MISTAKES = [
     report("NULLs first", "invalid-sql", "NULLs last", "fields: [title]\nsort: [title «nulls» first]"),
     # --- names that lead nowhere
     report("a misspelt field", "unknown-field", "did you mean `title`?", "fields: [«titel»]"),
-    report("an unknown field", "unknown-field", "its fields are `production_id`, `movie_id`, `title`, `phase`, `status`, `start_date` and 4 more", "fields: [«xyz»]"),
+    report("an unknown field", "unknown-field", "there is `production_id`, `movie_id`, `title`, `phase`, `status`, `start_date` and 4 more", "fields: [«xyz»]"),
+    report("an unknown set, none near", "unknown-set", "there is `core`", "fields: [{set: «finances»}]"),
+    Mistake("an unknown data source, none near", "unknown-data-source", "there is `movie`, `production`, `task`, `vendor`", "input: report\nsource: «invoice»\nfields: [title]"),
     report("a field of a joined data source", "unknown-field", "`movie.delivery_date` is one", "fields: [«delivery_date»]"),
     report("the first wrong step of a path", "unknown-join", "did you mean `movie`?", "fields: [«moovie».titel]"),
     report("the last wrong step of a path", "unknown-field", "did you mean `title`?", "fields: [movie.«titel»]"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from genesis.cli.session import Session
-from genesis.errors import DefinitionError, Problem, Problems, UsageError, did_you_mean
+from genesis.errors import DefinitionError, Problem, Problems, UsageError, suggest
 
 if TYPE_CHECKING:
     from genesis.lake.ingest import Landing
@@ -48,7 +48,7 @@ def command(session: Session, data_source: str, files: tuple[Path, ...], batch: 
     if source is None:
         if ("data_source", data_source) in project.broken:
             raise DefinitionError(problems.errors)
-        hint = did_you_mean(data_source, project.data_sources)
+        hint = suggest(data_source, project.data_sources)
         raise DefinitionError(
             Problem("unknown-data-source", f"unknown data source `{data_source}`", hint=hint)
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from genesis.errors import DefinitionError, Problem, Problems, UsageError, did_you_mean
+from genesis.errors import DefinitionError, Problem, Problems, UsageError, did_you_mean, suggest
 from genesis.folders import file_name, find_root, require_root
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def pick_inputs(
         if inside:
             picked += inside
         elif ("input", name) not in project.broken and not _is_broken_file(name, root, problems):
-            hint = did_you_mean(name, project.inputs)
+            hint = suggest(name, project.inputs)
             unknown = Problem("unknown-input", f"unknown input `{name}`", hint=hint)
             raise DefinitionError((unknown, *problems.errors))
     if problems.errors and len(picked) < len(list(names)):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from genesis.cli.session import Session
-from genesis.errors import DefinitionError, Problem, Problems, did_you_mean
+from genesis.errors import DefinitionError, Problem, Problems, suggest
 
 if TYPE_CHECKING:
     from genesis.run.jobs import NamedJob
@@ -43,7 +43,7 @@ def command(session: Session, tracker: str | None, format_: str) -> None:
             unknown = Problem(
                 "unknown-workflow",
                 f"no tracker is called `{tracker}`",
-                hint=did_you_mean(tracker, names),
+                hint=suggest(tracker, names),
             )
             raise DefinitionError(unknown)
     ledger = Ledger(resolve_references(project.settings.state, session.root), session.root)

@@ -23,7 +23,7 @@ from genesis.compile.resolve import resolve
 from genesis.compile.run import Run
 from genesis.compile.scope import Scope, is_broken
 from genesis.compile.structure import check_keys, without_faults
-from genesis.errors import Problem, Problems, did_you_mean
+from genesis.errors import Problem, Problems, did_you_mean, suggest
 from genesis.spec.data_source import DataSource, Field
 from genesis.spec.formatter import BUILT_IN
 from genesis.spec.input import Input
@@ -177,7 +177,7 @@ def _check_workflow(project: Project, workflow: Workflow, problems: Problems) ->
             if needed not in names:
                 at = workflow.locate("jobs", position, "needs", index)
                 problems.add(
-                    "unknown-job", f"unknown job `{needed}`", at, hint=did_you_mean(needed, names)
+                    "unknown-job", f"unknown job `{needed}`", at, hint=suggest(needed, names)
                 )
     _check_order(workflow, names, problems)
     for key in ("on_failure", "on_late"):
@@ -235,7 +235,7 @@ def _check_subject(
         if subject not in names and (broken_kind, subject) not in project.broken:
             code = f"unknown-{what.replace(' ', '-')}"
             at = workflow.locate(*path, kind, index)
-            problems.add(code, f"unknown {what} `{subject}`", at, hint=did_you_mean(subject, names))
+            problems.add(code, f"unknown {what} `{subject}`", at, hint=suggest(subject, names))
     for index, template in enumerate(job.use):
         if template not in project.templates and ("templates", template) not in project.broken:
             at = workflow.locate(*path, "use", index)
@@ -243,7 +243,7 @@ def _check_subject(
                 "unknown-template",
                 f"unknown template `{template}`",
                 at,
-                hint=did_you_mean(template, project.templates),
+                hint=suggest(template, project.templates),
             )
     shared = [project.templates[name] for name in job.use if name in project.templates]
     if job.refresh and not job.to and len(shared) == len(job.use) and not any(t.to for t in shared):
@@ -267,7 +267,7 @@ def _check_parameters(
             check_value(name, value, definition.parameters[name], at, problems)
         elif name not in definition.parameters:
             at = workflow.locate_key("jobs", position, "parameters", name)
-            hint = did_you_mean(name, definition.parameters)
+            hint = suggest(name, definition.parameters)
             problems.add(
                 "unknown-parameter",
                 f"input `{definition.name}` has no parameter `{name}`",
@@ -314,7 +314,7 @@ def _check_order(workflow: Workflow, names: tuple[str, ...], problems: Problems)
 def _check_audit(project: Project, audit: Audit, problems: Problems) -> None:
     name = audit.data_source
     if name not in project.data_sources and ("data_source", name) not in project.broken:
-        hint = did_you_mean(name, project.data_sources)
+        hint = suggest(name, project.data_sources)
         problems.add(
             "unknown-data-source",
             f"unknown data source `{name}`",
@@ -336,7 +336,7 @@ def _check_columns(audit: Audit, source: DataSource, problems: Problems) -> None
         if name not in source.fields:
             at = audit.locate_key("against", "columns", name)
             message = f"unknown field `{name}` in data source `{source.name}`"
-            problems.add("unknown-field", message, at, hint=did_you_mean(name, source.fields))
+            problems.add("unknown-field", message, at, hint=suggest(name, source.fields))
 
 
 def unused(project: Project) -> Iterator[DataSource]:

@@ -21,7 +21,7 @@ from genesis.compile.functions import at_zone, operand, own
 from genesis.compile.infer import differs_as_text, to_sql, type_of, typed
 from genesis.compile.query import Node
 from genesis.compile.scope import Scope, broken, is_broken
-from genesis.errors import Location, Problems, did_you_mean
+from genesis.errors import Location, Problems, suggest
 from genesis.spec.data_source import DataSource
 from genesis.spec.formatter import Formatter
 from genesis.spec.types import DATE, FLOAT, STRING, TIME, TIMESTAMPTZ, Type
@@ -40,7 +40,7 @@ def find_formatter(binder: Binder, name: str, at: Location) -> Formatter | None:
     """The formatter of a name, or `None` with the problem told."""
     found = binder.project.formatters.get(name)
     if found is None and ("formatters", name) not in binder.project.broken:
-        hint = did_you_mean(name, binder.project.formatters)
+        hint = suggest(name, binder.project.formatters)
         binder.problems.add("unknown-formatter", f"unknown formatter `{name}`", at, hint=hint)
     return found
 
@@ -190,7 +190,7 @@ def _link(formatter: Formatter, binder: Binder, node: Node | None, at: Location)
 def _link_part(field: str, binder: Binder, node: Node, at: Location) -> exp.Expr | None:
     spec = node.source.fields.get(field)
     if spec is None:
-        hint = did_you_mean(field, node.source.fields)
+        hint = suggest(field, node.source.fields)
         message = f"the link names `{{{field}}}`, no field of data source `{node.source.name}`"
         binder.problems.add("wrong-format", message, at, hint=hint)
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from genesis.errors import Problems, did_you_mean
+from genesis.errors import Problems, suggest
 from genesis.spec.data_source import DataSource, Join
 from genesis.spec.project import Project
 
@@ -26,7 +26,7 @@ def find_join(
             if source.joins[name].data_source
             else source.locate_key("joins", name)
         )
-        hint = did_you_mean(target, project.data_sources)
+        hint = suggest(target, project.data_sources)
         if hint is None and source.joins[name].data_source is None:
             hint = "`data_source:` names it where the join has another name"
         problems.add("unknown-data-source", f"unknown data source `{target}`", at, hint=hint)

@@ -7,7 +7,7 @@ from typing import Any
 
 from genesis.compile.compare import typed_literal
 from genesis.compile.run import Run
-from genesis.errors import Location, Problems, did_you_mean, nearest
+from genesis.errors import Location, Problems, nearest, suggest
 from genesis.spec.input import Input, Parameter
 
 
@@ -33,7 +33,7 @@ def parameter_values(definition: Input, run: Run, problems: Problems) -> Mapping
         values[name] = value
     for name in given.keys() - definition.parameters.keys():
         message = f"input `{definition.name}` has no parameter `{name}`"
-        hint = did_you_mean(name, definition.parameters)
+        hint = suggest(name, definition.parameters)
         problems.add("unknown-parameter", message, definition.locate_name(), hint=hint)
     return None if run.parameters is None or problems.errors else values
 

@@ -11,7 +11,7 @@ from genesis.compile.functions import AGGREGATES, CLOCKS
 from genesis.compile.joins import fans_out, target_name
 from genesis.compile.query import Node
 from genesis.compile.scope import Scope
-from genesis.errors import Location, did_you_mean
+from genesis.errors import Location, did_you_mean, suggest
 from genesis.spec.data_source import DataSource
 from genesis.spec.input import Input
 
@@ -145,7 +145,7 @@ class Paths:
                 else did_you_mean(name, known)
                 or self._elsewhere(name, source)
                 or _called(step)
-                or _fields_listed(source)
+                or suggest(name, (n for n, field in source.fields.items() if not field.hidden))
             )
             self._tell("unknown-field", f"unknown field `{name}` in {where}", step, scope, hint)
             return
@@ -192,15 +192,6 @@ def _called(step: Step) -> str | None:
     """The hint that a function without arguments has parentheses all the same."""
     is_clock = step.name in CLOCKS and step.offset == 0
     return f"a function is called with parentheses: `{step.name}()`" if is_clock else None
-
-
-_FEW = 6  # names in a hint
-
-
-def _fields_listed(source: DataSource) -> str:
-    names = [f"`{name}`" for name, field in source.fields.items() if not field.hidden]
-    more = f" and {len(names) - _FEW} more" if len(names) > _FEW else ""
-    return f"its fields are {', '.join(names[:_FEW])}{more}"
 
 
 def _joins_listed(source: DataSource) -> str:

@@ -28,7 +28,7 @@ from genesis.compile.scope import Scope, broken, is_broken, split_direction
 from genesis.compile.statement import Column
 from genesis.compile.summary import Grouped, Summary
 from genesis.compile.trees import copied
-from genesis.errors import Location, Problems, did_you_mean
+from genesis.errors import Location, Problems, did_you_mean, suggest
 from genesis.spec.data_source import DataSource, Field, Measure
 from genesis.spec.formatter import Formatter
 from genesis.spec.input import Input, Item
@@ -60,7 +60,7 @@ def _source(definition: Input, project: Project, problems: Problems) -> DataSour
     name = definition.source
     source = project.data_sources.get(name)
     if source is None and ("data_source", name) not in project.broken:
-        hint = did_you_mean(name, project.data_sources)
+        hint = suggest(name, project.data_sources)
         problems.add(
             "unknown-data-source",
             f"unknown data source `{name}`",
@@ -232,7 +232,7 @@ class _Resolver:
     def _set(self, item: Item, position: int) -> Iterator[_Wish]:
         name = item.set or ""
         if name not in self._source.sets:
-            hint = did_you_mean(name, self._source.sets)
+            hint = suggest(name, self._source.sets)
             message = f"unknown set `{name}` in data source `{self._source.name}`"
             self._problems.add(
                 "unknown-set",
@@ -248,7 +248,7 @@ class _Resolver:
         for index, excepted in enumerate(item.except_):
             if excepted not in members:
                 at = self._definition.locate("fields", position, "except", index)
-                hint = did_you_mean(excepted, members)
+                hint = suggest(excepted, members)
                 self._problems.add(
                     "unknown-field", f"`{excepted}` is not in set `{name}`", at, hint=hint
                 )

@@ -19,7 +19,7 @@ from genesis.compile.identifiers import table_parts
 from genesis.compile.infer import join_types
 from genesis.compile.joins import covers_a_key, fans_out, find_join, key_pairs, target_name
 from genesis.document import Path
-from genesis.errors import Location, Meant, Problems, did_you_mean
+from genesis.errors import Location, Meant, Problems, suggest
 from genesis.spec.data_source import DataSource, Join
 from genesis.spec.project import Project
 
@@ -90,7 +90,7 @@ def _check_keys(source: DataSource, problems: Problems) -> bool:
         for position, name in enumerate(key):
             if name not in source.fields:
                 is_known = False
-                hint = did_you_mean(name, source.fields)
+                hint = suggest(name, source.fields)
                 message = f"unknown field `{name}` in data source `{source.name}`"
                 problems.add("unknown-field", message, source.locate(*path, position), hint=hint)
     return is_known
@@ -123,7 +123,7 @@ def _check_join(project: Project, source: DataSource, name: str, problems: Probl
         places = _key_places(source, name, position, here)
         for side, field, at in zip((source, target), (here, there), places, strict=True):
             if field not in side.fields:
-                hint = did_you_mean(field, side.fields)
+                hint = suggest(field, side.fields)
                 message = f"unknown field `{field}` in data source `{side.name}`"
                 problems.add("unknown-field", message, at, hint=hint)
                 if here == there and places[0] == places[1]:

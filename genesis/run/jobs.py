@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from genesis.compile.check import job_names
-from genesis.errors import DefinitionError, Problem, did_you_mean
+from genesis.errors import DefinitionError, Problem, did_you_mean, suggest
 from genesis.spec.project import Project
 from genesis.spec.workflow import Job, JobOptions, Place, Workflow
 
@@ -59,7 +59,7 @@ def pick_jobs(project: Project, names: Iterable[str]) -> tuple[NamedJob, ...]:
         workflow = project.workflows.get(workflow_name)
         if workflow is None:
             if ("workflow", workflow_name) not in project.broken:
-                hint = did_you_mean(workflow_name, project.workflows)
+                hint = suggest(workflow_name, project.workflows)
                 unknown.append(
                     Problem("unknown-workflow", f"unknown workflow `{workflow_name}`", hint=hint)
                 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 
-from genesis.errors import Problems, did_you_mean
+from genesis.errors import Problems, suggest
 from genesis.spec.data_source import ENTRIES, DataSource
 
 
@@ -29,7 +29,7 @@ def inherit(
         if source.extends not in sources:
             if ("data_source", source.extends) not in broken:
                 message = f"unknown data source `{source.extends}`"
-                hint = did_you_mean(source.extends, sources)
+                hint = suggest(source.extends, sources)
                 problems.add("unknown-data-source", message, source.locate("extends"), hint=hint)
             return None
         base = made(source.extends, (*heirs, name))
