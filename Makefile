@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 COUNT ?= 100000
+MUTATIONS ?= 1000000
 
 .PHONY: demo demo-clean test soak check accept fix bench lock clean
 
@@ -17,8 +18,9 @@ demo-clean:  ## forget the demo's lake, ledger, events and trackers
 test: $(READY)  ## all tests
 	$(BIN)/python -m pytest -n auto --dist loadfile -q
 
-soak: $(READY)  ## random worlds until COUNT from SEED (chosen without it); what differs is kept below build/
+soak: $(READY)  ## COUNT random reports and MUTATIONS of YAML from SEED (chosen without it); faults are kept below build/
 	$(BIN)/python -m tests.soak.worlds --count $(COUNT) $(if $(SEED),--seed $(SEED)) $(if $(TRINO),--trino $(TRINO))
+	$(BIN)/python -m tests.soak.documents --count $(MUTATIONS) $(if $(SEED),--seed $(SEED))
 
 check: $(READY)  ## format, lint, types, layers
 	$(BIN)/ruff format --check .

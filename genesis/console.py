@@ -127,13 +127,15 @@ def _excerpt(source: str, at: Location) -> tuple[str, str]:
     """A line as a terminal can show it, and the carets under the place."""
     start = at.column - 1
     end = at.end_column - 1 if at.end_line == at.line else len(source)
-    line = "".join(map(_shown, source))
-    cut = start - _BEFORE if len(line) > _WIDEST and start > _BEFORE else 0
-    shown = ("…" if cut else "") + line[cut : cut + _WIDEST]
-    shown += "…" if len(line) > cut + _WIDEST else ""
-    before = ("…" if cut else "") + line[cut:start]
-    marked = line[start : min(end, cut + _WIDEST)].rstrip()
-    return shown, " " * _width(before) + "^" * max(1, _width(marked))
+    cut = start - _BEFORE if len(source) > _WIDEST and start > _BEFORE else 0
+    # Cut first: thousands of problems may stand in one long line.
+    line = source[cut : cut + _WIDEST]
+    line = line if line.isprintable() else "".join(map(_shown, line))
+    dots = "…" if cut else ""
+    shown = dots + line + ("…" if len(source) > cut + _WIDEST else "")
+    marked = line[start - cut : end - cut].rstrip()
+    before = len(dots) + _width(line[: start - cut])
+    return shown, " " * before + "^" * max(1, _width(marked))
 
 
 def _shown(character: str) -> str:
@@ -145,6 +147,8 @@ def _shown(character: str) -> str:
 
 def _width(text: str) -> int:
     """Terminal cells of a text: wide characters take two, combining marks none."""
+    if text.isascii():
+        return len(text)
     return sum(
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
         for c in text

@@ -22,7 +22,8 @@ Path = tuple[str | int, ...]
 
 MAX_CHARACTERS = 256 * 1024
 MAX_DEPTH = 32
-MAX_NODES = 50_000
+MAX_NODES = 20_000
+MAX_MISTAKES = 1_000  # nobody reads on
 MAX_ALIASES = 1_000
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -163,7 +164,7 @@ class _Builder:
         readable = text.translate(_LINE_LIKE)
         self._line_like = readable != text
         self._events: Iterator[Any] = yaml.parse(readable, Loader=_Loader)
-        self._nodes = self._aliases = 0
+        self._nodes = self._aliases = self._mistakes = 0
 
     def build(self) -> None:
         for event in self._events:
@@ -328,6 +329,9 @@ class _Builder:
         fix: Fix | None = None,
     ) -> None:
         self.refused = True
+        self._mistakes += 1
+        if self._mistakes > MAX_MISTAKES:
+            raise _Refused
         self._problems.add(code, message, _location(self._file, place), hint=hint, fix=fix)
 
     def _place(self, event: Any) -> Place:

@@ -193,6 +193,7 @@ class _Loader:
 
 
 _NAMED = re.compile(r"^(data_source|input|workflow|audit):[ \t]*([a-z][a-z0-9_]*)", re.MULTILINE)
+_ENTRY = re.compile(r"\b[a-z][a-z0-9_]*+(?=:)")  # `\b` and `+`: a word is looked at once
 _COLLECTION = re.compile(r"^(formatters|templates):(.*(?:\n[ \t].*|\n)*)", re.MULTILINE)
 
 
@@ -201,7 +202,7 @@ def _names_in(text: str) -> Iterator[tuple[str, str]]:
     for kind, name in _NAMED.findall(text):
         yield kind, name
     for kind, entries in _COLLECTION.findall(text):
-        for name in re.findall(r"[a-z][a-z0-9_]*(?=:)", entries):
+        for name in _ENTRY.findall(entries):
             yield kind, name
 
 

@@ -1,14 +1,9 @@
-"""What holds of every report: rows as the oracle reads the language, one SELECT, equal bytes, values as given."""
+"""What holds of every report: one SELECT, equal bytes, values as given. Its rows: `oracle/test_worlds.py`."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
-from datetime import timedelta
-from functools import partial
 from pathlib import Path
 
-import duckdb
 import pytest
 import sqlglot
 import yaml
@@ -21,31 +16,23 @@ from genesis.compile.run import Run
 from genesis.compile.statement import Statement
 from genesis.errors import Problems
 from genesis.load import load_project
-from tests.oracle.choices import by_seed, strategy
+from tests.oracle.choices import strategy
 from tests.oracle.examples import world
 from tests.oracle.language import World, as_yaml
 from tests.oracle.running import (
-    Difference,
     Refused,
-    a_duckdb,
     compiled,
-    create_tables,
-    differing,
-    on_duckdb,
-    playing,
     project_of_text,
 )
-from tests.oracle.shrinking import shrink
 from tests.tables import connect, quoted
 
 STUDIO = load_project(Path(__file__).parents[1], Problems())
 DIALECTS = ("duckdb", "trino")
 WORLDS = strategy(world)
-SEEDS = [range(start, start + 125) for start in range(0, 1000, 125)]  # worlds of three reports
 
 
 def _settings(examples: int) -> settings:
-    # Shrinking a schema takes minutes: what fails is told whole, and `shrink` makes it small.
+    # Shrinking a schema takes minutes: what fails is told whole.
     return settings(
         max_examples=examples,
         deadline=None,
@@ -54,43 +41,6 @@ def _settings(examples: int) -> settings:
         phases=[Phase.explicit, Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-
-
-@pytest.fixture(scope="module")
-def duck() -> Iterator[duckdb.DuckDBPyConnection]:
-    with a_duckdb() as connection:
-        yield connection
-
-
-# --- rows -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("seeds", SEEDS, ids=lambda seeds: f"seeds_from_{seeds[0]}")
-def test_rows_are_those_of_the_oracle(duck: duckdb.DuckDBPyConnection, seeds: range) -> None:
-    """DuckDB gives, in order, the rows that loops over the definitions give."""
-    counts: Counter[str] = Counter()
-    for seed in seeds:
-        for found in playing(duck, world(by_seed(seed), reports=3)):
-            if isinstance(found, Difference):
-                pytest.fail(f"seed {seed}\n{shrink(duck, found, timedelta(seconds=20))}")
-            counts["refused" if isinstance(found, Refused) else "equal"] += 1
-    assert counts["equal"] > 4 * counts["refused"]
-
-
-@given(WORLDS)
-@_settings(100)
-def test_rows_are_those_of_the_oracle_by_yaml(duck: duckdb.DuckDBPyConnection, made: World) -> None:
-    """The same where all is written and read, and where hypothesis chooses."""
-    (report,) = made.reports
-    text = as_yaml(made.schema, made.formatters, report)
-    create_tables(duck, made.schema)
-    try:
-        found = differing(made, report, text, partial(on_duckdb, duck))
-    except Refused as refused:
-        event(f"refused: {refused}")
-        assume(False)
-    if found is not None:
-        pytest.fail(f"{shrink(duck, found, timedelta(seconds=20))}")
 
 
 @given(WORLDS)

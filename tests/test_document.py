@@ -15,6 +15,7 @@ from genesis.document import (
     MAX_ALIASES,
     MAX_CHARACTERS,
     MAX_DEPTH,
+    MAX_MISTAKES,
     MAX_NODES,
     Document,
     Path,
@@ -442,3 +443,10 @@ def test_the_repository_s_own_files_are_read() -> None:
                     if isinstance(value, str) and document.values[path].style == "":
                         written = shown(text, document.locate(*path))
                         assert written == value
+
+
+def test_a_file_of_mistakes_is_left_after_a_thousand():
+    """Nobody reads on, and to tell each takes time."""
+    problems = Problems()
+    assert read_documents("a.yaml", "{" + "a: 1, " * 5_000 + "}", problems) == []
+    assert len(problems) == MAX_MISTAKES

@@ -194,10 +194,9 @@ def _keys_listed(target: DataSource) -> str:
 
 def read_query(project: Project, source: DataSource, problems: Problems) -> exp.Query | None:
     """The query that a data source is by definition, not to be changed, or `None` with the problem told."""
-    try:
-        trees = _parsed(source.sql or "", project.settings.dialect)
-    except (SqlglotError, RecursionError) as error:
-        near, at = _near(source, error)
+    trees = _parsed(source.sql or "", project.settings.dialect)
+    if isinstance(trees, Exception):
+        near, at = _near(source, trees)
         problems.add("invalid-sql", f"the query does not parse{near}", at)
         return None
     if len(trees) != 1 or not isinstance(trees[0], exp.Query) or any(_writes(trees[0])):
@@ -224,8 +223,11 @@ def _near(source: DataSource, error: Exception) -> tuple[str, Location]:
 
 
 @functools.lru_cache(maxsize=256)
-def _parsed(sql: str, dialect: str) -> tuple[exp.Expr | None, ...]:
-    return tuple(sqlglot.parse(sql, dialect=dialect))
+def _parsed(sql: str, dialect: str) -> tuple[exp.Expr | None, ...] | Exception:
+    try:
+        return tuple(sqlglot.parse(sql, dialect=dialect))
+    except (SqlglotError, RecursionError) as error:
+        return error  # kept too: a query that does not parse is asked for again and again
 
 
 def _writes(query: exp.Expr) -> Iterator[exp.Expr]:
