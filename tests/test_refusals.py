@@ -81,9 +81,8 @@ FIELDS = [
     ("sum(contracts.amount) filter (where contracts.signed)", "wrong-aggregate", "sum"),
     ("sum(budget) over (partition by status)", "not-an-expression", "sum"),
     ("list(tasks.hours)", "not-supported", "list"),
-    ("count_distinct(tasks.production.tasks)", "not-supported", "tasks"),
     ("any(contracts.amount)", "wrong-aggregate", "contracts"),
-    ("any(count(contracts.invoices) > 1)", "not-supported", "count"),
+    ("any(count(contracts.invoices) > 1)", "wrong-aggregate", "count"),
     ("any(contracts.signed, contracts.amount)", "wrong-aggregate", "contracts"),
     # types that do not go together
     ("starts - starts", "wrong-type", "starts"),
@@ -149,7 +148,12 @@ FILTERS = [
     ("order in tasks", "invalid-sql", "order"),
     ('status = "PREP"', "unknown-field", '"PREP"'),
     ("any(tasks.title = 'x' and contracts.signed)", "mixed-branches", "contracts"),
-    ("any(title = 'x')", "own-aggregate", "title"),
+    ("any(title = 'x')", "wrong-aggregate", "title"),
+    (
+        "any(contracts.signed and any(tasks.number = contracts.amount))",
+        "mixed-branches",
+        "contracts.amount",
+    ),
 ]
 
 BESIDE = [

@@ -66,7 +66,7 @@ class Aggregates:
         if len(given) != 1:
             return self._wrong(node, scope, f"`{name}` takes one argument")
         argument = given[0]
-        if _nests(argument):
+        if any(aggregate_name(part) for part in _outside_quantifiers(argument)):
             hint = "put the inner one into a derived field and aggregate that"
             return self._wrong(node, scope, "an aggregate within an aggregate", hint)
         branch = scope.rows or self._branches.over(f"`{name}`", argument, scope)
@@ -128,12 +128,8 @@ class Aggregates:
         node = self._binder.walk(shape.names, scope)
         if node is None:
             return broken()
-        if distinct and len(node.source.primary_key) > 1:
-            path = ".".join(shape.names)
-            message = f"`{path}` is known by several fields, which are not counted together"
-            hint = "count one of its fields"
-            return self._binder.wrong(argument, scope, "not-supported", message, hint)
-        return self._binder.field(node, node.source.primary_key[0])
+        keys = [self._binder.field(node, name) for name in node.source.primary_key]
+        return _together(keys) if distinct and len(keys) > 1 else keys[0]
 
     def _takes(
         self, name: str, value: exp.Expr, node: exp.Expr, scope: Scope, *, distinct: bool
@@ -277,12 +273,12 @@ class Aggregates:
             if scope.rows:
                 where = "a measure aggregates"
             return self._wrong(node, scope, f"{where}, and `{name}` asks of one record")
-        if _nests(given[0]):
-            hint = "put the inner aggregate into a derived field of the related data source"
-            return self._binder.wrong(
-                node, scope, "not-supported", f"an aggregate within `{name}`", hint
-            )
         asked = replace(scope, options=_NONE)
+        shapes = self._branches.shapes(given[0], asked)
+        if shapes is not None and not any(shape.chain for shape in shapes):
+            message = f"`{name}` asks of related rows, and its condition names none"
+            hint = f"name a field behind a to-many join in it, or leave `{name}` out"
+            return self._wrong(given[0], scope, message, hint)
         branch = self._branches.over(f"`{name}`", given[0], asked)
         if branch is None:
             return broken()
@@ -348,7 +344,7 @@ class Aggregates:
         ]
         if not given:
             return True
-        calls = [node for node in tree.walk() if aggregate_name(node) is not None]
+        calls = [part for part in _outside_quantifiers(tree) if aggregate_name(part) is not None]
         names = {aggregate_name(node) for node in calls}
         chains = self._chains(calls, tree, scope)
         for key in given:
@@ -360,7 +356,8 @@ class Aggregates:
         if options.where is not None and scope.rows is None:
             for chain, shape in chains[1:]:
                 if chain != chains[0][0] and shape is not None:
-                    self._branches.tell_mixture("the `where`", chains[0][0], shape, scope)
+                    both = (chains[0][0], chain)
+                    self._branches.tell_mixture("the `where`", both, shape, scope)
                     return False
         return True
 
@@ -403,8 +400,18 @@ def _listed(names: frozenset[str]) -> str:
     return " or ".join(f"`{name}`" for name in sorted(names))
 
 
-def _nests(argument: exp.Expr) -> bool:
-    return any(aggregate_name(part) or quantifier_name(part) for part in argument.walk())
+def _outside_quantifiers(tree: exp.Expr) -> Iterator[exp.Expr]:
+    """The nodes of a tree, without what a quantifier asks of other rows."""
+    is_quantifier = quantifier_name(tree) is not None
+    yield tree
+    for part in () if is_quantifier else tree.iter_expressions():
+        yield from _outside_quantifiers(part)
+
+
+def _together(keys: list[exp.Expr]) -> exp.Expr:
+    """Several keys as one value, which is NULL where there is no record: a row of NULLs is not."""
+    is_there = exp.Not(this=exp.Is(this=copied(keys[0]), expression=exp.Null()))
+    return exp.Case(ifs=[exp.If(this=is_there, true=exp.Tuple(expressions=keys))])
 
 
 def _last_name(argument: exp.Expr) -> list[str]:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from genesis.compile.expression import Fragment, paths_in
+from genesis.compile.expression import Fragment, Step, path_of, paths_in
+from genesis.compile.functions import aggregate_name, quantifier_name
 from genesis.compile.identifiers import Names, column
 from genesis.compile.joins import fans_out, key_pairs, target_name
 from genesis.compile.paths import Shape, at
@@ -49,23 +50,31 @@ class Branches:
             self._binder.paths.tell_own_aggregate(what, place, scope)
             return None
         for shape in shapes:
-            if chain[: shape.fans_after] != shape.chain:
-                self.tell_mixture(what, chain, shape, scope)
+            # Within a quantifier, a path may speak of the row that the quantifier is about.
+            taken = shape.names[: scope.longest_place(shape.names)]
+            other = max((shape.chain, taken), key=len)
+            if chain[: len(other)] != other:
+                self.tell_mixture(what, (chain, other), shape, scope)
                 return None
         return self.along(chain, scope, [argument])
 
     def shapes(self, tree: exp.Expr, scope: Scope) -> list[Shape] | None:
-        """The shapes of all paths in a tree, or `None` with the first wrong one told."""
-        shapes = [self._binder.paths.shape(steps, scope) for _, steps in paths_in(tree)]
+        """The shapes of a tree's paths, or `None` with the first wrong one told.
+
+        Those within an aggregate or a quantifier in it are of other rows.
+        """
+        shapes = [self._binder.paths.shape(steps, scope) for steps in _own_paths(tree)]
         known = [shape for shape in shapes if shape is not None]
         return known if len(known) == len(shapes) else None
 
-    def tell_mixture(self, what: str, chain: tuple[str, ...], shape: Shape, scope: Scope) -> None:
+    def tell_mixture(
+        self, what: str, chains: tuple[tuple[str, ...], ...], shape: Shape, scope: Scope
+    ) -> None:
         """Tell that one thing reaches over two to-many joins."""
         over = " and ".join(
-            f"`{'.'.join(one)}`" if one else "the report's own rows" for one in (chain, shape.chain)
+            f"`{'.'.join(one)}`" if one else "the report's own rows" for one in chains
         )
-        many = "two to-many joins, " if chain and shape.chain else ""
+        many = "two to-many joins, " if all(chains) else ""
         message = f"{what} reaches over {many}{over}"
         place = at(shape.fans_at or shape.steps[0], scope)
         self._problems.add("mixed-branches", message, place, hint="aggregate each by itself")
@@ -216,6 +225,16 @@ class Branches:
         )  # fmt: skip
         anchor.block.branches[key] = branch
         anchor.below.append(branch)
+
+
+def _own_paths(tree: exp.Expr) -> Iterator[tuple[Step, ...]]:
+    steps = path_of(tree)
+    if steps is not None:
+        yield steps
+        return
+    for part in tree.iter_expressions():
+        if aggregate_name(part) is None and quantifier_name(part) is None:
+            yield from _own_paths(part)
 
 
 def _seen_from(before: tuple[str, ...], branch: Branch) -> Branch:
