@@ -101,6 +101,7 @@ EXTRAS = {
     "x": Field("float"),
     "n": Field("integer", nullable=False),
     "up": Field("string", Call("upper", (Own("up"),)), stored=True),
+    "z": Field("integer", options=Options(default=2)),
     "odd": Field("integer", column="Order"),
 }
 

@@ -224,7 +224,8 @@ class Field:
         if self.labels is not None:
             said |= self.labels.written()
         if self.sql is not None:
-            said |= {"sql": str(self.sql), **self.options.written()}
+            said["sql"] = str(self.sql)
+        said |= self.options.written()
         return self.type if len(said) == 1 else said
 
     @property

@@ -310,7 +310,8 @@ class Meaning:
         """A field of a row: what its column holds, or what it is derived from."""
         spec = seen.source.fields[name]
         if spec.sql is None:
-            return seen.row[name]
+            held = seen.row[name]
+            return spec.options.default if held is None else held
         at = (seen.source.name, id(seen.row), name)
         if at not in self._fields:
             self._fields[at] = self.item(spec.sql, {(): seen}, spec.options)
