@@ -46,7 +46,7 @@ NUMBERS = ("integer", "decimal", "float")
 _ORDERED = ["count", "count_distinct", "min", "max", "first", "last"]
 AGGREGATES = {
     "rows": ["count", "count_distinct"],
-    "rows by several fields": ["count"],
+    "rows by several fields": ["count", "count_distinct"],
     "integer": [*_ORDERED, "sum", "avg", "median", "list"],
     "decimal": [*_ORDERED, "sum", "avg", "median", "list"],
     "float": [*_ORDERED, "sum", "avg", "median"],
@@ -166,7 +166,7 @@ def condition(
             return Call("not", (again(),))
         case 3 | 4 if quantifiers and (longer := about.longer(chain)):
             return quantifier(c, about, c.pick(longer))
-        case 5 if aggregating and (found := aggregate(c, about)):
+        case 5 if aggregating and (found := aggregate(c, about, beyond=chain)):
             call, options, type_ = found
             if kind(type_) in NUMBERS and options == Options():
                 return Call(c.pick(["<", ">="]), (call, Literal(some_value(c, "integer"))))
@@ -178,7 +178,8 @@ def quantifier(c: Choices, about: Reach, chain: Names) -> Expression:
     ends = [path for path in about.one_valued(chain) if path.chain == chain]
     asked = comparison(c, about, ends)
     if c.flip():
-        asked = Call("and", (asked, condition(c, about, chain, depth=1)))
+        more = condition(c, about, chain, quantifiers=1, aggregating=c.once_in(3), depth=1)
+        asked = Call("and", (asked, more))
     return Quantifier(c.pick(["any", "none", "all"]), asked)
 
 
@@ -250,12 +251,16 @@ def value(c: Choices, about: Reach, *, quantifiers: int = 2, aggregating: bool =
 # --- aggregates -----------------------------------------------------------------------------------
 
 
-def aggregate(c: Choices, about: Reach, *, own: bool = False) -> Aggregated | None:
-    """An aggregate over related rows (or the record's `own`), with what stands beside it, and its type."""
+def aggregate(
+    c: Choices, about: Reach, *, own: bool = False, beyond: Names = ()
+) -> Aggregated | None:
+    """An aggregate over rows beyond a chain (or the record's `own`), with what stands beside it, and its type."""
     fitting = [
         path
         for path in about.paths
-        if path.type != "measure" and (path.chain or (own and (path.is_field or path.names)))
+        if path.type != "measure"
+        and (own or len(path.chain) > len(beyond))
+        and path.chain[: len(beyond)] == beyond
     ]
     if not fitting:
         return None

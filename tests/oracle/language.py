@@ -150,6 +150,17 @@ def parts(expression: Expression) -> Iterator[Expression]:
             yield from parts(inner)
 
 
+def of_one_row(expression: Expression) -> Iterator[Expression]:
+    """An expression and what in it speaks of the same row: aggregates and quantifiers go to rows of their own."""
+    yield expression
+    match expression:
+        case Call(_, arguments):
+            for argument in arguments:
+                yield from of_one_row(argument)
+        case In(value, _):
+            yield from of_one_row(value)
+
+
 # --- definitions ----------------------------------------------------------------------------------
 
 

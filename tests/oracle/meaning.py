@@ -42,7 +42,7 @@ from tests.oracle.language import (
     Today,
     as_text,
     fans_out,
-    parts,
+    of_one_row,
 )
 
 
@@ -345,7 +345,7 @@ class Meaning:
         """One view for each related row that an expression speaks of; else what is seen already."""
         chains = [
             self.chain(part.names, view)
-            for part in parts(expression)
+            for part in of_one_row(expression)
             if isinstance(part, Path) and part.names not in view
         ]
         return list(self._walk(max(chains, key=len, default=()), view))
