@@ -15,6 +15,7 @@ from genesis.compile.plan import Cte, From, JoinTo, Newest, Plan, Select, Writte
 from genesis.compile.query import select_alias
 from genesis.compile.run import Run
 from genesis.compile.statement import Scan, Statement
+from genesis.compile.unnest import written_for
 
 
 def render(plan: Plan, dialect: str, run: Run, source_dialect: str) -> Statement:
@@ -28,7 +29,7 @@ def render(plan: Plan, dialect: str, run: Run, source_dialect: str) -> Statement
     as_of = run.moment if run.as_of else None
     ctes = [
         exp.CTE(
-            this=_body(cte, source_dialect, as_of, setup if staged else None),
+            this=_body(cte, dialect, source_dialect, as_of, setup if staged else None),
             alias=exp.TableAlias(this=identifier(cte.name)),
         )
         for cte in plan.ctes
@@ -60,13 +61,17 @@ def _sort_key(writer: sqlglot.Generator, node: exp.Expr) -> str:
 
 
 def _body(
-    cte: Cte, source_dialect: str, as_of: datetime | None, setup: list[exp.Expr] | None
+    cte: Cte,
+    dialect: str,
+    source_dialect: str,
+    as_of: datetime | None,
+    setup: list[exp.Expr] | None,
 ) -> exp.Expr:
     match cte.body:
         case Select():
             return _select(cte.body)
         case Written(query):
-            return query
+            return written_for(query, dialect, source_dialect)
         case Newest(name, columns, key, latest):
             if setup is None or not has_positions(latest):
                 return newest_by_rank(
