@@ -129,6 +129,7 @@ FIELDS = [
 ]  # fmt: skip
 
 FILTERS = [
+    ("interval '1' day", "wrong-literal", ""),
     ("tasks.title = 'x'", "quantifier-needed", "tasks"),
     ("title", "wrong-literal", ""),
     ("order > 'many'", "wrong-literal", "'many'"),

@@ -116,7 +116,8 @@ class Binder:
             message = "the expression cannot be read: it is nested too deeply"
             self.problems.add("invalid-sql", message, scope.fragment.at())
             return broken()
-        if scope.is_condition and (known := type_of(bound)) not in (None, BOOLEAN):
+        known = "an interval" if isinstance(bound.unnest(), exp.Interval) else type_of(bound)
+        if scope.is_condition and known not in (None, BOOLEAN):
             hint = "compare it with something: a condition is true or not"
             message = f"a condition is expected, this is {known}"
             self.problems.add("wrong-literal", message, scope.fragment.at(), hint=hint)

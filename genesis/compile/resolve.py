@@ -16,7 +16,7 @@ from genesis.compile.formats import (
     find_formatter,
     inline_labels,
 )
-from genesis.compile.functions import aggregate_name, arguments
+from genesis.compile.functions import aggregate_name, arguments, quantifier_name
 from genesis.compile.identifiers import Names, words
 from genesis.compile.infer import join_types, type_of, typed
 from genesis.compile.moment import Moment
@@ -169,7 +169,7 @@ class _Resolver:
         if tree is None:
             return False
         scope = Scope(wish.fragment, {(): self._root}, self._source)
-        for part in tree.walk(prune=lambda node: path_of(node) is not None):
+        for part in tree.walk(prune=lambda node: bool(path_of(node) or quantifier_name(node))):
             if aggregate_name(part) is not None:
                 return True
             path = path_of(part)

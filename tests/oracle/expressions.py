@@ -159,16 +159,16 @@ def condition(
             c, about, chain, quantifiers=quantifiers, aggregating=aggregating, depth=depth - 1
         )
 
-    match c.number(0, 9):
+    match c.number(0, 10):
         case 0 | 1 if depth:
             return Call(c.pick(["and", "or"]), (again(), again()))
         case 2 if depth:
             return Call("not", (again(),))
         case 3 | 4 if quantifiers and (longer := about.longer(chain)):
             return quantifier(c, about, c.pick(longer))
-        case 5 if aggregating and (found := aggregate(c, about, beyond=chain)):
-            call, options, type_ = found
-            if kind(type_) in NUMBERS and options == Options():
+        case 5 | 10 if aggregating and (found := aggregate(c, about, beyond=chain)):
+            call, _, type_ = found
+            if kind(type_) in NUMBERS and call.name not in ("first", "last"):
                 return Call(c.pick(["<", ">="]), (call, Literal(some_value(c, "integer"))))
     return comparison(c, about, about.one_valued(chain))
 
@@ -178,7 +178,7 @@ def quantifier(c: Choices, about: Reach, chain: Names) -> Expression:
     ends = [path for path in about.one_valued(chain) if path.chain == chain]
     asked = comparison(c, about, ends)
     if c.flip():
-        more = condition(c, about, chain, quantifiers=1, aggregating=c.once_in(3), depth=1)
+        more = condition(c, about, chain, quantifiers=1, aggregating=True, depth=1)
         asked = Call("and", (asked, more))
     return Quantifier(c.pick(["any", "none", "all"]), asked)
 

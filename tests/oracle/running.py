@@ -214,5 +214,6 @@ def a_duckdb() -> duckdb.DuckDBPyConnection:
 
 def _told(failed: Exception) -> str:
     if isinstance(failed, DefinitionError):
-        return "\n".join(f"{p.code}: {p.message} ({p.hint})" for p in failed.problems)
+        errors = [problem for problem in failed.problems if problem.severity == "error"]
+        return "\n".join(f"{p.code}: {p.message} ({p.hint})" for p in errors)
     return f"{type(failed).__name__}: {failed}"
