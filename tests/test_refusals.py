@@ -80,6 +80,7 @@ FIELDS = [
     ("max(budget, share)", "wrong-aggregate", "max"),
     ("sum(contracts.amount) filter (where contracts.signed)", "wrong-aggregate", "sum"),
     ("sum(budget) over (partition by status)", "not-an-expression", "sum"),
+    ("unnest(tags)", "not-an-expression", "unnest"),
     ("list(tasks.hours)", "not-supported", "list"),
     ("any(contracts.amount)", "wrong-aggregate", "contracts"),
     ("any(count(contracts.invoices) > 1)", "wrong-aggregate", "count"),

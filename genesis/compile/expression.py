@@ -316,6 +316,13 @@ def _refusal(node: exp.Expr) -> _Refusal | None:
                 "a window function sees other rows of the report",
                 "`pick` chooses one of many related rows; aggregates take `where`",
             )
+        case exp.UDTF():
+            return _Refusal(
+                node,
+                "not-an-expression",
+                f"`{function_name(node)}` makes rows, and a record has one value",
+                "a data source with `sql:` makes rows of arrays; join it",
+            )
         case exp.Filter() | exp.WithinGroup():
             return _Refusal(
                 node,
