@@ -181,6 +181,7 @@ MISTAKES = [
     report("a formatter that does not fit", "wrong-format", "", "fields: [{field: title, format: «us_date»}]"),
     source("labels that do not fit", "wrong-format", "", "fields: {award_id: integer, won: {type: boolean, labels: {«PREP»: Preparing}}}"),
     source("a link to no field", "wrong-format", "", "fields: {award_id: integer, name: {type: string, format: «page»}}\n---\nformatters:\n  page: {link: 'https://example.com/{nmae}'}"),
+    source("a measure's formatter that does not fit", "wrong-format", "", "fields: {award_id: integer}\nmeasures:\n  found: {sql: count(*), format: «us_date»}"),
     report("a deprecated field", "deprecated-field", "use production_id", "fields: [title, «legacy_code»]"),
     report("a deprecated field in a filter", "deprecated-field", "use production_id", "fields: [title]\nfilters: [\"«legacy_code» = 'x'\"]"),
     report("a deprecated field in a sort", "deprecated-field", "use production_id", "fields: [title]\nsort: [«legacy_code» desc]"),

@@ -15,6 +15,7 @@ from genesis.compile.bind import Binder
 from genesis.compile.compare import typed_literal
 from genesis.compile.expression import Fragment, parse_expression, paths_in
 from genesis.compile.formats import apply_formatter, find_formatter, inline_labels
+from genesis.compile.infer import type_of
 from genesis.compile.joins import find_join, target_name
 from genesis.compile.moment import Moment
 from genesis.compile.parameters import check_value
@@ -24,7 +25,7 @@ from genesis.compile.run import Run
 from genesis.compile.scope import Scope, is_broken
 from genesis.compile.structure import check_keys, without_faults
 from genesis.errors import Problem, Problems, did_you_mean, suggest
-from genesis.spec.data_source import DataSource, Field
+from genesis.spec.data_source import DataSource, Field, Measure
 from genesis.spec.formatter import BUILT_IN
 from genesis.spec.input import Input
 from genesis.spec.project import SETTINGS, Project
@@ -132,9 +133,7 @@ def check_data_source(project: Project, source: DataSource, problems: Problems) 
         if find_join(project, source, name, problems) is not None:
             binder.join(Block().start(source.name, binder.relations.of(source)), name)
     for name, measure in source.measures.items():
-        binder.aggregates.own_measure(root, name)
-        if measure.format is not None:
-            find_formatter(binder, measure.format, source.locate("measures", name, "format"))
+        _check_measure_format(source, name, measure, root, binder)
     for name, members in source.sets.items():
         for position, member in enumerate(members):
             fragment = Fragment(member, source, ("sets", name, position))
@@ -159,6 +158,21 @@ def _check_format(source: DataSource, name: str, field: Field, root: Node, binde
     )
     if formatter is not None and not is_broken(value):
         apply_formatter(formatter, value.copy(), field.type, binder, node=root, at=at)
+
+
+def _check_measure_format(
+    source: DataSource, name: str, measure: Measure, root: Node, binder: Binder
+) -> None:
+    """Bind a measure, and format it, as a report that selects it would."""
+    value = binder.aggregates.own_measure(root, name)
+    if measure.format is None:
+        return
+    at = source.locate("measures", name, "format")
+    formatter = find_formatter(binder, measure.format, at)
+    type_ = measure.type or type_of(value)
+    if formatter is not None and type_ is not None and not is_broken(value):
+        node = root if formatter.sql else None
+        apply_formatter(formatter, value.copy(), type_, binder, node=node, at=at)
 
 
 # --- workflows and audits -------------------------------------------------------------------------

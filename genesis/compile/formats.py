@@ -181,10 +181,7 @@ def _link(formatter: Formatter, binder: Binder, node: Node | None, at: Location)
         if part is None:
             return None
         parts.append(part)
-    joined = functools.reduce(
-        lambda left, right: exp.DPipe(this=left, expression=right, safe=False), parts
-    )
-    return typed(joined, STRING)
+    return typed(functools.reduce(_joined, parts), STRING)
 
 
 def _link_part(field: str, binder: Binder, node: Node, at: Location) -> exp.Expr | None:
@@ -205,10 +202,10 @@ def _link_part(field: str, binder: Binder, node: Node, at: Location) -> exp.Expr
 # --- text rendering -----------------------------------------------------------------------------
 
 _DATE_WORDS = {
-    "yyyy": "%Y", "yy": "%y", "MMMM": "%B", "MMM": "%b", "MM": "%m", "M": "%-m", "dd": "%d", "d": "%-d",
-    "EEEE": "%A", "EEE": "%a", "HH": "%H", "H": "%-H", "hh": "%I", "h": "%-I", "mm": "%M", "ss": "%S", "a": "%p",
+    "yyyy": "%Y", "y": "%Y", "yy": "%y", "MMMM": "%B", "MMM": "%b", "MM": "%m", "M": "%-m", "dd": "%d", "d": "%-d",
+    "EEEE": "%A", "EEE": "%a", "E": "%a", "HH": "%H", "H": "%-H", "hh": "%I", "h": "%-I", "mm": "%M", "ss": "%S", "a": "%p",
 }  # fmt: skip
-_DATE_PATTERN = re.compile(r"'([^']*)'|([A-Za-z])\2*|([^A-Za-z']+)")
+_DATE_PATTERN = re.compile(r"'((?:[^']|'')*)'|([A-Za-z])\2*|([^A-Za-z']+)")
 _NUMBER_PATTERN = re.compile(r"([^#0,.%]*)(#,##0|#,###|0)(?:\.(0+))?(%?)([^#0,.%]*)")
 
 
@@ -240,7 +237,8 @@ def _date_text(value: exp.Expr, pattern: str, problems: Problems, at: Location) 
     for match in _DATE_PATTERN.finditer(pattern):
         quoted, letter, plain = match.groups()
         if letter is None:
-            words.append((quoted if quoted is not None else plain).replace("%", "%%"))
+            word = plain if quoted is None else quoted.replace("''", "'") or "'"
+            words.append(word.replace("%", "%%"))
         elif match.group() in _DATE_WORDS:
             words.append(_DATE_WORDS[match.group()])
         else:
@@ -273,10 +271,20 @@ def _number_text(shown: Shown, problems: Problems, at: Location) -> exp.Expr:
     text: exp.Expr = own(
         "number_text", rounded, digits.copy(), exp.Literal.number(int("," in whole))
     )
-    for literal, left in ((before, True), (f"{percent}{after}", False)):
-        if literal:
-            word = exp.Literal.string(literal.replace("\\", "").replace('"', ""))
-            text = exp.DPipe(
-                this=word if left else text, expression=text if left else word, safe=False
-            )
+    if head := _plain(before):
+        # As in a sheet, the sign is first: -$5.
+        text = _joined(exp.Literal.string(head), text)
+        wrong, right = (exp.Literal.string(word) for word in (f"{head}-", f"-{head}"))
+        text = exp.Replace(this=text, expression=wrong, replacement=right)
+    if tail := _plain(f"{percent}{after}"):
+        text = _joined(text, exp.Literal.string(tail))
     return text
+
+
+def _plain(literal: str) -> str:
+    """What a pattern writes as it stands, without the marks that say so."""
+    return literal.replace("\\", "").replace('"', "")
+
+
+def _joined(left: exp.Expr, right: exp.Expr) -> exp.Expr:
+    return exp.DPipe(this=left, expression=right, safe=False)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from sqlglot import exp
 
 from genesis.compile.bind import Binder
-from genesis.compile.expression import Fragment, Step, path_of
+from genesis.compile.expression import Fragment, path_of
 from genesis.compile.formats import (
     Shown,
     apply_formatter,
@@ -274,7 +274,7 @@ class _Resolver:
         if type_of(raw) is None:
             typed(raw, type_)
         plain = binder.plain_field(shape, scope) if shape else None
-        shown = self._shown(wish, raw, type_, plain, path)
+        shown = self._shown(wish, raw, type_, plain, shape)
         if shown is None:
             return None
         # A label or a link is no key.
@@ -290,7 +290,7 @@ class _Resolver:
             key=is_key,
             sensitivity=next((s for s in map(_sensitivity, binder.touched) if s), None),
         )
-        formatter = self._formatter(wish, plain, path)
+        formatter = self._formatter(wish, plain, shape)
         return self._as_rendered(
             Output(column, shown.value, raw, wish.at, wish.fragment.text, *formatter)
         )
@@ -339,9 +339,9 @@ class _Resolver:
         raw: exp.Expr,
         type_: Type,
         plain: tuple[Node, Field] | None,
-        path: tuple[Step, ...] | None,
+        shape: Shape | None,
     ) -> Shown | None:
-        formatter, at = self._formatter(wish, plain, path)
+        formatter, at = self._formatter(wish, plain, shape)
         if formatter is None:
             return Shown(raw, type_) if at is None else None
         node = plain[0] if plain else self._root if formatter.sql else None
@@ -349,20 +349,24 @@ class _Resolver:
         return apply_formatter(formatter, value, type_, self._binder, node=node, at=at or wish.at)
 
     def _formatter(
-        self, wish: _Wish, plain: tuple[Node, Field] | None, path: tuple[Step, ...] | None
+        self, wish: _Wish, plain: tuple[Node, Field] | None, shape: Shape | None
     ) -> tuple[Formatter | None, Location | None]:
         """The formatter of a column and where it is asked for; a place alone means it is unknown."""
         if wish.item.format is not None:
             at = wish.fragment.owner.locate(*wish.fragment.path[:-1], "format")
             return find_formatter(self._binder, wish.item.format, at), at
-        if plain is None or path is None:
+        is_measure = shape is not None and shape.ends_in == "measure"
+        if shape is None or not (plain or is_measure):
             return None, None
-        node, field = plain
-        if field.format is not None:
-            at = node.source.locate("fields", path[-1].name, "format")
-            return find_formatter(self._binder, field.format, at), at
-        labels = inline_labels(node.source, path[-1].name)
-        return labels, node.source.locate("fields", path[-1].name, "labels") if labels else None
+        source, name = shape.source, shape.names[-1]
+        kind, named = (
+            ("measures", source.measures[name]) if is_measure else ("fields", source.fields[name])
+        )
+        if named.format is not None:
+            at = source.locate(kind, name, "format")
+            return find_formatter(self._binder, named.format, at), at
+        labels = inline_labels(source, name) if plain else None
+        return labels, source.locate("fields", name, "labels") if labels else None
 
     def _hidden_keys(self) -> Iterator[Output]:
         for name in self._source.primary_key:
