@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import duckdb
 import pytest
 
 from genesis.cli import run_command
@@ -428,6 +429,17 @@ def test_a_reader_that_has_enough_is_no_failure(tmp_path: Path) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 0
+
+
+def test_rows_leave_nothing_else_behind(tmp_path: Path) -> None:
+    """A preview says how many rows there are, and the engine has no last words."""
+    with duckdb.connect(tmp_path / "films.duckdb") as duck:
+        duck.execute("CREATE TABLE films AS SELECT 1 AS film_id, 'Ran' AS title")
+    genesis = "targets: {local: {engine: {duckdb: {database: films.duckdb}}}}"
+    write(tmp_path, genesis=genesis, film=FILM, titles=TITLES)
+    command = [*MODULE, "preview", "titles", "--format", "csv"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == (b"title,_key_film_id\nRan,1\n", b"", 0)
 
 
 def test_an_interrupted_command_says_so(tmp_path: Path) -> None:

@@ -247,6 +247,10 @@ MISTAKES = [
     Mistake("an unknown job", "unknown-job", "did you mean `one`?", "workflow: nightly\njobs:\n  - {compact: movie, name: one}\n  - {compact: task, needs: «noe»}"),
     Mistake("an unknown receiver", "unknown-alert", "under `alerts`", "workflow: nightly\nalerts: {on_failure: «slack»}\njobs: [{compact: movie}]"),
     Mistake("jobs in a circle", "cycle", "", "workflow: nightly\njobs:\n  - {compact: movie, name: one, «needs»: two}\n  - {compact: task, name: two, needs: one}"),
+    Mistake("a job that needs itself", "cycle", "", "workflow: nightly\njobs:\n  - {compact: movie, name: one, «needs»: one}\n  - {compact: task, needs: one}"),
+    Mistake("a cron of four fields", "wrong-type", "minute, hour", "workflow: nightly\nschedule: {cron: «\"0 9 * *\"»}\njobs: [{compact: movie}]"),
+    Mistake("a minute that no clock has", "wrong-type", "minute, hour", "workflow: nightly\nschedule: {cron: «61 * * * *»}\njobs: [{compact: movie}]"),
+    Mistake("a weekday that is none", "wrong-type", "minute, hour", "workflow: nightly\nschedule: {cron: «0 9 * * mon-fry»}\njobs: [{compact: movie}]"),
     Mistake("a share that is none", "wrong-type", "20%", "input: report\nsource: production\nfields: [title]\n---\nworkflow: nightly\njobs:\n  - {refresh: report, to: {csv: {file: r.csv}}, max_deletes: «lots»}"),
 ]  # fmt: skip
 

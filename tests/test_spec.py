@@ -340,6 +340,14 @@ def test_items_in_their_forms(language: Project) -> None:
     )
 
 
+def test_parameters_in_their_forms(read: Read) -> None:
+    """A parameter without a default or anything else may be its type."""
+    text = "input: shoots\nsource: shoot\nparameters: {day: date, stage: {type: string}}\nfields: [day]\n"
+    project, _ = read({"inputs/shoots.yaml": text})
+    types = {name: p.type for name, p in project.inputs["shoots"].parameters.items()}
+    assert types == {"day": Type("date"), "stage": Type("string")}
+
+
 def test_jobs_in_their_forms(language: Project) -> None:
     """Shares and numbers of rows, lengths of time, one place each."""
     jobs = language.workflows["call_sheets"].jobs

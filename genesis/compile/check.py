@@ -6,7 +6,7 @@ those who use it are not told again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from sqlglot import exp
@@ -305,24 +305,33 @@ def _check_parameters(
 
 
 def _check_order(workflow: Workflow, names: tuple[str, ...], problems: Problems) -> None:
-    """Jobs that need one another in a circle never start."""
-    needs = {
-        name: {n for n in job.needs if n in names}
-        for name, job in zip(names, workflow.jobs, strict=True)
-    }
-    done: set[str] = set()
-    while ready := {name for name in needs if name not in done and needs[name] <= done}:
-        done |= ready
-    waiting = needs.keys() - done
-    while waiting != (
-        needed := {name for name in waiting if any(name in needs[n] for n in waiting)}
-    ):
-        waiting = needed  # what only waits for a circle is not part of it
-    if waiting:
-        around = ", ".join(f"`{name}`" for name in names if name in waiting)
-        position = next(position for position, name in enumerate(names) if name in waiting)
-        at = workflow.locate_key("jobs", position, "needs")
-        problems.add("cycle", f"jobs need one another in a circle: {around}", at)
+    """Jobs that need one another in a circle never start; each circle is told once."""
+    needs = {name: job.needs for name, job in zip(names, workflow.jobs, strict=True)}
+    ahead = {name: _all_needed(name, needs) for name in needs}
+    told: set[str] = set()
+    for position, name in enumerate(names):
+        if name in ahead[name] and name not in told:
+            circle = [other for other in needs if other in ahead[name] and name in ahead[other]]
+            told.update(circle)
+            message = (
+                f"jobs need one another in a circle: {', '.join(f'`{job}`' for job in circle)}"
+            )
+            if circle == [name]:
+                message = f"job `{name}` needs itself"
+            at = workflow.locate_key("jobs", position, "needs")
+            problems.add("cycle", message, at)
+
+
+def _all_needed(name: str, needs: Mapping[str, tuple[str, ...]]) -> set[str]:
+    """The jobs that must be done before a job, however far."""
+    found: set[str] = set()
+    waiting = list(needs[name])
+    while waiting:
+        needed = waiting.pop()
+        if needed not in found:
+            found.add(needed)
+            waiting += needs.get(needed, ())
+    return found
 
 
 def _check_audit(project: Project, audit: Audit, problems: Problems) -> None:

@@ -28,7 +28,9 @@ class Parameter(Model):
     """A typed value that is handed in when the report runs."""
 
     type: TypeName
-    """What its values are; a given value is read by it: `type: string`."""
+    """What its values are, by which a given value is read; the short form `name: type` says it alone:
+    `type: string`.
+    """
     default: Scalar = None
     """Its value when none is given; without a default, one must be: `default: EMEA`."""
     values: Items[Scalar] | None = None
@@ -94,7 +96,7 @@ class Input(Definition):
     """What `today()` and `local_date` mean; by default the project's:
     `timezone: America/Los_Angeles`.
     """
-    parameters: dict[Name, Parameter] = Key(default_factory=dict)
+    parameters: dict[Name, Annotated[Parameter, short_form("type")]] = Key(default_factory=dict)
     """Typed values that are handed in when the report runs, written `:name` in expressions:
     `parameters: {region: {type: string, default: EMEA}}`.
     """

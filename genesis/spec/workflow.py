@@ -9,6 +9,7 @@ from pydantic import BeforeValidator
 from pydantic import Field as Key
 from pydantic_core import PydanticCustomError
 
+from genesis.spec.cron import cron_fault
 from genesis.spec.model import Checked, Definition, Located, Model
 from genesis.spec.values import (
     Duration,
@@ -235,6 +236,9 @@ class Schedule(Checked):
     @classmethod
     def faults(cls, data: Mapping[str, Any]) -> Iterator[PydanticCustomError]:
         yield from exactly_one(data, "cron", "every", "on_change")
+        if isinstance(data.get("cron"), str) and (fault := cron_fault(data["cron"])):
+            hint = "minute, hour, day, month and weekday: `*/15 6-20 * * mon-fri`"
+            yield mistake("wrong-type", fault, hint, key="cron")
 
 
 class Alerts(Model):
