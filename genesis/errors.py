@@ -367,4 +367,5 @@ CODES: dict[str, str] = {
     "tracker-changed": "the tracker changed while it was being refreshed",
     "tracker-too-large": "the tracker does not fit its place",
     "held-change": "a change waits for a person",
+    "service-busy": "a service does not answer, or not yet",
 }

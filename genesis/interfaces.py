@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -41,3 +43,44 @@ class Sink(Protocol):
 
     def apply(self, tracker: Tracker, changes: Changes) -> Receipt:
         """Make the changes: all of them, or none that a reader could see. Raises `SinkError`."""
+
+
+class Clock(Protocol):
+    """The time, and a way to wait for it."""
+
+    def now(self) -> datetime:
+        """The time, in UTC."""
+
+    def sleep(self, time: timedelta) -> None:
+        """Wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """So many calls within any stretch of time of this length."""
+
+    calls: int
+    per: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """The calls of a bucket in this month, and what they come to by its end if it goes on so."""
+
+    calls: int
+    forecast: int
+
+
+class Rates(Protocol):
+    """How fast services may be called: buckets that all processes share."""
+
+    clock: Clock
+
+    def wait(self, bucket: str, limit: Limit, *, until: datetime) -> None:
+        """Wait for a turn, and count it. Raises `SinkBusy` where none comes up in time."""
+
+    def freeze(self, bucket: str, time: timedelta) -> None:
+        """Let nobody call for a while: the service said so."""
+
+    def month(self, bucket: str) -> Month:
+        """What was called in this month."""

@@ -1,30 +1,25 @@
 """The run ledger: what ran, when, how it ended, and each refresh's receipt.
 
-One table, `run`, through SQLAlchemy Core: SQLite (WAL, every commit on disk) beside the project, or
-PostgreSQL. A run is written before its first effect and once more when it ends; one that has no
-end was cut off.
+One table, `run`, through SQLAlchemy Core, in the project's state database. A run is written before
+its first effect and once more when it ends; one that has no end was cut off.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
-from genesis.errors import EngineError, Problem
-
-_metadata = sa.MetaData()
+from genesis.run.state import State, metadata
 
 _runs = sa.Table(
     "run",
-    _metadata,
+    metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("run_key", sa.String(500), nullable=False, unique=True),
     sa.Column("job", sa.String(300), nullable=False),
@@ -60,14 +55,14 @@ class Ledger:
     """The runs of a project, in the database that its `state` names."""
 
     def __init__(self, url: str, root: Path) -> None:
-        self._engine = _open(url, root)
+        self._state = State(url, root)
 
     def close(self) -> None:
-        self._engine.dispose()
+        self._state.close()
 
     def start(self, *, run_key: str, job: str, at: datetime) -> int:
         """Write that a run starts; its id. Raises `EngineError` where the key ran before."""
-        with self._transaction() as connection:
+        with self._state.transaction() as connection:
             row = {"run_key": run_key, "job": job, "state": "running", "started_at": _text(at)}
             result = connection.execute(_runs.insert().values(row))
             return int(result.inserted_primary_key[0])  # type: ignore[index]  # a single insert has one
@@ -94,7 +89,7 @@ class Ledger:
             "receipt": json.dumps(receipt, ensure_ascii=False) if receipt is not None else None,
             "problems": json.dumps(problems, ensure_ascii=False) if problems else None,
         }
-        with self._transaction() as connection:
+        with self._state.transaction() as connection:
             ends = _runs.update().where(_runs.c.id == run, _runs.c.finished_at.is_(None))
             connection.execute(ends.values(values))
 
@@ -109,51 +104,8 @@ class Ledger:
 
     def _select(self, condition: sa.ColumnElement[bool], limit: int) -> tuple[Run, ...]:
         query = sa.select(_runs).where(condition).order_by(_runs.c.id.desc()).limit(limit)
-        with self._transaction() as connection:
+        with self._state.transaction() as connection:
             return tuple(_run(row) for row in connection.execute(query).mappings())
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sa.Connection]:
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except SQLAlchemyError as error:
-            raise _failed(error) from error
-
-
-def _open(url: str, root: Path) -> sa.Engine:
-    try:
-        address = sa.make_url(url)
-        if address.get_backend_name() == "sqlite" and address.database:
-            file = root / address.database
-            file.parent.mkdir(parents=True, exist_ok=True)
-            if not file.exists():
-                file.touch(mode=0o600)  # run problems may name what only the team should read
-            address = address.set(database=str(file))
-        engine = sa.create_engine(address)
-        if address.get_backend_name() == "sqlite":
-            sa.event.listen(engine, "connect", _make_durable)
-        _metadata.create_all(engine)
-    except (SQLAlchemyError, OSError, ImportError) as error:
-        raise _failed(error) from error
-    return engine
-
-
-def _make_durable(connection: Any, _: object) -> None:
-    """Readers beside a writer, and commits that survive a power cut."""
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute("PRAGMA busy_timeout=30000")
-    cursor.close()
-
-
-def _failed(error: Exception) -> EngineError:
-    said = str(getattr(error, "orig", None) or error).split("\n")[0]
-    hint = "the run ledger is the `state` of genesis.yaml"
-    if isinstance(error, DatabaseError) and "not a database" in said:
-        hint = "the file is damaged: move it away; trackers are unharmed, their history starts anew"
-    return EngineError(Problem("state-failed", f"the run ledger cannot be used: {said}", hint=hint))
 
 
 def _text(moment: datetime) -> str:
