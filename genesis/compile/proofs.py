@@ -39,6 +39,7 @@ from genesis.compile.run import Run
 from genesis.compile.scope import Scope
 from genesis.compile.statement import Column, Scan, Statement
 from genesis.compile.structure import read_query
+from genesis.compile.unnest import written_for
 from genesis.errors import Problems
 from genesis.spec.data_source import DataSource
 from genesis.spec.project import Project
@@ -76,9 +77,9 @@ class Writer:
             query = read_query(self.project, source, Problems())
             if query is None:
                 return None
-            start: exp.Expr = exp.Subquery(
-                this=query.copy(), alias=exp.TableAlias(this=identifier("records"))
-            )
+            written = written_for(query, self.dialect, self.project.settings.dialect)
+            alias = exp.TableAlias(this=identifier("records"))
+            start: exp.Expr = exp.Subquery(this=written, alias=alias)
             scans = tuple(Scan(name, None) for name in sorted(set(tables_of(query))))
         else:
             start, scans = table(source.table or ""), (Scan(source.table or "", None),)

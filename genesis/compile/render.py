@@ -16,6 +16,7 @@ from genesis.compile.plan import Cte, From, JoinTo, Newest, Plan, Select, Writte
 from genesis.compile.query import select_alias
 from genesis.compile.run import Run
 from genesis.compile.statement import Scan, Statement
+from genesis.compile.trees import copied
 from genesis.compile.unnest import written_for
 
 
@@ -25,12 +26,41 @@ def render(plan: Plan, dialect: str, run: Run, source_dialect: str) -> Statement
     Staged, newest records are found by statements that run before (DuckDB, tables with positions);
     else everything is one readable text.
     """
-    setup: list[exp.Expr] = []
-    staged = run.staged and dialect == "duckdb"
+    is_ours = not any(isinstance(cte.body, Written) for cte in plan.ctes)
+    writers = _OF_OUR_TREES if is_ours else _OF_ALL_TREES
     as_of = run.moment if run.as_of else None
+    setup: list[exp.Expr] = []
+    unstaged = None
+    if run.staged and dialect == "duckdb" and any(map(_is_staged, plan.ctes)):
+        # The tree of a text is used up by it.
+        by_rank = copied(_whole(plan, dialect, source_dialect, as_of, None))
+        unstaged = _text(by_rank, dialect, writers)
+        root = _whole(plan, dialect, source_dialect, as_of, setup)
+    else:
+        root = _whole(plan, dialect, source_dialect, as_of, None)
+    return Statement(
+        sql=_text(root, dialect, writers),
+        columns=plan.columns,
+        scans=tuple(_scans(plan, source_dialect)),
+        setup=tuple(_text(statement, dialect, _OF_OUR_TREES) for statement in setup),
+        unstaged=unstaged,
+    )
+
+
+def _is_staged(cte: Cte) -> bool:
+    return isinstance(cte.body, Newest) and has_positions(cte.body.latest)
+
+
+def _whole(
+    plan: Plan,
+    dialect: str,
+    source_dialect: str,
+    as_of: datetime | None,
+    setup: list[exp.Expr] | None,
+) -> exp.Select:
     ctes = [
         exp.CTE(
-            this=_body(cte, dialect, source_dialect, as_of, setup if staged else None),
+            this=_body(cte, dialect, source_dialect, as_of, setup),
             alias=exp.TableAlias(this=identifier(cte.name)),
         )
         for cte in plan.ctes
@@ -38,14 +68,7 @@ def render(plan: Plan, dialect: str, run: Run, source_dialect: str) -> Statement
     root = _select(plan.root)
     if ctes:
         root.set("with_", exp.With(expressions=ctes))
-    is_ours = not any(isinstance(cte.body, Written) for cte in plan.ctes)
-    writers = _OF_OUR_TREES if is_ours else _OF_ALL_TREES
-    return Statement(
-        sql=_text(root, dialect, writers),
-        columns=plan.columns,
-        scans=tuple(_scans(plan, source_dialect)),
-        setup=tuple(_text(statement, dialect, _OF_OUR_TREES) for statement in setup),
-    )
+    return root
 
 
 Writers = Mapping[type[exp.Expr], Callable[[sqlglot.Generator, Any], str]]

@@ -38,9 +38,14 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A compiled input. `setup` are statements to run first, in order; most dialects need none."""
+    """A compiled input. `setup` are statements to run first, in order; most dialects need none.
+
+    They rely on what `genesis ingest` writes: each `_pos` of a log once. `unstaged` says the same as
+    `setup` and `sql` of any log.
+    """
 
     sql: str
     columns: tuple[Column, ...]
     scans: tuple[Scan, ...]
     setup: tuple[str, ...] = ()
+    unstaged: str | None = None

@@ -66,6 +66,8 @@ class DuckDBEngine:
             for scan in scans:
                 _make_view(duck, scan, found[scan.table])
             _lock_down(duck, [file for table in found.values() for file in table.files])
+            if statement.unstaged and not all(isinstance(t, Pinned) for t in found.values()):
+                return duck.sql(statement.unstaged).to_arrow_table()
             for step in statement.setup:
                 duck.execute(step)
             return duck.sql(statement.sql).to_arrow_table()

@@ -17,6 +17,7 @@ import pytest
 from genesis.compile.compiler import compile_input
 from genesis.compile.identifiers import table
 from genesis.compile.latest import newest_in_two_phases
+from genesis.compile.run import Run
 from genesis.compile.statement import Scan, Statement
 from genesis.engines.duckdb import DuckDBEngine
 from genesis.errors import EngineBusy, EngineError, Problem, Problems
@@ -157,6 +158,28 @@ def test_a_table_of_the_database_file(tmp_path: Path):
         assert engine.query(titles("places"))["title"].to_pylist() == ["Oslo"]
         assert engine.query(titles("cities"))["title"].to_pylist() == ["Oslo"]
         assert engine.snapshots(("places",)) == {"places": None}
+
+
+def test_a_log_that_genesis_did_not_ingest(tmp_path: Path):
+    """Its positions may tell apart the events of one key alone, or be NULL."""
+    definitions = tmp_path / "definitions.yaml"
+    definitions.write_text(
+        "data_source: task\ntable: log\nprimary_key: task_id\nlatest: true\n"
+        "fields: {task_id: integer, title: string}\n---\n"
+        "input: tasks\nsource: task\nfields: [task_id, title]\n"
+    )
+    target = with_database(
+        tmp_path,
+        "CREATE TABLE log (_op VARCHAR, _ts TIMESTAMP, _pos BIGINT, task_id BIGINT, title VARCHAR)",
+        "INSERT INTO log VALUES ('c', '2026-01-01', 1, 1, 'cast'), ('u', '2026-01-02', 2, 1, 'edit'), "
+        "('c', '2026-01-01', 1, 2, 'light'), ('d', '2026-01-01', 2, 2, NULL), "
+        "('c', '2026-01-03', 1, 3, 'score'), ('c', '2026-01-01', NULL, 4, 'mix')",
+    )
+    project = load_files(tmp_path, [definitions], Problems())
+    statement = compile_input(project, "tasks", "duckdb", Run(staged=True))
+    with DuckDBEngine(tmp_path, target) as engine:
+        rows = engine.query(statement).to_pydict()
+    assert rows == {"task_id": [1, 3, 4], "title": ["edit", "score", "mix"]}
 
 
 def test_the_catalog_comes_before_the_database_file(tmp_path: Path):
