@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from genesis.cli import run_command
@@ -87,3 +88,44 @@ def test_progress_is_for_terminals(
     with progress() as tell:
         tell("task")
     assert stream.getvalue() == ("\r\033[Ktask\r\033[K" if shown else "")
+
+
+DATABASE = "targets: {local: {engine: {duckdb: {database: warehouse.duckdb}}}}\n"
+
+
+def test_intervals_of_a_join_by_sql_overlap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has no key fields by which those of overlapping intervals could be named."""
+    monkeypatch.chdir(tmp_path)
+    Path("genesis.yaml").write_text(DATABASE)
+    Path("definitions").mkdir()
+    Path("definitions/rates.yaml").write_text(
+        "data_source: rate\ntable: rates\nprimary_key: rate_id\n"
+        "fields: {rate_id: integer, kind: string, since: date}\n---\n"
+        "data_source: hire\ntable: hires\nprimary_key: hire_id\n"
+        "fields: {hire_id: integer, kind: string, made_on: date}\n"
+        "joins:\n  rate: {sql: kind = rate.kind, relationship: one_to_many, as_of: {at: made_on, from: since}}\n"
+    )
+    with duckdb.connect("warehouse.duckdb") as database:
+        database.execute("CREATE TABLE rates AS SELECT 1 AS rate_id, 'a' AS kind, NULL::DATE AS since UNION ALL SELECT 2, 'a', NULL")  # fmt: skip
+        database.execute("CREATE TABLE hires AS SELECT 1 AS hire_id, 'a' AS kind, DATE '2026-01-01' AS made_on")  # fmt: skip
+    _, out = check(capsys, "--data", "--format", "json")
+    assert [problem["message"] for problem in json.loads(out)["problems"]] == [
+        "intervals of `rate` that join `rate` chooses among overlap"
+    ]
+
+
+def test_a_table_shows_arrays_as_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("genesis.yaml").write_text(DATABASE)
+    Path("films.yaml").write_text(
+        "data_source: film\ntable: films\nprimary_key: id\nfields: {id: integer, tags: array(string)}\n---\n"
+        "input: films\nsource: film\nfields: [tags]\n"
+    )
+    with duckdb.connect("warehouse.duckdb") as database:
+        database.execute("CREATE TABLE films AS SELECT 1 AS id, ['a', NULL] AS tags")
+    assert run_command(["preview", "films", "--definitions", "films.yaml", "--format", "csv"]) == 0
+    assert capsys.readouterr().out == 'tags,_key_id\n"[""a"", null]",1\n'

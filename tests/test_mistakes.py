@@ -157,6 +157,7 @@ MISTAKES = [
     source("a measure that does not aggregate", "wrong-aggregate", "sum(year)", "fields: {award_id: integer, year: integer}\nmeasures: {years: {sql: «year»}}"),
     source("a derived field of another type", "wrong-literal", "", "fields:\n  award_id: integer\n  next: {type: «date», sql: award_id + 1}"),
     Mistake("table and sql", "conflicting-keys", "remove one", "data_source: award\ntable: t\n«sql»: select 1 as award_id\nprimary_key: award_id\nfields: {award_id: integer}"),
+    source("a boolean that a field never has", "wrong-literal", "one of `true`", "fields: {award_id: integer, is_won: {type: boolean, values: [true]}}\nwhere: «is_won = false»"),
     # --- to many
     report("a to-many field without aggregate", "fans-out", "aggregate it", "fields: [«tasks».title]"),
     report("a to-many field in a filter", "quantifier-needed", "any(tasks.is_done ...)", "fields: [title]\nfilters: [«tasks».is_done]"),
@@ -241,6 +242,9 @@ MISTAKES = [
     source("an unknown formatter of a field", "unknown-formatter", "did you mean `us_date`?", "fields: {award_id: integer, won_on: {type: date, format: «us_dat»}}"),
     source("a raw delete that does not parse", "invalid-sql", "", "fields: {award_id: integer}\nlatest: {order_by: [at], deleted: op = «=» 'd'}"),
     Mistake("a query that is no select", "not-an-expression", "", "data_source: award\nsql: «delete from awards»\nprimary_key: award_id\nfields: {award_id: integer}"),
+    Mistake("a table with an open quote", "wrong-name", "odd parts in double quotes", "data_source: award\ntable: «'studio.\"awards'»\nprimary_key: award_id\nfields: {award_id: integer}"),
+    Mistake("a table with a part of nothing", "wrong-name", "odd parts in double quotes", "data_source: award\ntable: «studio..awards»\nprimary_key: award_id\nfields: {award_id: integer}"),
+    Mistake("an odd table without quotes", "wrong-name", "odd parts in double quotes", "data_source: award\ntable: «studio.my awards»\nprimary_key: award_id\nfields: {award_id: integer}"),
     Mistake("a table of four parts", "wrong-name", "odd parts in double quotes", "data_source: award\ntable: «a.b.c.d»\nprimary_key: award_id\nfields: {award_id: integer}"),
     # --- workflows, settings
     Mistake("an unknown input", "unknown-input", "did you mean", "input: report\nsource: production\nfields: [title]\n---\nworkflow: nightly\njobs:\n  - {refresh: «reprot», to: {csv: {file: r.csv}}}"),

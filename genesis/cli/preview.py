@@ -121,6 +121,8 @@ def _cell_text(value: Any) -> str:
             return "true" if value else "false"
         case datetime():
             return value.isoformat(sep=" ", timespec="auto")
+        case list():
+            return json.dumps(value, ensure_ascii=False, default=str)
     return str(value)
 
 

@@ -188,7 +188,11 @@ def broken_claim(claim: Claim, found: Offenders, masked: Mapping[tuple[str, str]
             hint = f"`{stated.replace('one_to', 'many_to', 1)}` says that records share it"
             return Problem("data-not-to-one", message, claim.at, hint)
         case Apart(join=join, target=target):
-            message = f"intervals of `{target.name}` that join `{join}` chooses among overlap: for {named} {listed}"
+            # A join by `sql` has no fields to name them by.
+            among = f": for {named} {listed}" if fields else ""
+            message = (
+                f"intervals of `{target.name}` that join `{join}` chooses among overlap{among}"
+            )
             hint = "of those that overlap, the one with the latest `from` wins"
             return Problem("data-overlap", message, claim.at, hint, _WARNING)
 

@@ -18,6 +18,7 @@ from genesis.compile.infer import is_nullable, to_sql, type_of, typed
 from genesis.compile.scope import is_broken
 from genesis.errors import Location, Problems, nearest
 from genesis.spec.types import DATE, STRING, TIME, TIMESTAMP, TIMESTAMPTZ, Type
+from genesis.spec.values import describe
 
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ)
 _VALUES, _PARAMETER = "genesis_values", "genesis_parameter"
@@ -247,12 +248,12 @@ class _Comparison:
         at = self.fragment.place(written)
         allowed = allowed_values(other)
         if allowed is not None and plain not in allowed:
-            listed = ", ".join(f"`{choice}`" for choice in allowed)
+            listed = ", ".join(map(describe, allowed))
             close = nearest(
                 str(plain), map(str, allowed)
             )  # a value is not mended: `NONE` is no `DONE`
             hint: str | None = f"did you mean `{close}`?" if close else f"one of {listed}"
-            message = f"`{plain}` is none of the field's values"
+            message = f"{describe(plain)} is none of the field's values"
             self.problems.add("wrong-literal", message, at, hint=hint)
             return
         if wanted == given or (wanted.is_number and given.is_number):

@@ -229,6 +229,12 @@ def column(name: str, table: str) -> exp.Column:
 
 
 _PART = re.compile(r'"((?:[^"]|"")+)"|([^".]+)')
+_TABLE = re.compile(r'(?:"(?:[^"]|"")+"|[^".\s;()]+)(?:\.(?:"(?:[^"]|"")+"|[^".\s;()]+)){0,2}')
+
+
+def is_table(dotted: str) -> bool:
+    """Whether this is a table name: one to three parts, odd ones in double quotes."""
+    return _TABLE.fullmatch(dotted) is not None
 
 
 def table_parts(dotted: str) -> tuple[str, ...]:

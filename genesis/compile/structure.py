@@ -15,7 +15,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from genesis.compile.expression import Fragment, parse_expression
-from genesis.compile.identifiers import table_parts
+from genesis.compile.identifiers import is_table
 from genesis.compile.infer import join_types
 from genesis.compile.joins import covers_a_key, fans_out, find_join, key_pairs, target_name
 from genesis.document import Path
@@ -76,7 +76,7 @@ def _check_columns(source: DataSource, problems: Problems) -> None:
 
 
 def _check_table(source: DataSource, problems: Problems) -> None:
-    if source.table is not None and len(table_parts(source.table)) not in (1, 2, 3):
+    if source.table is not None and not is_table(source.table):
         message = f"`{source.table}` names no table"
         hint = "`table`, `schema.table` or `catalog.schema.table`, odd parts in double quotes"
         problems.add("wrong-name", message, source.locate("table"), hint=hint)
