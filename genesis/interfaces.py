@@ -51,7 +51,7 @@ class Clock(Protocol):
     def now(self) -> datetime:
         """The time, in UTC."""
 
-    def sleep(self, time: timedelta) -> None:
+    def sleep(self, length: timedelta) -> None:
         """Wait."""
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import calendar
 import json
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -33,16 +32,6 @@ _rates = sa.Table(
 
 # Nothing can be foretold from less: the first refresh of a month is not one of very many.
 _LEAST_SEEN = timedelta(days=1)
-
-
-class SystemClock:
-    """The machine's."""
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-    def sleep(self, time_: timedelta) -> None:
-        time.sleep(max(time_.total_seconds(), 0))
 
 
 @dataclass(frozen=True)

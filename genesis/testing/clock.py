@@ -17,7 +17,7 @@ class HandClock:
         with self._lock:
             return self._now
 
-    def sleep(self, time: timedelta) -> None:
+    def sleep(self, length: timedelta) -> None:
         """Move on at once."""
         with self._lock:
-            self._now += max(time, timedelta())
+            self._now += max(length, timedelta())

@@ -80,8 +80,8 @@ def test_who_waits_when_it_freezes_waits_on(tmp_path: Path) -> None:
     """A turn that was given out before is worth nothing in the cold."""
 
     class Interrupted(HandClock):
-        def sleep(self, time: timedelta) -> None:
-            super().sleep(time)
+        def sleep(self, length: timedelta) -> None:
+            super().sleep(length)
             if others:
                 others.pop().freeze("b", timedelta(seconds=30))
 
@@ -128,8 +128,9 @@ TAKER = """
 import sys, time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from genesis.clock import SystemClock
 from genesis.interfaces import Limit
-from genesis.run.rates import Buckets, SystemClock
+from genesis.run.rates import Buckets
 from genesis.run.state import State
 
 rates = Buckets(State("sqlite:///state.db", Path(sys.argv[1])), SystemClock())
