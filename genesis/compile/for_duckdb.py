@@ -102,6 +102,10 @@ def _number_text(arguments: Arguments, _: exp.Expr | None) -> exp.Expr:
     return exp.DPipe(this=tidy, expression=tail, safe=False)
 
 
+def _float_text(arguments: Arguments, _: exp.Expr | None) -> exp.Expr:
+    return exp.Cast(this=arguments[0], to=to_sql(STRING))
+
+
 def _whole_units(node: exp.Expr) -> exp.Expr:
     """DuckDB's date_diff counts borders crossed, Trino's whole units, as DuckDB's date_sub does."""
     return call("DATE_SUB", node.text("unit").lower(), node.expression, node.this)
@@ -155,6 +159,7 @@ WORDS: dict[str, Words] = {
     "instant": _instant,
     "url_encode": _url_encode,
     "number_text": _number_text,
+    "float_text": _float_text,
     "wall": _wall,
     "with_timezone": _with_timezone,
     "codepoint": _codepoint,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlglot import exp
+from sqlglot import exp, parse_one
 
 from genesis.compile.calls import (
     Arguments,
@@ -110,6 +110,24 @@ def _number_text(arguments: Arguments, _: exp.Expr | None) -> exp.Expr:
     return exp.Case(ifs=[exp.If(this=exp.Not(this=is_null), true=text)])
 
 
+_FLOAT_TEXT = r"""CASE
+  WHEN NOT IS_FINITE(x) THEN REPLACE(LOWER(CAST(x AS VARCHAR)), 'infinity', 'inf')
+  WHEN ABS(x) = 0 THEN REPLACE(REPLACE(CAST(x AS VARCHAR), '.0', ''), 'E0', '.0')
+  WHEN ABS(x) >= 1e-4 AND ABS(x) < 1e16
+    THEN REGEXP_REPLACE(CAST(CAST(x AS DECIMAL(38, 21)) AS VARCHAR), '(\.\d+?)0*$', '$1')
+  ELSE REPLACE(REGEXP_REPLACE(REGEXP_REPLACE(
+    REPLACE(CAST(x AS VARCHAR), '.0E', 'E'), 'E(\d)', 'e+$1'), 'E-(\d)$', 'e-0$1'), 'E', 'e')
+END"""
+
+
+def _float_text(arguments: Arguments, _: exp.Expr | None) -> exp.Expr:
+    """Trino writes every float with an exponent, 7.25 as `7.25E0`; this is what DuckDB writes."""
+    text = parse_one(_FLOAT_TEXT, dialect="trino")
+    return text.transform(
+        lambda node: arguments[0].copy() if isinstance(node, exp.Column) else node
+    )
+
+
 def _exact_sum(node: exp.Expr) -> exp.Expr:
     """sum(bigint) overflows on Trino; DuckDB widens by itself."""
     is_distinct = isinstance(node.this, exp.Distinct)
@@ -176,6 +194,7 @@ WORDS: dict[str, Words] = {
     "instant": _instant,
     "url_encode": _url_encode,
     "number_text": _number_text,
+    "float_text": _float_text,
     "wall": _wall,
     "with_timezone": _with_timezone,
     "codepoint": _codepoint,

@@ -221,14 +221,15 @@ def as_text(shown: Shown, timezone: str, problems: Problems, at: Location) -> ex
     if type_.is_time:
         default = "yyyy-MM-dd" if type_ == DATE else "yyyy-MM-dd HH:mm:ss"
         return _date_text(value, shown.pattern or default, problems, at)
+    if type_ == FLOAT:
+        return own("float_text", exp.Cast(this=value, to=to_sql(FLOAT)))
     text = exp.Cast(this=value, to=to_sql(STRING))
     if type_ == TIME:
         parts = (exp.Literal.number(1), exp.Literal.number(8))
         return exp.Substring(this=text, start=parts[0], length=parts[1])
     if differs_as_text(type_):
         message = f"engines write a {type_} differently as text"
-        hint = "give the column a number format" if type_ == FLOAT else None
-        problems.add("not-supported", message, at, hint=hint)
+        problems.add("not-supported", message, at)
     return text
 
 
