@@ -19,6 +19,7 @@ import duckdb
 
 from genesis.compile.compiler import compile_input
 from genesis.document import read_documents
+from genesis.engines.duckdb import WRONG_OPTIMIZERS
 from genesis.errors import Problems
 from genesis.spec.data_source import DataSource
 from genesis.spec.input import Input
@@ -132,7 +133,7 @@ def flat(kept: str) -> str:
 
 def main(rounds: int) -> None:
     project = _project()
-    with duckdb.connect(config={"disabled_optimizers": "common_subplan"}) as duck:
+    with duckdb.connect(config={"disabled_optimizers": WRONG_OPTIMIZERS}) as duck:
         duck.execute(DATA)
         for name, kept in (("everything", ""), ("one_percent", "day = 42")):
             ways = {"genesis": compile_input(project, name, "duckdb").sql, **by_hand(kept)}
