@@ -116,9 +116,16 @@ def test_a_table_of_any_name(tmp_path: Path, name: str):
         assert engine.query(titles(name))["title"].to_pylist() == ["cast"]
 
 
-@pytest.mark.parametrize("name", ["joins_that_look_alike", "limit_over_joins_without_a_match"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "joins_that_look_alike",
+        "limit_over_joins_without_a_match",
+        "filters_over_rows_that_may_be_missing",
+    ],
+)
 def test_what_duckdb_optimizes_wrong_is_right(tmp_path: Path, name: str):
-    """With all its optimizers DuckDB takes one branch for another, or forgets the limit."""
+    """With all its optimizers DuckDB takes one branch for another, forgets the limit, or fails."""
     case = Path(__file__).parents[1] / "fixtures" / "cases" / name
     target = with_database(tmp_path)
     with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as connection:
