@@ -29,20 +29,31 @@ _ENTRIES: dict[str, type[Located]] = {"formatters": Formatter, "templates": Temp
 
 
 def load_project(
-    root: Path, problems: Problems, *, texts: Mapping[str, str] | None = None
+    root: Path,
+    problems: Problems,
+    *,
+    texts: Mapping[str, str] | None = None,
+    lenient: bool = False,
 ) -> Project:
     """The project below `root`. Problems are collected; what is healthy is in the project."""
-    return load_files(root, [root / folder for folder in FOLDERS], problems, texts=texts)
+    folders = [root / folder for folder in FOLDERS]
+    return load_files(root, folders, problems, texts=texts, lenient=lenient)
 
 
 def load_files(
-    root: Path, paths: Iterable[Path], problems: Problems, *, texts: Mapping[str, str] | None = None
+    root: Path,
+    paths: Iterable[Path],
+    problems: Problems,
+    *,
+    texts: Mapping[str, str] | None = None,
+    lenient: bool = False,
 ) -> Project:
     """The definitions in the given files and folders, with the settings of `root`, if it has any.
 
-    `texts` are read instead of what stands in the files of these names.
+    `texts` are read instead of what stands in the files of these names. A lenient project is for
+    telling problems alone: it holds definitions without their wrong keys.
     """
-    loader = _Loader(root, problems, texts or {})
+    loader = _Loader(root, problems, texts or {}, lenient=lenient)
     settings = loader.settings()
     for path in paths:
         for file in yaml_files(path):
@@ -51,8 +62,11 @@ def load_files(
 
 
 class _Loader:
-    def __init__(self, root: Path, problems: Problems, texts: Mapping[str, str]) -> None:
+    def __init__(
+        self, root: Path, problems: Problems, texts: Mapping[str, str], *, lenient: bool
+    ) -> None:
         self._root = root
+        self._lenient = lenient
         self._texts = texts
         self._problems = problems
         self._found: dict[str, dict[str, Located]] = {}
@@ -173,7 +187,7 @@ class _Loader:
             }
 
     def _take_definition(self, model: type[Definition], document: Document) -> None:
-        definition = read_definition(model, document, self._problems)
+        definition = read_definition(model, document, self._problems, lenient=self._lenient)
         if definition is not None:
             self._keep(model.kind, definition.name, definition, definition.locate_name())
         else:

@@ -349,3 +349,43 @@ def _marked(text: str) -> Location:
         return before.count("\n") + 1, index - before.rfind("\n")
 
     return Location("mistake.yaml", *place(start), *place(end))
+
+
+def _codes(tmp_path: Path, text: str) -> list[str]:
+    """The codes of all that `check` tells of a project with one more file."""
+    (tmp_path / "studio.yaml").write_text(STUDIO, encoding="utf-8")
+    (tmp_path / "more.yaml").write_text(text, encoding="utf-8")
+    problems = Problems()
+    check_project(load_files(tmp_path, [tmp_path], problems, lenient=True), problems)
+    return sorted(problem.code for problem in problems.errors)
+
+
+@pytest.mark.parametrize(
+    "wrong", ["- {field: title, lable: T}", "- {field: title, where: 5}", "- tilte\ncolour: red"]
+)
+def test_a_wrong_key_does_not_hide_what_does_not_rest_on_it(tmp_path: Path, wrong: str) -> None:
+    text = f"input: report\nsource: production\nfields:\n  - relase_date\n  {wrong}"
+    first, *others = _codes(tmp_path, text)
+    assert first == "unknown-field"
+    assert others in (["unknown-key"], ["wrong-type"], ["unknown-field", "unknown-key"])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "fields:\n  - {field: budget / 2, alias: half}",
+        "fields:\n  - {field: budget / 2, nmae: half}",
+        "parmeters: {late: {type: boolean, default: true}}\nfields: [title]\nfilters: ['is_late = :late']",
+        "shap: summary\nfields: [production_count]",
+    ],
+)
+def test_what_only_follows_from_a_wrong_key_is_not_told(tmp_path: Path, wrong: str) -> None:
+    assert _codes(tmp_path, f"input: report\nsource: production\n{wrong}") == ["unknown-key"]
+
+
+def test_a_definition_with_a_wrong_key_compiles_to_nothing(tmp_path: Path) -> None:
+    """Only who tells problems takes it without that key."""
+    (tmp_path / "studio.yaml").write_text(
+        f"{STUDIO}---\ninput: report\nsource: production\nfields: [title]\nfilter: is_late\n"
+    )
+    assert "report" not in load_files(tmp_path, [tmp_path], Problems()).inputs

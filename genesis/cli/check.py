@@ -59,9 +59,12 @@ def command(
     if fix:
         _mend(session, definitions, inputs, wanted)
     problems = Problems()
-    project = session.read(problems, definitions, inputs)
+    project = session.read(problems, definitions, inputs, lenient=True)
     check_project(project, problems)
-    notes = _prove(session, project, wanted, problems) if data else ()
+    notes: tuple[str, ...] = ()
+    if data:
+        whole = session.read(Problems(), definitions, inputs)
+        notes = _prove(session, whole, wanted, problems)
     told = tuple(p for p in problems if not paths or (p.at and _is_within(p.at.file, wanted)))
     if format_ == "full":
         show_problems(told, root=session.shown_root)
@@ -101,7 +104,8 @@ def _mend(
 
     def check(texts: Texts) -> Problems:
         problems = Problems()
-        check_project(session.read(problems, definitions, inputs, texts=texts), problems)
+        project = session.read(problems, definitions, inputs, texts=texts, lenient=True)
+        check_project(project, problems)
         return problems
 
     def read(file: str) -> str:

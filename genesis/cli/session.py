@@ -56,6 +56,7 @@ class Session:
         inputs: Sequence[Path] = (),
         *,
         texts: Mapping[str, str] | None = None,
+        lenient: bool = False,
     ) -> Project:
         """The project; or, where files are named, just what they define. `texts` stand for files."""
         from genesis.load import load_files, load_project
@@ -64,10 +65,10 @@ class Session:
             for path in (*definitions, *inputs):
                 if not path.exists():
                     raise UsageError(Problem("unreadable-file", f"`{path}` does not exist"))
-            return load_files(
-                self.shown_root.resolve(), [*definitions, *inputs], problems, texts=texts
-            )
-        return load_project(self.root, problems, texts=texts)
+            paths = [*definitions, *inputs]
+            root = self.shown_root.resolve()
+            return load_files(root, paths, problems, texts=texts, lenient=lenient)
+        return load_project(self.root, problems, texts=texts, lenient=lenient)
 
     def target(self, project: Project) -> tuple[str, Target]:
         """The target that runs the SQL, with its name."""

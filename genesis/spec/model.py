@@ -115,15 +115,20 @@ class Definition(Located):
         return self.locate(self.kind)
 
 
-def read_definition(model: type[D], document: Document, problems: Problems) -> D | None:
-    """The definition a document holds, or `None` with its problems told."""
+def read_definition(
+    model: type[D], document: Document, problems: Problems, *, lenient: bool = False
+) -> D | None:
+    """The definition a document holds, or `None` with its problems told.
+
+    A lenient reader takes it without the keys that are wrong, where nothing else rests on them.
+    """
     data = dict(document.data)
     named = {"name": data.pop(model.kind)}
     if "name" in data:
         hint = f"the name stands after `{model.kind}:`"
         problems.add("unknown-key", "unknown key `name`", document.locate_key("name"), hint=hint)
         del data["name"]
-    definition = _read(model, {**named, **data}, document, problems)
+    definition = _read(model, {**named, **data}, document, problems, lenient=lenient)
     if definition is not None:
         definition._document = document
     return definition
@@ -145,12 +150,58 @@ def read_entries(model: type[L], document: Document, problems: Problems) -> dict
     return entries
 
 
-def _read(model: type[M], data: Any, document: Document, problems: Problems) -> M | None:
+def _read(
+    model: type[M], data: Any, document: Document, problems: Problems, *, lenient: bool = False
+) -> M | None:
     try:
         return model.model_validate(data)
     except ValidationError as invalid:
-        _Report(model, document, problems).tell(invalid.errors(include_url=False))
+        report, errors = _Report(model, document, problems), invalid.errors(include_url=False)
+        report.tell(errors)
+        if not (lenient and all(map(report.is_alone, errors))):
+            return None
+    for error in errors:
+        data = _without(data, error["loc"])
+    try:
+        return model.model_validate(data)
+    except ValidationError:
         return None
+
+
+# Keys without which all else in a definition means what it meant, as far as problems go.
+_ALONE = frozenset(
+    {
+        "deprecated",
+        "description",
+        "domain",
+        "filters",
+        "format",
+        "having",
+        "hidden",
+        "label",
+        "labels",
+        "limit",
+        "otherwise",
+        "owner",
+        "sensitivity",
+        "separator",
+        "tags",
+        "title",
+        "where",
+    }
+)
+
+
+def _without(data: Any, path: Path) -> Any:
+    """The data but for what stands at a path; what is there no more is not missed."""
+    step, *rest = path
+    if isinstance(data, list) and isinstance(step, int) and rest:
+        return [_without(item, tuple(rest)) if n == step else item for n, item in enumerate(data)]
+    if not isinstance(data, dict) or step not in data:
+        return data
+    if not rest:
+        return {key: value for key, value in data.items() if key != step}
+    return {**data, step: _without(data[step], tuple(rest))}
 
 
 _KINDS = {
@@ -186,6 +237,19 @@ class _Report:
                     self._tell_missing(mapping, keys, error.get("ctx", {}).get("hint"))
             else:
                 self._tell(error)
+
+    def is_alone(self, error: ErrorDetails) -> bool:
+        """Whether the wrong key, or the one it is meant for, is one that nothing else rests on."""
+        if _lacks(error) or not error["loc"]:
+            return False
+        key = str(error["loc"][-1])
+        if error["type"] != "extra_forbidden":
+            return key in _ALONE
+        free = self._free_keys(error["loc"][:-1])
+        meant = nearest(key, free)
+        if meant is None:  # it may be another language's word for joins, or for a name
+            return "name" not in free and not isinstance(error["input"], dict | list)
+        return meant in _ALONE
 
     def _typos(
         self, errors: list[ErrorDetails]
