@@ -442,6 +442,18 @@ def test_rows_leave_nothing_else_behind(tmp_path: Path) -> None:
     assert (done.stdout, done.stderr, done.returncode) == (b"title,_key_film_id\nRan,1\n", b"", 0)
 
 
+def test_a_full_disk_is_told_as_one(tmp_path: Path) -> None:
+    """`genesis compile titles > /dev/full`: no file has a name to blame."""
+    write(tmp_path, genesis="", film=FILM, titles=TITLES)
+    command = [*MODULE, "compile", "titles"]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert b"the output, cannot be used: no space left on device" in done.stderr
+    assert (b"`None`" in done.stderr, done.returncode) == (False, 1)
+
+
 def test_an_interrupted_command_says_so(tmp_path: Path) -> None:
     """Ctrl-C while it reads: 130, and one word."""
     pipe = tmp_path / "slow.yaml"

@@ -68,7 +68,8 @@ class _Commands(click.Group):
         except OSError as error:
             from genesis.console import show_problems
 
-            message = f"`{error.filename}` cannot be used: {str(error.strerror).lower()}"
+            what = f"`{error.filename}`" if error.filename else "a file, or the output,"
+            message = f"{what} cannot be used: {str(error.strerror).lower()}"
             show_problems([Problem("unreadable-file", message)])
             return GenesisError.exit_code
         return result

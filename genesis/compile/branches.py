@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from genesis.compile.expression import Fragment, Step, path_of, paths_in
-from genesis.compile.functions import aggregate_name, quantifier_name
+from genesis.compile.functions import QUANTIFIERS, aggregate_name, quantifier_name
 from genesis.compile.identifiers import Names, column
 from genesis.compile.joins import fans_out, key_pairs, target_name
 from genesis.compile.paths import Shape, at
@@ -77,7 +77,9 @@ class Branches:
         many = "two to-many joins, " if all(chains) else ""
         message = f"{what} reaches over {many}{over}"
         place = at(shape.fans_at or shape.steps[0], scope)
-        self._problems.add("mixed-branches", message, place, hint="aggregate each by itself")
+        asks = what.strip("`") in QUANTIFIERS
+        hint = "give each a quantifier of its own" if asks else "aggregate each by itself"
+        self._problems.add("mixed-branches", message, place, hint=hint)
 
     def along(
         self, chain: tuple[str, ...], scope: Scope, seen: Iterable[exp.Expr] = ()

@@ -42,6 +42,8 @@ class Outcome:
         """The entry of `genesis run --format json`."""
         entry: dict[str, Any] = {"job": self.job, "tracker": self.tracker, "outcome": self.state}
         entry["receipt"] = self.receipt.to_json() if self.receipt else None
+        if self.state == "planned" and self.changes is not None:
+            entry["changes"] = self.changes.to_json()
         if self.problems:
             entry["problems"] = [problem.message for problem in self.problems]
         return entry

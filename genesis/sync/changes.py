@@ -284,6 +284,16 @@ class Changes:
         more = [f"  ... and {len(lines) - limit} more"] if len(lines) > limit else []
         return "\n".join(["unchanged" if self.is_empty else counts, *lines[:limit], *more])
 
+    def to_json(self) -> dict[str, Any]:
+        """The same for a program: what a dry run counts, and every line of it."""
+        return {
+            "inserted": len(self.inserts),
+            "updated": self.updated_rows,
+            "deleted": len(self.deletes),
+            "moved": len(self.moves),
+            "lines": [line.strip() for line in self._lines()],
+        }
+
     def _lines(self) -> Iterator[str]:
         if not self.present.exists:
             yield "  the tracker is made"

@@ -152,6 +152,12 @@ def test_a_dry_run_touches_nothing(tmp_path: Path) -> None:
     assert {outcome.state for outcome in planned} == {"planned"}
     assert planned[0].changes is not None
     assert len(planned[0].changes.inserts) == 1
+    counts = planned[0].to_json()["changes"]
+    assert (counts["inserted"], counts["deleted"], counts["lines"][0]) == (
+        1,
+        0,
+        "the tracker is made",
+    )
     assert not desk.applied
     assert not ledger.last_runs("w.first")
 
