@@ -1,0 +1,1 @@
+"""Google: the client that the sinks of Google's places share."""
