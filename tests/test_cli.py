@@ -378,6 +378,28 @@ def test_odd_arguments_end_with_a_message(genesis: Genesis, tmp_path: Path) -> N
         assert "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["--target", "prod", "compile", "films"],
+        ["compile", "films", "--target", "prod"],
+        ["compile", "--target=prod", "films"],
+    ],
+)
+def test_a_target_is_named_before_or_behind_the_command(
+    genesis: Genesis, tmp_path: Path, line: list[str]
+) -> None:
+    """The target says which dialect is printed."""
+    trino = "{trino: {host: localhost, catalog: lake, user: me}}"
+    settings = f"targets: {{local: {{engine: {{duckdb: {{}}}}}}, prod: {{engine: {trino}}}}}"
+    starts = "input: films\nsource: film\nfields: [{field: \"starts_with(title, 'A')\", name: a}]\n"
+    write(tmp_path, genesis=settings, film=FILM, films=starts)
+    code, sql, _ = genesis(*line)
+    assert code == 0
+    assert sql == genesis("compile", "films", "--dialect", "trino")[1]
+    assert genesis("compile", "films", "--target")[0] == 64
+
+
 def test_an_excerpt_is_as_long_as_a_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

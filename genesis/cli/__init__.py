@@ -39,6 +39,10 @@ _COMMANDS = {
 class _Commands(click.Group):
     """Commands by name, each in the module of that name."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """`--target NAME` is the same behind the command: there most people write it."""
+        return super().parse_args(ctx, _target_first(args))
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(_COMMANDS)
 
@@ -82,6 +86,20 @@ class _Commands(click.Group):
             hint = did_you_mean(name, _COMMANDS) or "`genesis --help` lists them"
             raise UsageError(Problem("wrong-usage", f"there is no command `{name}`", hint=hint))
         return super().resolve_command(ctx, args)
+
+
+def _target_first(arguments: Sequence[str]) -> list[str]:
+    first: list[str] = []
+    rest: list[str] = []
+    waiting = iter(arguments)
+    for argument in waiting:
+        if argument == "--":
+            return [*first, *rest, argument, *waiting]
+        if argument == "--target":
+            first += [argument, *([name] if (name := next(waiting, None)) is not None else [])]
+        else:
+            (first if argument.startswith("--target=") else rest).append(argument)
+    return [*first, *rest]
 
 
 def _tell_version(context: click.Context, _: click.Parameter, is_asked: bool) -> None:
