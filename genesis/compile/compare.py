@@ -245,7 +245,6 @@ class _Comparison:
         plain, wanted, given = plain_value(value), type_of(other), type_of(value)
         if plain is None or wanted is None or given is None or isinstance(other, exp.Literal):
             return
-        at = self.fragment.place(written)
         allowed = allowed_values(other)
         if allowed is not None and plain not in allowed:
             listed = ", ".join(map(describe, allowed))
@@ -254,7 +253,7 @@ class _Comparison:
             )  # a value is not mended: `NONE` is no `DONE`
             hint: str | None = f"did you mean `{close}`?" if close else f"one of {listed}"
             message = f"{describe(plain)} is none of the field's values"
-            self.problems.add("wrong-literal", message, at, hint=hint)
+            self.problems.add("wrong-literal", message, self.fragment.place(written), hint=hint)
             return
         if wanted == given or (wanted.is_number and given.is_number):
             return
@@ -262,6 +261,7 @@ class _Comparison:
         if fitting is not None:
             value.replace(fitting)
             return
+        at = self.fragment.place(written)
         hint = f"write `'{plain}'`" if wanted == STRING else _EXAMPLES.get(wanted.name)
         self.problems.add("wrong-literal", f"`{plain}` is no {wanted}", at, hint=hint)
 
