@@ -1,16 +1,19 @@
-"""Hundreds of reports of one project: loading, checking and compiling them, beside what PyYAML and sqlglot take.
+"""Hundreds and thousands of reports: loading, checking and compiling them, beside what PyYAML and sqlglot take.
 
 A generated project of 8 data sources (an order system: composite keys, to-one chains, four to-many
-joins, derived fields, measures) and as many inputs as asked, of both shapes. The floors run in the
-same process, interleaved: composing the YAML of the same files, and for each report copying and
-rendering a tree equal to the one its SQL is. Medians of CPU time.
+joins, derived fields, measures) and as many inputs as asked, of both shapes. Then one of 2,000 files as
+people write them, some 60 lines each: data sources, inputs and workflows with descriptions. The floors
+run in the same process, in turns: composing the YAML of the same files, and for each report building
+a tree equal to its SQL's, node by node, and rendering it. CPU time.
 
     python benchmarks/compile_many.py [INPUTS ...]
 """
 
 from __future__ import annotations
 
+import gc
 import random
+import resource
 import statistics
 import sys
 import tempfile
@@ -18,6 +21,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import sqlglot
 import yaml
@@ -25,6 +29,7 @@ from sqlglot import exp
 
 from genesis.compile.check import check_project
 from genesis.compile.compiler import compile_input
+from genesis.compile.trees import copied
 from genesis.errors import Problems
 from genesis.load import load_project
 from genesis.spec.project import Project
@@ -150,6 +155,96 @@ def _input(number: int, chance: random.Random) -> str:
     return "\n".join(lines) + "\n"
 
 
+DEPARTMENTS = 25  # of them, each with the 8 data sources
+WORKFLOWS = 300
+
+
+def write_large_project(root: Path, files: int) -> None:
+    """A project of so many files of some 60 lines: data sources, workflows, and the rest inputs."""
+    chance = random.Random(11)
+    for folder in ("definitions", "inputs", "workflows"):
+        (root / folder).mkdir(parents=True)
+    (root / "genesis.yaml").write_text("project: shop\n")
+    sources = list(yaml.safe_load_all(SOURCES))
+    for department in range(DEPARTMENTS):
+        for source in sources:
+            found = _described(source, department)
+            _write(root / "definitions" / f"{found['data_source']}.yaml", found)
+    inputs = files - len(sources) * DEPARTMENTS - WORKFLOWS
+    for number in range(inputs):
+        _write(root / "inputs" / f"report_{number}.yaml", _described_input(number, chance))
+    for number in range(WORKFLOWS):
+        _write(root / "workflows" / f"workflow_{number}.yaml", _workflow(number, inputs))
+
+
+def _write(file: Path, definition: dict[str, Any]) -> None:
+    file.write_text(yaml.safe_dump(definition, sort_keys=False, width=120))
+
+
+def _described(source: dict[str, Any], department: int) -> dict[str, Any]:
+    """A data source of one department, with everything written out."""
+    fields = {
+        name: {
+            **(field if isinstance(field, dict) else {"type": field}),
+            "description": f"The {name.replace('_', ' ')}, as the department's own system has it.",
+        }
+        for name, field in source["fields"].items()
+    }
+    joins = {
+        name: {**join, "data_source": f"{join.get('data_source', name)}_{department}"}
+        for name, join in source.get("joins", {}).items()
+    }
+    name = f"{source['data_source']}_{department}"
+    head = {"data_source": name, "description": "One row of the system.", "owner": OWNER}
+    return {**head, **source, "data_source": name, "fields": fields, "joins": joins}
+
+
+def _described_input(number: int, chance: random.Random) -> dict[str, Any]:
+    columns = ["order_id", *chance.sample(COLUMNS, 13)]
+    items = [yaml.safe_load(column) for column in columns]
+    fields = [
+        {
+            **(item if isinstance(item, dict) else {"field": item}),
+            "label": f"Column {position} of it",
+        }
+        for position, item in enumerate(items)
+    ]
+    regions = {"type": "string", "default": "EMEA", "description": "Where the customer is."}
+    return {
+        "input": f"report_{number}",
+        "title": f"Orders, seen for the {number}th time",
+        "description": "Every order that somebody has to look at, with its customer and clerk.",
+        "owner": OWNER,
+        "source": f"orders_{number % DEPARTMENTS}",
+        "parameters": {"region": regions},
+        "fields": fields,
+        "filters": [*chance.sample(FILTERS, 3), "customer.nation.region.name = :region"],
+        "sort": ["order_id"],
+    }
+
+
+def _workflow(number: int, inputs: int) -> dict[str, Any]:
+    jobs = [
+        {
+            "refresh": f"report_{(number * 7 + job) % inputs}",
+            "parameters": {"region": "EMEA"},
+            "to": {"xlsx": {"file": f"trackers/{number}.xlsx", "tab": f"Orders {job}"}},
+            "max_deletes": "20%",
+        }
+        for job in range(6)
+    ]
+    return {
+        "workflow": f"workflow_{number}",
+        "description": "Keeps the department's trackers.",
+        "owner": OWNER,
+        "schedule": {"every": "15m"},
+        "jobs": jobs,
+    }
+
+
+OWNER = "orders@shop.example.com"
+
+
 def cpu(work: Callable[[], object]) -> float:
     """Seconds of CPU that some work takes."""
     start = time.process_time()
@@ -157,43 +252,29 @@ def cpu(work: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
-def measure(inputs: int) -> None:
-    """Print what a project of so many inputs takes."""
+def compile_all(inputs: int) -> None:
+    """Print what a project of so many inputs takes, from nothing to SQL."""
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        write_project(root, inputs)
-        files = sorted(root.rglob("*.yaml"))
-        work = {
-            "composing their YAML": lambda: _compose(files),
-            "load": lambda: load_project(root, Problems()),
-            "load and check": lambda: check(root),
-        }
-        rounds = 3 if inputs < 1000 else 1
-        seconds = {
-            what: statistics.median(cpu(do) for _ in range(rounds)) for what, do in work.items()
-        }
-        print(f"{inputs} inputs, {len(files)} files")
-        floor = seconds["composing their YAML"]
-        for what, found in seconds.items():
-            print(f"  {what:24s} {found:7.2f} s  {found / floor:5.2f} x")
-        project = load_project(root, Problems())
+        write_project(Path(folder), inputs)
+        loading = cpu(lambda: load_project(Path(folder), Problems()))
+        project = load_project(Path(folder), Problems())
         names = list(project.inputs)
-        cold = cpu(lambda: [compile_input(project, name, "trino") for name in names])
-        print(f"  compile all, first time  {cold:7.2f} s  {cold / inputs * 1e3:5.2f} ms a report")
-        for dialect in ("trino", "duckdb"):
-            _compare_reports(project, names[:300], dialect)
+        compiling = cpu(lambda: [compile_input(project, name, "trino") for name in names])
+        print(
+            f"{inputs:6,} inputs: load {loading / inputs * 1e3:4.2f} ms, compile {compiling / inputs * 1e3:4.2f} ms "
+            f"a report, both {loading + compiling:5.2f} s, at most {peak_megabytes():.0f} MB"
+        )
+        if inputs <= COMPARED:
+            for dialect in ("trino", "duckdb"):
+                _compare_reports(project, names, dialect)
 
 
-def _compose(files: list[Path]) -> None:
-    for file in files:
-        list(yaml.compose_all(file.read_text(), Loader=yaml.CSafeLoader))
+def peak_megabytes() -> float:
+    """The most memory that this process has had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def check(root: Path) -> None:
-    """What `genesis check` does."""
-    problems = Problems()
-    check_project(load_project(root, problems), problems)
-    problems.raise_errors()
+COMPARED = 300  # reports
 
 
 def _compare_reports(project: Project, names: list[str], dialect: str) -> None:
@@ -201,23 +282,53 @@ def _compare_reports(project: Project, names: list[str], dialect: str) -> None:
     for name in names:
         compile_ = partial(compile_input, project, name, dialect)
         tree = sqlglot.parse_one(compile_().sql, dialect=dialect)
-        pairs.append((_best(compile_), _best(partial(_copy_and_render, tree, dialect))))
+        rounds = [(cpu(compile_), cpu(partial(_build_and_render, tree, dialect))) for _ in range(3)]
+        pairs.append(tuple(map(min, zip(*rounds, strict=True))))
     ours, floor = (statistics.median(column) * 1e3 for column in zip(*pairs, strict=True))
     ratio = statistics.median(mine / other for mine, other in pairs)
     print(
-        f"  {dialect:6s} a report {ours:5.2f} ms, an equal tree copied and rendered {floor:5.2f} ms, "
+        f"  {dialect:6} a report {ours:5.2f} ms, an equal tree built and rendered {floor:5.2f} ms, "
         f"median ratio {ratio:4.2f}"
     )
 
 
-def _copy_and_render(tree: exp.Expr, dialect: str) -> str:
-    return tree.copy().sql(dialect, pretty=True, copy=False)
+def _build_and_render(tree: exp.Expr, dialect: str) -> str:
+    return copied(tree).sql(dialect, pretty=True, copy=False)
 
 
-def _best(work: Callable[[], object]) -> float:
-    return min(cpu(work) for _ in range(3))
+def check_many(files: int) -> None:
+    """Print what `check` takes for so many files, beside composing their YAML."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        write_large_project(root, files)
+        found = sorted(root.rglob("*.yaml"))
+        lines = sum(file.read_text().count("\n") for file in found)
+        work = {
+            "composing their YAML": lambda: _compose(found),
+            "load": lambda: load_project(root, Problems()),
+            "load and check": lambda: _check(root),
+        }
+        rounds = [[cpu(do) for do in work.values()] for _ in range(3)]
+        floor, *_ = least = [min(column) for column in zip(*rounds, strict=True)]
+        print(f"{len(found):,} files, {lines / len(found):.0f} lines each, best of 3")
+        for what, seconds in zip(work, least, strict=True):
+            print(f"  {what:22} {seconds:6.2f} s  {seconds / floor:5.2f} x")
+
+
+def _compose(files: list[Path]) -> None:
+    for file in files:
+        list(yaml.compose_all(file.read_text(), Loader=yaml.CSafeLoader))
+
+
+def _check(root: Path) -> None:
+    """What `genesis check` does."""
+    problems = Problems()
+    check_project(load_project(root, problems), problems)
+    problems.raise_errors()
 
 
 if __name__ == "__main__":
-    for count in map(int, sys.argv[1:] or ["300", "3000"]):
-        measure(count)
+    gc.set_threshold(200_000)  # as the command does
+    for count in map(int, sys.argv[1:] or ["300", "3000", "10000"]):
+        compile_all(count)
+    check_many(2_000)
