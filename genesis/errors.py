@@ -102,6 +102,8 @@ class Problems:
 
     def __init__(self, problems: Iterable[Problem] = ()) -> None:
         self._problems: dict[Problem, None] = dict.fromkeys(problems)
+        self.passes_over = False
+        """Whether something is wrong that is told elsewhere, so that nothing may rest on it."""
 
     def add(
         self,

@@ -112,6 +112,7 @@ class _Loader:
             audits=found.get("audit", {}),  # type: ignore[arg-type]
             templates=found.get("templates", {}),  # type: ignore[arg-type]
             broken=frozenset(self._broken),
+            faults=self._problems.errors,
         )
 
     def _documents(self, file: Path, problems: Problems) -> list[Document]:

@@ -261,6 +261,28 @@ def test_what_is_broken_does_not_stop_what_is_whole(genesis: Genesis, tmp_path: 
         assert "unknown-input" not in ended.err
 
 
+@pytest.mark.parametrize(
+    "selected",
+    ["maker.name", "{field: made, format: day}", "{field: count(reels), name: reels}"],
+)
+def test_what_rests_on_something_broken_is_not_compiled(
+    selected: str, genesis: Genesis, tmp_path: Path
+) -> None:
+    """A column is never left out in silence: the mistake that it rests on is told where it stands."""
+    joins = "joins: {maker: {by: {film_id: maker_id}}, reels: {by: film_id}}\n"
+    makers = "data_source: maker\ntable: m\nprimary_key: maker_id\nfieldz: {maker_id: integer}\n"
+    reels = "data_source: reels\nextends: maker\n"
+    formatters = "formatters:\n  day: {date: dd.MM.yyyy, number: 0}\n"
+    write(tmp_path, genesis="", film=FILM + joins, makers=makers, reels=reels)
+    (tmp_path / "definitions/formatters.yaml").write_text(formatters, encoding="utf-8")
+    write(tmp_path, titles=TITLES, shown=f"input: shown\nsource: film\nfields: [title, {selected}]")
+    code, out, err = genesis("compile", "shown")
+    assert (code, out) == (2, "")
+    assert "definitions/formatters.yaml:2:" in err
+    assert "definitions/makers.yaml:4:1" in err
+    assert genesis("compile", "titles")[0] == 0
+
+
 def test_an_unknown_input_is_told_with_its_likeness(genesis: Genesis, tmp_path: Path) -> None:
     """Nothing is compiled where a name is none."""
     write(tmp_path, genesis="", film=FILM, films=FILMS)

@@ -11,7 +11,7 @@ from genesis.compile.render import render
 from genesis.compile.resolve import resolve
 from genesis.compile.run import Run
 from genesis.compile.statement import Statement
-from genesis.errors import DefinitionError, Problems
+from genesis.errors import DefinitionError, Problem, Problems
 from genesis.spec.project import Project
 
 
@@ -28,6 +28,15 @@ def resolve_input(project: Project, name: str, run: Run) -> Query:
     """What an input means, before SQL. Raises `DefinitionError` with every problem of the input."""
     problems = Problems()
     query = resolve(project.inputs[name], project, run, problems)
-    if query is None or problems.errors:
-        raise DefinitionError(tuple(problems))
+    if query is None or problems.errors or problems.passes_over:
+        raise DefinitionError(tuple(problems) if problems.errors else _told_elsewhere(project))
     return query
+
+
+def _told_elsewhere(project: Project) -> tuple[Problem, ...]:
+    """What is wrong in the files of a project: an input rests on it, and none of it is the input's own."""
+    from genesis.compile.check import check_project  # only what is broken asks for it
+
+    found = Problems(project.faults)
+    check_project(project, found)
+    return found.errors

@@ -39,7 +39,9 @@ class Shown:
 def find_formatter(binder: Binder, name: str, at: Location) -> Formatter | None:
     """The formatter of a name, or `None` with the problem told."""
     found = binder.project.formatters.get(name)
-    if found is None and ("formatters", name) not in binder.project.broken:
+    if ("formatters", name) in binder.project.broken:
+        binder.problems.passes_over = True
+    elif found is None:
         hint = suggest(name, binder.project.formatters)
         binder.problems.add("unknown-formatter", f"unknown formatter `{name}`", at, hint=hint)
     return found

@@ -18,9 +18,11 @@ def find_join(
     """The data source a join leads to, or `None` with the problem told at the join."""
     target = target_name(source, name)
     found = project.data_sources.get(target)
-    if found is not None:
-        return found if joins_by_fields(source, name, found) else None
-    if ("data_source", target) not in project.broken:
+    if found is not None and joins_by_fields(source, name, found):
+        return found
+    if found is not None or ("data_source", target) in project.broken:
+        problems.passes_over = True
+    else:
         at = (
             source.locate("joins", name, "data_source")
             if source.joins[name].data_source

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field as Key
 from pydantic_core import PydanticCustomError
 
-from genesis.errors import did_you_mean
+from genesis.errors import Problem, did_you_mean
 from genesis.spec.data_source import DataSource
 from genesis.spec.formatter import Formatter
 from genesis.spec.input import Input
@@ -253,7 +253,7 @@ class Project:
     """Everything a project's files say, by name.
 
     `broken` holds the (kind, name) of definitions that exist and could not be read: uses of them
-    are no further problem.
+    are no further problem, but nothing is made of them. `faults` are the mistakes in the files.
     """
 
     settings: ProjectFile
@@ -264,6 +264,7 @@ class Project:
     audits: Mapping[str, Audit] = dataclass_field(default_factory=dict)
     templates: Mapping[str, Template] = dataclass_field(default_factory=dict)
     broken: frozenset[tuple[str, str]] = frozenset()
+    faults: tuple[Problem, ...] = ()
 
     def timezone_of(self, definition: Input) -> str:
         """The time zone in which an input's `today()` is."""
