@@ -230,16 +230,20 @@ class Relations:
         fragment = Fragment(as_of.at, source, ("joins", join_name, "as_of", "at"))
         at = self._binder.bind(Scope(fragment, {(): root}, source))
         start = self._of_row(source, join_name, ("as_of", "from"), as_of.from_, row)
-        ends: list[tuple[exp.Expr, type[exp.Binary], str]] = [(start, exp.LTE, "from")]
+        # A key that starts with the interval is NULL in the data where it has no start.
+        declared = row.source.fields.get(as_of.from_)
+        may_be_open = is_nullable(start) or (declared is not None and declared.nullable)
+        ends: list[tuple[exp.Expr, type[exp.Binary], str, bool]] = [
+            (start, exp.LTE, "from", may_be_open)
+        ]
         if as_of.to is not None:
-            ends.append(
-                (self._of_row(source, join_name, ("as_of", "to"), as_of.to, row), exp.GT, "to")
-            )
+            end = self._of_row(source, join_name, ("as_of", "to"), as_of.to, row)
+            ends.append((end, exp.GT, "to", is_nullable(end)))
         if is_nullable(at):
             yield exp.Not(this=exp.Is(this=copied(at), expression=exp.Null()))
-        for end, compare, key in ends:
+        for end, compare, key, may_be_open in ends:
             place = source.locate("joins", join_name, "as_of", key)
             sides = comparable(copied(end), copied(at), place, self._binder.problems)
             is_within = compare(this=operand(sides[0]), expression=operand(sides[1]))
             is_open = exp.Is(this=operand(end), expression=exp.Null())
-            yield exp.or_(is_open, is_within, copy=False) if is_nullable(end) else is_within
+            yield exp.or_(is_open, is_within, copy=False) if may_be_open else is_within
