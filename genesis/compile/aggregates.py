@@ -15,7 +15,7 @@ from sqlglot import exp
 
 from genesis.compile.branches import Branches
 from genesis.compile.expression import Fragment, path_of
-from genesis.compile.functions import (
+from genesis.compile.functions.calls import (
     AGGREGATES,
     aggregate_name,
     arguments,

@@ -30,7 +30,7 @@ from genesis.compile.expression import (
     path_of,
     written_in,
 )
-from genesis.compile.functions import (
+from genesis.compile.functions.calls import (
     CLOCKS,
     NONDETERMINISTIC,
     aggregate_name,
@@ -41,6 +41,8 @@ from genesis.compile.functions import (
     quantifier_name,
     written_name,
 )
+from genesis.compile.functions.known import refusal_of
+from genesis.compile.functions.portable import NAMES
 from genesis.compile.identifiers import column
 from genesis.compile.infer import (
     is_null_of_nulls,
@@ -51,12 +53,10 @@ from genesis.compile.infer import (
     typed,
 )
 from genesis.compile.joins import find_join, key_pairs, raw_column
-from genesis.compile.known import refusal_of
 from genesis.compile.meaning import as_listed, meant
 from genesis.compile.moment import Moment
 from genesis.compile.operands import check_operands
 from genesis.compile.paths import Paths, Shape, at
-from genesis.compile.portable import NAMES
 from genesis.compile.query import Node
 from genesis.compile.relations import Relations
 from genesis.compile.scope import Scope, broken, is_broken

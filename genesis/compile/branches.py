@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from genesis.compile.expression import Fragment, Step, path_of, paths_in
-from genesis.compile.functions import QUANTIFIERS, aggregate_name, quantifier_name
+from genesis.compile.functions.calls import QUANTIFIERS, aggregate_name, quantifier_name
 from genesis.compile.identifiers import Names, column
 from genesis.compile.joins import fans_out, key_pairs, target_name
 from genesis.compile.paths import Shape, at

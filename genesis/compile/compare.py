@@ -13,7 +13,7 @@ from typing import Any
 from sqlglot import exp
 
 from genesis.compile.expression import Fragment
-from genesis.compile.functions import own, own_name
+from genesis.compile.functions.calls import own, own_name
 from genesis.compile.infer import is_nullable, to_sql, type_of, typed
 from genesis.compile.scope import is_broken
 from genesis.errors import Location, Problems, nearest

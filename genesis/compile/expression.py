@@ -19,7 +19,7 @@ from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError, TokenError
 from sqlglot.tokenizer_core import TokenType
 
-from genesis.compile.functions import (
+from genesis.compile.functions.calls import (
     AGGREGATES,
     aggregate_name,
     function_name,

@@ -17,7 +17,7 @@ from sqlglot import exp
 from genesis.compile.bind import Binder
 from genesis.compile.compare import typed_literal
 from genesis.compile.expression import Fragment
-from genesis.compile.functions import at_zone, operand, own
+from genesis.compile.functions.calls import at_zone, operand, own
 from genesis.compile.infer import differs_as_text, to_sql, type_of, typed
 from genesis.compile.query import Node
 from genesis.compile.scope import Scope, broken, is_broken

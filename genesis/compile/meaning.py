@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from sqlglot import exp, parse_one
 
 from genesis.compile.compare import as_instant, timestamp_literal
-from genesis.compile.functions import own
+from genesis.compile.functions.calls import own
+from genesis.compile.functions.portable import BY_NAME
 from genesis.compile.infer import from_sql, to_sql, type_of, typed
-from genesis.compile.portable import BY_NAME
 from genesis.spec.types import DATE, FLOAT, PLAIN, TIME, TIMESTAMP, TIMESTAMPTZ, Type
 
 # The types of what is listed, where they are always the same.

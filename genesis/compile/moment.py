@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlglot import exp
 
 from genesis.compile.compare import timestamp_literal
-from genesis.compile.functions import own
+from genesis.compile.functions.calls import own
 from genesis.compile.infer import to_sql
 from genesis.spec.types import DATE, TIMESTAMPTZ
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from genesis.compile.expression import Step
-from genesis.compile.functions import AGGREGATES, CLOCKS
+from genesis.compile.functions.calls import AGGREGATES, CLOCKS
 from genesis.compile.joins import fans_out, target_name
 from genesis.compile.query import Node
 from genesis.compile.scope import Scope

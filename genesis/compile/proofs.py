@@ -25,7 +25,8 @@ from genesis.compile.claims import (
     named_fields,
 )
 from genesis.compile.compare import typed_literal
-from genesis.compile.dialects import to_dialect
+from genesis.compile.dialects.rewrite import to_dialect
+from genesis.compile.dialects.unnest import written_for
 from genesis.compile.expression import Fragment, paths_in
 from genesis.compile.identifiers import column, identifier, table
 from genesis.compile.infer import typed
@@ -39,7 +40,6 @@ from genesis.compile.run import Run
 from genesis.compile.scope import Scope
 from genesis.compile.statement import Column, Scan, Statement
 from genesis.compile.structure import read_query
-from genesis.compile.unnest import written_for
 from genesis.errors import Problems
 from genesis.spec.data_source import DataSource
 from genesis.spec.project import Project

@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from genesis.compile.compare import comparable
 from genesis.compile.expression import Fragment, paths_in
-from genesis.compile.functions import operand
+from genesis.compile.functions.calls import operand
 from genesis.compile.identifiers import Names
 from genesis.compile.infer import is_nullable
 from genesis.compile.joins import key_pairs, raw_column

@@ -9,7 +9,8 @@ from typing import Any
 import sqlglot
 from sqlglot import exp
 
-from genesis.compile.dialects import to_dialect
+from genesis.compile.dialects.rewrite import to_dialect
+from genesis.compile.dialects.unnest import written_for
 from genesis.compile.identifiers import Names, identifier, table
 from genesis.compile.latest import has_positions, log_columns, newest_by_rank, newest_in_two_phases
 from genesis.compile.plan import Cte, From, JoinTo, Newest, Plan, Select, Written
@@ -17,7 +18,6 @@ from genesis.compile.query import select_alias
 from genesis.compile.run import Run
 from genesis.compile.statement import Scan, Statement
 from genesis.compile.trees import copied
-from genesis.compile.unnest import written_for
 
 
 def render(plan: Plan, dialect: str, run: Run, source_dialect: str) -> Statement:

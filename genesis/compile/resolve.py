@@ -16,7 +16,7 @@ from genesis.compile.formats import (
     find_formatter,
     inline_labels,
 )
-from genesis.compile.functions import aggregate_name, arguments, quantifier_name
+from genesis.compile.functions.calls import aggregate_name, arguments, quantifier_name
 from genesis.compile.identifiers import Names, words
 from genesis.compile.infer import join_types, type_of, typed
 from genesis.compile.moment import Moment

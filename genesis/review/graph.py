@@ -13,7 +13,7 @@ from functools import cached_property
 from sqlglot import exp
 
 from genesis.compile.expression import Fragment, fragments_of
-from genesis.compile.functions import own_name
+from genesis.compile.functions.calls import own_name
 from genesis.compile.joins import raw_column
 from genesis.compile.plan import Cte, From, JoinTo, Plan, Select
 from genesis.compile.query import Branch, Node, Relation

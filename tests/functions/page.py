@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from genesis.compile.portable import GROUPS, LIST, Portable
+from genesis.compile.functions.portable import GROUPS, LIST, Portable
 from tests.functions.rows import Row, all_rows, heading
 
 PAGE = Path(__file__).parents[2] / "docs" / "functions.md"
@@ -13,7 +13,7 @@ _HEAD = f"""# Portable functions
 
 These {len(LIST)} functions and operators give the same on DuckDB and on Trino, whichever engine a report is compiled for.
 They are written in the project's `dialect` and mean what stands here in both. The page is made from
-`genesis/compile/portable.py` and from `tests/functions/rows`, whose {{rows}} calls are tried on both engines.
+`genesis/compile/functions/portable.py` and from `tests/functions/rows`, whose {{rows}} calls are tried on both engines.
 
 * Unless it says otherwise, a function of NULL is NULL.
 * Another function passes to its engine as it is, with the warning `unportable-function`; so does a listed one

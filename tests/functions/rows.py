@@ -16,7 +16,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from genesis.compile.portable import BY_NAME, Portable
+from genesis.compile.functions.portable import BY_NAME, Portable
 from genesis.compile.run import Run
 from genesis.errors import Problems
 from genesis.load import load_project

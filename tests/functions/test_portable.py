@@ -10,10 +10,10 @@ import sqlglot
 from sqlglot import exp
 
 from genesis.compile.compiler import compile_input
-from genesis.compile.engine_functions import functions_of
-from genesis.compile.functions import NONDETERMINISTIC, is_portable, written_name
-from genesis.compile.known import refusal_of
-from genesis.compile.portable import LIST, NAMES
+from genesis.compile.functions.calls import NONDETERMINISTIC, is_portable, written_name
+from genesis.compile.functions.engines import functions_of
+from genesis.compile.functions.known import refusal_of
+from genesis.compile.functions.portable import LIST, NAMES
 from genesis.compile.resolve import resolve
 from genesis.errors import DefinitionError, Problems
 from genesis.spec.types import PLAIN, Type

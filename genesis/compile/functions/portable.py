@@ -2,7 +2,7 @@
 
 What counts as portable, the types of results, the hints and `docs/functions.md` come from here;
 `tests/functions/rows` shows each with values. The surprise: where engines differ, the list says
-what is meant, and `for_duckdb` and `for_trino` write it. The names are Trino's, with few exceptions.
+what is meant, and the modules of `dialects` write it. The names are Trino's, with few exceptions.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Calls of an engine's own functions, node by node: what `for_duckdb` and `for_trino` write with."""
+"""Calls of an engine's own functions, node by node: what `duckdb` and `trino` write with."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from genesis.compile.functions import at_zone, operand
+from genesis.compile.functions.calls import at_zone, operand
 from genesis.compile.infer import to_sql, type_of
 from genesis.spec.types import INTEGER, STRING
 

@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlglot import exp
 
-from genesis.compile.calls import whole_number
+from genesis.compile.dialects.writing import whole_number
+from genesis.compile.functions.patterns import is_replacement, pattern_of_trino
+from genesis.compile.functions.portable import BY_NAME, takes
 from genesis.compile.infer import from_sql, type_of
-from genesis.compile.patterns import is_replacement, pattern_of_trino
-from genesis.compile.portable import BY_NAME, takes
 from genesis.spec.types import (
     BOOLEAN,
     DATE,

@@ -6,7 +6,7 @@ import re
 
 from sqlglot import exp
 
-from genesis.compile.calls import (
+from genesis.compile.dialects.writing import (
     Arguments,
     Rewrites,
     Words,
@@ -23,9 +23,9 @@ from genesis.compile.calls import (
     whole,
     whole_number,
 )
-from genesis.compile.functions import at_zone, operand
+from genesis.compile.functions.calls import at_zone, operand
+from genesis.compile.functions.patterns import with_groups_of_re2
 from genesis.compile.infer import from_sql, to_sql, type_of
-from genesis.compile.patterns import with_groups_of_re2
 from genesis.spec.types import (
     BOOLEAN,
     DATE,

@@ -1,6 +1,6 @@
 """How each dialect writes our own functions, and what it would mean differently.
 
-The tree of a plan is of no dialect: `for_duckdb` and `for_trino` know how the engines differ, beyond
+The tree of a plan is of no dialect: `duckdb` and `trino` know how the engines differ, beyond
 their spelling, which is sqlglot's.
 """
 
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from genesis.compile import for_duckdb, for_trino
-from genesis.compile.functions import own_name
+from genesis.compile.dialects import duckdb, trino
+from genesis.compile.functions.calls import own_name
 from genesis.compile.infer import type_of, typed
 
 
@@ -51,5 +51,5 @@ def _changed_parts(node: exp.Expr, dialect: str) -> dict[str, object]:
     return changed
 
 
-_WORDS = {"duckdb": for_duckdb.WORDS, "trino": for_trino.WORDS}
-_REWRITES = {"duckdb": for_duckdb.REWRITES, "trino": for_trino.REWRITES}
+_WORDS = {"duckdb": duckdb.WORDS, "trino": trino.WORDS}
+_REWRITES = {"duckdb": duckdb.REWRITES, "trino": trino.REWRITES}

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from sqlglot import exp
 
-from genesis.compile.engine_functions import TITLES, engines_with, functions_of
-from genesis.compile.functions import is_portable
-from genesis.compile.portable import NAMES
-from genesis.compile.uses import why_not
+from genesis.compile.functions.calls import is_portable
+from genesis.compile.functions.engines import TITLES, engines_with, functions_of
+from genesis.compile.functions.portable import NAMES
+from genesis.compile.functions.uses import why_not
 from genesis.errors import did_you_mean
 
 _BOTH = "it is not known to agree on DuckDB and Trino"

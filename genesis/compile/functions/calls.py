@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from genesis.compile.portable import NAMES
+from genesis.compile.functions.portable import NAMES
 
 AGGREGATES = (
     "count", "count_distinct", "sum", "avg", "min", "max", "median", "list", "first", "last", "bool_and", "bool_or",

@@ -11,7 +11,7 @@ from functools import partial
 
 from sqlglot import exp
 
-from genesis.compile.calls import call
+from genesis.compile.dialects.writing import call
 from genesis.compile.trees import copied, rebuilt
 
 

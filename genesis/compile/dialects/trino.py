@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp, parse_one
 
-from genesis.compile.calls import (
+from genesis.compile.dialects.writing import (
     Arguments,
     Rewrites,
     Words,
@@ -23,9 +23,9 @@ from genesis.compile.calls import (
     whole,
     whole_number,
 )
-from genesis.compile.functions import at_zone, operand
+from genesis.compile.functions.calls import at_zone, operand
+from genesis.compile.functions.patterns import pattern_of_trino
 from genesis.compile.infer import from_sql, to_sql, type_of
-from genesis.compile.patterns import pattern_of_trino
 from genesis.spec.types import DATE, FLOAT, INTEGER, TIME, TIMESTAMP, TIMESTAMPTZ
 
 

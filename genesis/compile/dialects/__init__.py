@@ -1,0 +1,1 @@
+"""What is written differently for each dialect: our own functions, and what engines read otherwise."""

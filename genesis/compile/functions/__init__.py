@@ -1,0 +1,1 @@
+"""Functions: how they are called, which are listed, which an engine has."""
