@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
 from genesis.compile.statement import Statement
-from genesis.sync.changes import Changes, Present, Receipt, Tracker
+from genesis.sync.changes import Changes, Month, Present, Receipt, Tracker
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -63,14 +63,6 @@ class Limit:
     per: timedelta
 
 
-@dataclass(frozen=True, slots=True)
-class Month:
-    """The calls of a bucket in this month, and what they come to by its end if it goes on so."""
-
-    calls: int
-    forecast: int
-
-
 class Rates(Protocol):
     """How fast services may be called: buckets that all processes share."""
 
@@ -79,7 +71,7 @@ class Rates(Protocol):
     def wait(self, bucket: str, limit: Limit, *, until: datetime) -> None:
         """Wait for a turn, and count it. Raises `SinkBusy` where none comes up in time."""
 
-    def freeze(self, bucket: str, time: timedelta) -> None:
+    def freeze(self, bucket: str, length: timedelta) -> None:
         """Let nobody call for a while: the service said so."""
 
     def month(self, bucket: str) -> Month:

@@ -14,7 +14,12 @@ from genesis.console import show_problems
 from genesis.errors import Problem, Problems, UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from genesis.interfaces import Sink
+    from genesis.run.rates import Buckets
     from genesis.run.runner import Outcome
+    from genesis.spec.project import Sinks
 
 _MARKS = {
     "succeeded": "✓",
@@ -64,12 +69,14 @@ def command(
     project = session.load(problems)
     jobs = tuple(all_jobs(project)) if everything else pick_jobs(project, names)
     _, target = session.target(project)
-    ledger = None if dry_run else Ledger(resolve_references(project.settings.state, root), root)
+    state = resolve_references(project.settings.state, root)
+    ledger = None if dry_run else Ledger(state, root)
+    services = _Services(root, project.settings.sinks, state)
     with find_plugin("engines", target.engine.kind)(root, target) as engine:
         runner = Runner(
             project=project,
             engine=engine,
-            open_sink=lambda kind: find_plugin("sinks", kind)(root),
+            open_sink=services.open_sink,
             ledger=ledger,
             clock=lambda: datetime.now(UTC),
             moment=datetime.now(UTC),
@@ -77,6 +84,7 @@ def command(
             adopt=adopt,
         )
         outcomes = [_tell(outcome, format_, session) for outcome in runner.run(jobs)]
+    services.close()
     if ledger:
         ledger.close()
     if format_ == "json":
@@ -84,6 +92,37 @@ def command(
         click.echo(json.dumps(report, indent=2, ensure_ascii=False))
     # What is broken in the project and was not asked for is told, and fails nothing here.
     return _exit_code(outcomes) or (2 if names and not jobs else 0)
+
+
+class _Services:
+    """Opens sinks; those that are services are told how they are reached, and share their rates."""
+
+    def __init__(self, root: Path, settings: Sinks, state: str) -> None:
+        self._root = root
+        self._settings = settings
+        self._state = state
+        self._rates: Buckets | None = None
+
+    def open_sink(self, kind: str) -> Sink:
+        from genesis.plugins import find_plugin
+
+        plugin = find_plugin("sinks", kind)
+        access = getattr(self._settings, kind, None)
+        sink: Sink = plugin(self._root, access, self._shared()) if access else plugin(self._root)
+        return sink
+
+    def close(self) -> None:
+        if self._rates:
+            self._rates.close()
+
+    def _shared(self) -> Buckets:
+        from genesis.clock import SystemClock
+        from genesis.run.rates import Buckets
+        from genesis.run.state import State
+
+        if self._rates is None:
+            self._rates = Buckets(State(self._state, self._root), SystemClock())
+        return self._rates
 
 
 def _tell(outcome: Outcome, format_: str, session: Session) -> Outcome:

@@ -16,8 +16,9 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from genesis.errors import Problem, SinkBusy
-from genesis.interfaces import Clock, Limit, Month
+from genesis.interfaces import Clock, Limit
 from genesis.run.state import State, metadata
+from genesis.sync.changes import Month
 
 _rates = sa.Table(
     "rate",
@@ -61,9 +62,9 @@ class Buckets:
             if self._read(bucket).frozen_until > turn:
                 turn = self._next_turn(bucket, limit, until, calls=0)
 
-    def freeze(self, bucket: str, time: timedelta) -> None:
+    def freeze(self, bucket: str, length: timedelta) -> None:
         """Let nobody call for a while; a longer one that holds already stays."""
-        until = (self.clock.now() + time).timestamp()
+        until = (self.clock.now() + length).timestamp()
         with self._state.transaction() as connection:
             found = _lock(connection, bucket)
             _write(connection, bucket, frozen_until=max(found.frozen_until, until))

@@ -180,6 +180,7 @@ class Runner:
             note=f"{title}\nKept by genesis from input `{definition.name}` ({definition.file})\nLast change: {written}",
             touch=options.touch,
             adopt=self.adopt,
+            timeout=options.timeout or job.workflow.timeout,
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field as Key
 from pydantic_core import PydanticCustomError
@@ -165,6 +165,10 @@ class AirtableAccess(Checked):
     """A personal access token: `token: "${env:AIRTABLE_TOKEN}"`."""
     endpoint: str | None = None
     """An emulator instead of Airtable; it takes any token: `endpoint: http://127.0.0.1:8080`."""
+    monthly_calls: Annotated[int, Key(ge=1)] | None = None
+    """How many calls the workspace's plan allows in a month: `monthly_calls: 100000`."""
+    max_records: Annotated[int, Key(ge=1)] | None = None
+    """How many records the plan allows in a base: `max_records: 50000`."""
 
     @classmethod
     def faults(cls, data: Mapping[str, Any]) -> Iterator[PydanticCustomError]:

@@ -46,6 +46,20 @@ class AirtablePlace(Model):
     """The base's id: `base: appXXXX`."""
     table: str
     """The table; one that is missing is created: `table: Productions`."""
+    selects: OneOrMany[str] = ()
+    """Columns that are fields of options, of several options where they are arrays:
+    `selects: [status]`.
+    """
+    new_options: bool = False
+    """Options that a field does not have yet are made; otherwise their rows are refused:
+    `new_options: true`.
+    """
+    links: dict[str, str] = Key(default_factory=dict)
+    """Columns that are links, each with the table whose records it names:
+    `links: {producer: People}`.
+    """
+    max_calls: Annotated[int, Key(ge=1)] | None = None
+    """How many calls a refresh may make before it is refused: `max_calls: 200`."""
 
 
 class XlsxPlace(Model):

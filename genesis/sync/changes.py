@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
@@ -66,6 +66,7 @@ class Tracker:
     note: str = ""
     touch: bool = False
     adopt: bool = False
+    timeout: timedelta | None = None
 
     @property
     def is_export(self) -> bool:
@@ -78,8 +79,13 @@ class Tracker:
 
     @property
     def policy(self) -> Policy:
-        """How the tracker follows its report; an export is always in the report's order."""
+        """How the tracker follows its report.
+
+        An export is always in the report's order; the records of a base are in none, views sort them.
+        """
         order = "query" if self.is_export else self.order
+        if self.place.sink == "airtable":
+            order = "stable"
         return Policy(self.mode, self.on_delete, order, self.on_human_edit)
 
 
@@ -346,6 +352,18 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
+class Month:
+    """The calls of a service in this month, what they come to by its end, what its plan allows."""
+
+    calls: int
+    forecast: int
+    allowed: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {"made": self.calls, "forecast": self.forecast, "allowed": self.allowed}
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """What a refresh did. Values of sensitive columns are not in it."""
 
@@ -361,6 +379,7 @@ class Receipt:
     fence_before: str
     fence_after: str
     notes: tuple[str, ...] = ()
+    month: Month | None = None
 
     @property
     def is_partial(self) -> bool:
@@ -369,6 +388,9 @@ class Receipt:
 
     def to_json(self) -> dict[str, Any]:
         """The `receipt` of `genesis run --format json`."""
+        calls: dict[str, Any] = {"read": self.reads, "write": self.writes}
+        if self.month:
+            calls["month"] = self.month.to_json()
         return {
             "inserted": self.inserted,
             "updated": self.updated,
@@ -384,7 +406,7 @@ class Receipt:
                 }
                 for edit in self.human_edits
             ],
-            "calls": {"read": self.reads, "write": self.writes},
+            "calls": calls,
             "bytes": self.bytes,
         }
 

@@ -41,10 +41,14 @@ class Unfit:
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """What values become in one kind of sink, and whether hidden key columns stand there too."""
+    """What values become in one kind of sink, and whether hidden key columns stand there too.
+
+    `by_column` is for sinks whose columns have one type each: there the declared type decides.
+    """
 
     cell: Callable[[Any, ZoneInfo], Cell | Unfit]
     shows_keys: bool
+    by_column: Callable[[Column, Tracker], Callable[[Any], Cell | Unfit]] | None = None
 
 
 def encode(rows: pa.Table, tracker: Tracker) -> Wanted:
@@ -52,7 +56,7 @@ def encode(rows: pa.Table, tracker: Tracker) -> Wanted:
     encoding = ENCODINGS[tracker.place.sink]
     keys = _keys(rows, tracker)
     columns = managed_columns(tracker)
-    encoded = [_encode(rows, column, encoding, tracker.zone) for column in columns]
+    encoded = [_encode(rows, column, encoding, tracker) for column in columns]
     all_fit = not any(Unfit in map(type, cells) for cells in encoded)
     landed: list[WantedRow] = []
     rejects: list[Reject] = []
@@ -73,11 +77,14 @@ def managed_columns(tracker: Tracker) -> tuple[Column, ...]:
 
 
 def _encode(
-    rows: pa.Table, column: Column, encoding: Encoding, zone: ZoneInfo
+    rows: pa.Table, column: Column, encoding: Encoding, tracker: Tracker
 ) -> list[Cell | Unfit]:
     if column is REMOVED:
         return [None] * rows.num_rows
-    return [encoding.cell(value, zone) for value in rows.column(column.name).to_pylist()]
+    values, zone = rows.column(column.name).to_pylist(), tracker.zone
+    if encoding.by_column:
+        return list(map(encoding.by_column(column, tracker), values))
+    return [encoding.cell(value, zone) for value in values]
 
 
 def _rejects(
@@ -255,7 +262,93 @@ def _json_value(value: Any) -> str:
     return value.isoformat() if isinstance(value, date | time) else str(value)
 
 
+# ---- Airtable, whose fields have one type
+
+AirtableKind = Literal["text", "number", "checkbox", "date", "moment", "choice", "choices", "links"]
+AIRTABLE_LONGEST_TEXT = 100_000
+AIRTABLE_PRECISION = 8  # digits after the point
+
+
+def airtable_kind(column: Column, tracker: Tracker) -> AirtableKind:
+    """What kind of field a column is kept in."""
+    place, type_ = tracker.place.airtable, column.type
+    if place and column.name in place.links:
+        return "links"
+    if place and column.name in place.selects:
+        return "choices" if type_.name == "array" else "choice"
+    match type_.name:
+        case "integer" | "float":
+            return "number"
+        case "decimal":
+            fits = type_.precision <= XLSX_DIGITS and type_.scale <= AIRTABLE_PRECISION
+            return "number" if fits else "text"
+        case "boolean":
+            return "checkbox"
+        case "date":
+            return "date"
+        case "timestamp" | "timestamptz":
+            return "moment"
+        case _:
+            return "text"
+
+
+def airtable_column(column: Column, tracker: Tracker) -> Callable[[Any], Cell | Unfit]:
+    """What a column's values become; nothing at all where Airtable tells nothing, as of `false`."""
+    encode_value = _AIRTABLE[airtable_kind(column, tracker)]
+    return lambda value: None if value is None else encode_value(value)
+
+
+def _airtable_text(value: Any) -> Cell | Unfit:
+    match value:
+        case str():
+            text = value.replace("\r\n", "\n").replace("\r", "\n")
+        case Decimal():
+            text = format(value, "f")
+        case date() | time():
+            text = value.isoformat()
+        case list() | tuple() | dict():
+            text = _json(value)
+        case _:
+            text = str(value)
+    if len(text) > AIRTABLE_LONGEST_TEXT:
+        return Unfit(f"{len(text):,} characters, a field holds {AIRTABLE_LONGEST_TEXT:,}")
+    return text or None
+
+
+def _airtable_number(value: Any) -> Cell | Unfit:
+    if isinstance(value, float | Decimal) and not math.isfinite(value):
+        return _not_a_number(value)
+    if abs(value) >= 10**XLSX_DIGITS:
+        return Unfit(f"{value:f} has more than the {XLSX_DIGITS} digits that a number field holds")
+    rounded = round(float(value), AIRTABLE_PRECISION) if not isinstance(value, int) else value
+    return int(rounded) if rounded == int(rounded) else rounded
+
+
+def _airtable_moment(value: datetime) -> Cell:
+    moment = value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def _airtable_names(value: Any) -> Cell:
+    """Each name once: a field holds an option, or a link, no second time."""
+    names = value if isinstance(value, list | tuple) else [value]
+    return tuple(dict.fromkeys(str(name) for name in names if name not in (None, ""))) or None
+
+
+_AIRTABLE: Mapping[AirtableKind, Callable[[Any], Cell | Unfit]] = {
+    "text": _airtable_text,
+    "number": _airtable_number,
+    "checkbox": lambda value: value or None,
+    "date": lambda value: value,
+    "moment": _airtable_moment,
+    "choice": lambda value: str(value) or None,
+    "choices": _airtable_names,
+    "links": _airtable_names,
+}
+
+
 ENCODINGS: Mapping[str, Encoding] = {
+    "airtable": Encoding(typed_cell, shows_keys=False, by_column=airtable_column),
     "xlsx": Encoding(xlsx_cell, shows_keys=False),
     "csv": Encoding(csv_cell, shows_keys=True),
     "parquet": Encoding(typed_cell, shows_keys=True),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -20,14 +20,19 @@ from python_calamine import CalamineWorkbook
 from genesis.compile.statement import Column
 from genesis.errors import SinkBusy, SinkError
 from genesis.interfaces import Sink
+from genesis.run.rates import Buckets
+from genesis.run.state import State
+from genesis.sinks.airtable import AirtableSink
 from genesis.sinks.files import CsvSink, DuckDBSink, ParquetSink
 from genesis.sinks.xlsx import XlsxSink
+from genesis.spec.project import AirtableAccess
 from genesis.spec.types import BOOLEAN, DATE, INTEGER, STRING, Type
 from genesis.spec.workflow import Place
 from genesis.sync.changes import Changes, Receipt, Tracker
 from genesis.sync.compare import compare
 from genesis.sync.encode import encode
 from genesis.sync.guards import Guards, check_guards
+from genesis.testing.airtable import Airtable
 
 COLUMNS = (
     Column("id", "Id", INTEGER, key=True),
@@ -66,15 +71,34 @@ def read_duckdb(path: Path) -> list[Row]:
         return [dict(row) for row in duck.sql("select * from films").to_arrow_table().to_pylist()]
 
 
+# The service that a folder's tracker lives in, where it lives in none of its files.
+SERVICES: dict[Path, Airtable] = {}
+
+
+def airtable_sink(folder: Path) -> AirtableSink:
+    airtable = SERVICES[folder]
+    rates = Buckets(State("sqlite:///state.db", folder), airtable.clock)
+    return AirtableSink(folder, AirtableAccess(endpoint=airtable.url), rates)
+
+
+def read_airtable(path: Path) -> list[Row]:
+    """What people see, with the empty cells that Airtable does not tell."""
+    films = SERVICES[path.parent].base("app1").table("Films")
+    empty = {f.name: False if f.name == "Late" else None for f in films.fields}
+    rows = [{**empty, **row} for row in films.rows]
+    return [{k: v for k, v in row.items() if not k.startswith("_genesis")} for row in rows]
+
+
 @dataclass(frozen=True)
 class Kind:
-    """One kind of sink, and a reader that is not ours."""
+    """One kind of sink, and a reader that is not ours. `is_service` is what holds people's fields."""
 
     sink: Callable[[Path], Sink]
     place: Mapping[str, Any]
     read: Callable[[Path], list[Row]]
     by_label: bool
     is_text: bool = False
+    is_service: bool = False
 
 
 KINDS = {
@@ -83,6 +107,13 @@ KINDS = {
     "parquet": Kind(ParquetSink, {"parquet": {"file": "out/films.parquet"}}, read_parquet, False),
     "duckdb": Kind(
         DuckDBSink, {"duckdb": {"file": "out/films.duckdb", "table": "films"}}, read_duckdb, False
+    ),
+    "airtable": Kind(
+        airtable_sink,
+        {"airtable": {"base": "app1", "table": "Films"}},
+        read_airtable,
+        by_label=True,
+        is_service=True,
     ),
 }
 
@@ -98,7 +129,14 @@ class Home:
     @property
     def path(self) -> Path:
         (details,) = self.kind.place.values()
-        return self.folder / str(details["file"])
+        return self.folder / str(details.get("file"))
+
+    @property
+    def state(self) -> object:
+        """What a refresh that writes would change."""
+        if self.kind.is_service:
+            return [call for call in SERVICES[self.folder].calls if call.method != "GET"]
+        return (self.path.read_bytes(), self.path.stat().st_mtime_ns)
 
     def changes(self, rows: Sequence[Row], **options: Any) -> Changes:
         tracker = replace(self.tracker, **options)
@@ -135,9 +173,15 @@ def _text(value: Any) -> str | None:
 
 
 @pytest.fixture(params=sorted(KINDS))
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Home:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Home]:
     kind = KINDS[request.param]
-    return Home(kind, tmp_path, Tracker("w.j", Place(**kind.place), COLUMNS, note="a note"))
+    home = Home(kind, tmp_path, Tracker("w.j", Place(**kind.place), COLUMNS, note="a note"))
+    if not kind.is_service:
+        yield home
+        return
+    with Airtable() as SERVICES[tmp_path]:
+        SERVICES[tmp_path].base("app1")
+        yield home
 
 
 def film(number: int, **values: Any) -> Row:
@@ -157,7 +201,7 @@ def test_a_new_tracker_holds_the_report(place: Home) -> None:
     """In its order, with its values."""
     receipt = place.refresh(FIRST)
     assert (receipt.inserted, receipt.updated, receipt.deleted) == (3, 0, 0)
-    assert receipt.writes == 1
+    assert receipt.writes == (2 if place.kind.is_service else 1)
     assert receipt.bytes > 0
     guarded = "'=1+1" if place.kind.is_text else "=1+1"
     assert place.shown("id", "title", "start", "late") == [
@@ -171,13 +215,13 @@ def test_a_new_tracker_holds_the_report(place: Home) -> None:
 def test_unchanged_data_writes_nothing(place: Home) -> None:
     """Neither bytes nor times change."""
     place.refresh(FIRST)
-    before = (place.path.read_bytes(), place.path.stat().st_mtime_ns)
+    before = place.state
     changes = place.changes(FIRST)
     receipt = place.refresh(FIRST)
     assert changes.is_empty
     assert changes.summary() == "unchanged"
     assert (receipt.writes, receipt.bytes) == (0, 0)
-    assert (place.path.read_bytes(), place.path.stat().st_mtime_ns) == before
+    assert place.state == before
 
 
 def test_counts_are_those_of_the_rows(place: Home) -> None:
@@ -190,9 +234,13 @@ def test_counts_are_those_of_the_rows(place: Home) -> None:
 
 
 def test_the_report_s_order(place: Home) -> None:
-    """An export is always in it, a tracker where it is asked for."""
+    """An export is always in it, a tracker where it is asked for; a base has none, and says so."""
     place.refresh(FIRST)
     receipt = place.refresh([FIRST[2], FIRST[0], FIRST[1]], order="query")
+    if place.kind.is_service:
+        assert (receipt.moved, receipt.writes) == (0, 0)
+        assert "no order of their own" in receipt.notes[0]
+        return
     assert receipt.moved == 1
     assert place.shown("id") == [("2",), ("3",), ("1",)]
 
@@ -201,9 +249,9 @@ def test_the_report_s_order(place: Home) -> None:
 def test_modes_that_never_delete(place: Home, mode: str) -> None:
     """And adding again adds nothing."""
     place.refresh(FIRST)
-    for writes in (1, 0):
+    for writes in (True, False):
         receipt = place.refresh([film(3, title="New"), film(4)], mode=mode)
-        assert receipt.writes == writes
+        assert bool(receipt.writes) == writes
     titles = dict(place.shown("id", "title"))
     assert titles["3"] == ("New" if mode == "upsert" else "Film 3")
     assert set(titles) == {"1", "2", "3", "4"}
@@ -231,10 +279,10 @@ def test_rows_that_left_can_be_marked(place: Home) -> None:
 def test_a_refused_report_changes_nothing(place: Home) -> None:
     """An empty one is refused by the guards."""
     place.refresh(FIRST)
-    before = place.path.read_bytes()
+    before = place.state
     with pytest.raises(SinkError, match="empty-result"):
         check_guards(place.changes([]), Guards())
-    assert place.path.read_bytes() == before
+    assert place.state == before
 
 
 def test_an_empty_report_makes_an_empty_tracker(place: Home) -> None:
@@ -249,7 +297,7 @@ def test_an_empty_report_makes_an_empty_tracker(place: Home) -> None:
 
 
 def test_columns_come_and_go(place: Home) -> None:
-    """With the report."""
+    """With the report; fields of a base stay, since nothing deletes them, and new ones come last."""
     place.refresh(FIRST)
     columns = (COLUMNS[0], Column("days", "Days", INTEGER), *COLUMNS[3:])
     place.tracker = replace(place.tracker, columns=columns)
@@ -257,19 +305,30 @@ def test_columns_come_and_go(place: Home) -> None:
     place.refresh(rows)
     assert place.shown("id", "days") == [("3", "30"), ("1", "10"), ("2", "20")]
     labels = [c.label if place.kind.by_label else c.name for c in columns]
-    assert list(place.kind.read(place.path)[0]) == labels
+    left = [label for label in place.kind.read(place.path)[0] if label not in labels]
+    assert [label for label in place.kind.read(place.path)[0] if label in labels] == (
+        ["Id", "Start", "Late", "Days"] if place.kind.is_service else labels
+    )
+    assert left == (["Title", "Budget"] if place.kind.is_service else [])
     assert place.refresh(rows).writes == 0
 
 
 def test_a_column_of_another_type_is_written_anew(place: Home) -> None:
-    """Also where its values look the same."""
+    """Also where its values look the same; a field of a base is a person's to change."""
     place.refresh([film(1, title="17")])
     columns = (COLUMNS[0], replace(COLUMNS[1], type=INTEGER), *COLUMNS[2:])
     place.tracker = replace(place.tracker, columns=columns)
+    if place.kind.is_service:
+        with pytest.raises(
+            SinkError, match=r"field `Title`(.|\n)*make it a field of type `number`"
+        ):
+            place.refresh([film(1, title=17)])
+        SERVICES[place.folder].base("app1").table("Films").remove_field("Title")
     place.refresh([film(1, title=17)])
     assert place.shown("title") == [("17",)]
     if not place.kind.is_text:
-        assert not isinstance(list(place.kind.read(place.path)[0].values())[1], str)
+        row = place.kind.read(place.path)[0]
+        assert not isinstance(row["Title" if place.kind.by_label else "title"], str)
     assert place.refresh([film(1, title=17)]).writes == 0
 
 
@@ -307,12 +366,12 @@ def test_totals_are_one_row(place: Home) -> None:
 
 def test_what_others_wrote_is_refused_until_adopted(place: Home) -> None:
     """A place that has content and no mark of ours."""
-    place.path.parent.mkdir()
+    place.path.parent.mkdir(exist_ok=True)
     _write_something(place)
-    before = place.path.read_bytes()
+    before = place.state
     with pytest.raises(SinkError, match=r"tracker-not-ours(.|\n)*--adopt"):
         place.refresh(FIRST)
-    assert place.path.read_bytes() == before
+    assert place.state == before
     place.refresh(FIRST, adopt=True)
     assert set(place.shown("id")) == {("1",), ("2",), ("3",)}
     assert place.refresh(FIRST).writes == 0
@@ -328,6 +387,10 @@ def _write_something(place: Home) -> None:
             book.save(place.path)
         case "csv":
             place.path.write_text("a,b\n1,2\n")
+        case "airtable":
+            films = SERVICES[place.folder].base("app1").add_table("Films", "Note")
+            films.add_field("Id", "number", precision=0)
+            films.add(Id=1, Note="mine")
         case "parquet":
             pq.write_table(pa.table({"a": [1]}), place.path)
         case _:
@@ -336,10 +399,15 @@ def _write_something(place: Home) -> None:
 
 
 def test_a_place_that_changed_in_between(place: Home) -> None:
-    """Is left to its writer; the next refresh starts from there."""
+    """Is left to its writer; the next refresh starts from there. A base has no way to tell."""
     place.refresh(FIRST)
     late = place.changes([film(3)])
     place.refresh([*FIRST, film(4)])
+    if place.kind.is_service:
+        place.kind.sink(place.folder).apply(place.tracker, late)
+        place.refresh([film(3)])
+        assert place.shown("id") == [("3",)]
+        return
     with pytest.raises(SinkBusy, match="tracker-changed"):
         place.kind.sink(place.folder).apply(place.tracker, late)
     assert len(place.shown("id")) == 4
@@ -347,6 +415,11 @@ def test_a_place_that_changed_in_between(place: Home) -> None:
 
 def test_a_place_that_cannot_be_read(place: Home) -> None:
     """Is left as it is."""
+    if place.kind.is_service:
+        SERVICES[place.folder].bases.clear()
+        with pytest.raises(SinkError, match=r"access-refused(.|\n)*share the base"):
+            place.refresh(FIRST)
+        return
     place.path.parent.mkdir()
     place.path.write_bytes(b"\xff\xfe\x00 neither text nor anything else" * 99)
     before = place.path.read_bytes()
