@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any, assert_never
 
@@ -32,8 +33,7 @@ def changed(book: Book, tab: Tab, cell: Cell, given: Json, mask: Mask) -> Cell:
     for name, deeper in mask.items():
         match name:
             case "userEnteredValue":
-                value = entered(book, tab, given.get("userEnteredValue") or {})
-                cell = replace(cell, value=value)
+                cell = cell.holding(entered(book, tab, given.get("userEnteredValue") or {}))
             case "userEnteredFormat":
                 new = put(deeper, cell.format, given.get("userEnteredFormat"))
                 cell = replace(cell, format=new)
@@ -96,20 +96,30 @@ def as_typed(book: Book, tab: Tab, cell: Cell, text: str) -> Cell:
     return replace(cell, value=result.value)
 
 
-def described(book: Book, calculator: Calculator, cell: Cell) -> Json:
-    """A cell as answers hold it: what was entered, what it counts as, what people see."""
+SHOWN = SETTABLE | {"effectiveValue", "formattedValue", "effectiveFormat"}
+
+
+def described(book: Book, calculator: Calculator, cell: Cell, wanted: Collection[str]) -> Json:
+    """A cell as answers hold it: what was entered, what it counts as, what people see.
+
+    Only what is wanted is worked out: sheets have millions of cells.
+    """
     result: Json = {}
     if cell.value is not None:
-        effective = calculator.effective(cell.value)
-        result["userEnteredValue"] = extended(calculator, cell.value)
-        result["effectiveValue"] = extended(calculator, effective)
-        result["formattedValue"] = visible(book, cell, effective)
-    if cell.format is not None:
-        result["userEnteredFormat"] = result["effectiveFormat"] = cell.format
-    if cell.note is not None:
-        result["note"] = cell.note
-    if cell.validation is not None:
-        result["dataValidation"] = cell.validation
+        if "userEnteredValue" in wanted:
+            result["userEnteredValue"] = extended(calculator, cell.value)
+        if "effectiveValue" in wanted:
+            result["effectiveValue"] = extended(calculator, calculator.effective(cell.value))
+        if "formattedValue" in wanted:
+            result["formattedValue"] = visible(book, cell, calculator.effective(cell.value))
+    if not cell.is_plain:
+        kept = {
+            "userEnteredFormat": cell.format,
+            "effectiveFormat": cell.format,
+            "note": cell.note,
+            "dataValidation": cell.validation,
+        }
+        result |= {name: what for name, what in kept.items() if what is not None and name in wanted}
     return result
 
 

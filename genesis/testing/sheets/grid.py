@@ -41,6 +41,20 @@ class Cell:
     note: str | None = None
     validation: Json | None = None
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it holds no more than a value."""
+        return self.format is None and self.note is None and self.validation is None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it holds nothing."""
+        return self.value is None and self.is_plain
+
+    def holding(self, value: Value) -> Cell:
+        """The same cell with another value; most cells are plain, and `replace` takes its time."""
+        return Cell(value) if self.is_plain else replace(self, value=value)
+
 
 EMPTY = Cell()
 
@@ -139,7 +153,7 @@ class Tab:
         if row_id not in self._owned:
             self._cells[row_id] = dict(self._cells.get(row_id, ()))
             self._owned.add(row_id)
-        if cell == EMPTY:
+        if cell.is_empty:
             self._cells[row_id].pop(column_id, None)
         else:
             self._cells[row_id][column_id] = cell

@@ -129,7 +129,7 @@ def _set(book: Book, tab: Tab, row: int, column: int, value: Any, how: str) -> N
     if how == "USER_ENTERED" and isinstance(value, str):
         tab.put(row, column, as_typed(book, tab, cell, value))
     else:
-        tab.put(row, column, replace(cell, value=raw(book, value)))
+        tab.put(row, column, cell.holding(raw(book, value)))
 
 
 def _written(book: Book, tab: Tab, area: Box, count: int, options: Json) -> Json:

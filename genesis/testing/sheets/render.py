@@ -8,8 +8,17 @@ from collections.abc import Sequence
 from genesis.testing.sheets import metadata
 from genesis.testing.sheets.a1 import Area, Box
 from genesis.testing.sheets.answers import Json
-from genesis.testing.sheets.cells import described
-from genesis.testing.sheets.grid import Book, Calculator, Dimension, Line, Marked, Metadata, Tab
+from genesis.testing.sheets.cells import SHOWN, described
+from genesis.testing.sheets.grid import (
+    Book,
+    Calculator,
+    Cell,
+    Dimension,
+    Line,
+    Marked,
+    Metadata,
+    Tab,
+)
 from genesis.testing.sheets.masks import Mask, below, chosen
 from genesis.testing.sheets.metadata import grid_range
 
@@ -30,10 +39,6 @@ def spreadsheet(
     wanted = below(mask, "sheets", "data")
     if not mask and not grid:
         wanted = None
-    sheets = []
-    for tab in tabs:
-        areas = [area for owner, area in regions or [(tab, Area())] if owner is tab]
-        sheets.append(_sheet(book, tab, areas, user, wanted))
     result: Json = {
         "spreadsheetId": book.id,
         "properties": {
@@ -43,7 +48,7 @@ def spreadsheet(
             "timeZone": book.time_zone,
             **book.about,
         },
-        "sheets": sheets,
+        "sheets": [_sheet(book, tab, user) for tab in tabs],
         "spreadsheetUrl": url,
     }
     # A range whose cells were all deleted is not shown by Google either, though its name is taken.
@@ -52,7 +57,18 @@ def spreadsheet(
         result["namedRanges"] = [named_range(mark) for mark in names]
     if pieces := [piece for piece in book.metadata.values() if piece.tab is None]:
         result["developerMetadata"] = [metadata.described(book, piece) for piece in pieces]
-    return chosen(mask, result)
+    answer = chosen(mask, result)
+    if wanted is not None:
+        for tab, sheet in zip(tabs, answer["sheets"], strict=True):
+            areas = [area for owner, area in regions or [(tab, Area())] if owner is tab]
+            sheet["data"] = _data(book, tab, areas, wanted)
+    return answer
+
+
+def _data(book: Book, tab: Tab, areas: list[Area], wanted: Mask) -> list[Json]:
+    calculator = Calculator(tab)
+    lines = _by_line([piece for piece in book.metadata.values() if piece.tab == tab.id])
+    return [_grid_data(book, tab, tab.inside(area), calculator, lines, wanted) for area in areas]
 
 
 def sheet_properties(book: Book, tab: Tab) -> Json:
@@ -75,14 +91,9 @@ def sheet_properties(book: Book, tab: Tab) -> Json:
     }
 
 
-def _sheet(book: Book, tab: Tab, areas: list[Area], user: str, wanted: Mask | None) -> Json:
+def _sheet(book: Book, tab: Tab, user: str) -> Json:
     result: Json = {"properties": sheet_properties(book, tab)}
     pieces = [piece for piece in book.metadata.values() if piece.tab == tab.id]
-    if wanted is not None:
-        calculator, lines = Calculator(tab), _by_line(pieces)
-        result["data"] = [
-            _grid_data(book, tab, tab.inside(area), calculator, lines, wanted) for area in areas
-        ]
     if whole := [metadata.described(book, piece) for piece in pieces if piece.dimension is None]:
         result["developerMetadata"] = whole
     protections = [mark for mark in book.protections.values() if mark.tab == tab.id and mark.area]
@@ -114,12 +125,13 @@ def _grid_data(
         result["startRow"] = area.top
     if area.left:
         result["startColumn"] = area.left
-    if below(wanted, "rowData") is not None:
-        result["rowData"] = _row_data(book, tab, area, calculator)
     for name, dimension, start, end in _edges(area):
         if below(wanted, name) is not None:
             shown = tab.lines(dimension)[start:end]
             result[name] = [_line(book, line, dimension, lines) for line in shown]
+    result = chosen(wanted, result)
+    if (cells := below(wanted, "rowData", "values")) is not None:
+        result["rowData"] = _row_data(book, tab, area, calculator, cells)
     return result
 
 
@@ -130,15 +142,21 @@ def _edges(area: Box) -> tuple[tuple[str, Dimension, int, int], ...]:
     )
 
 
-def _row_data(book: Book, tab: Tab, area: Box, calculator: Calculator) -> list[Json]:
+def _row_data(book: Book, tab: Tab, area: Box, calculator: Calculator, mask: Mask) -> list[Json]:
+    names = SHOWN if not mask or "*" in mask else frozenset(mask)
+    deep = any(mask.values())
+
+    def shown(cell: Cell) -> Json:
+        whole = described(book, calculator, cell, names)
+        return chosen(mask, whole) if deep else whole
+
     rows: list[Json] = []
     last = 0
     across = [line.id for line in tab.columns[area.left : area.right]]
     for row in range(area.top, area.bottom):
         cells = tab.row_cells(row)
-        values = [described(book, calculator, cells[id]) if id in cells else {} for id in across]
-        while values and not values[-1]:
-            values.pop()
+        end = max((at for at, id in enumerate(across, 1) if id in cells), default=0)
+        values = [shown(cells[id]) if id in cells else {} for id in across[:end]]
         rows.append({"values": values} if values else {})
         if values:
             last = len(rows)

@@ -20,7 +20,6 @@ from genesis.testing.sheets.cells import changed, check_cell_mask
 from genesis.testing.sheets.discovery import Api
 from genesis.testing.sheets.formulas import Error, Formula, Plain
 from genesis.testing.sheets.grid import (
-    EMPTY,
     Book,
     Calculator,
     Cell,
@@ -358,7 +357,7 @@ def _looks(tab: Tab, dimension: Dimension, at: int) -> list[tuple[int, Cell]]:
     else:
         cells = [(row, tab.at(row, at)) for row in range(len(tab.rows))]
     looks = [(other, replace(cell, value=None, note=None)) for other, cell in cells]
-    return [(other, cell) for other, cell in looks if cell != EMPTY]
+    return [(other, cell) for other, cell in looks if not cell.is_empty]
 
 
 def _spread(
@@ -546,6 +545,8 @@ def copy_paste(batch: Batch, given: Json) -> Json:
     source_tab, source = batch.area(given.get("source"))
     tab, destination = batch.area(given.get("destination"))
     source, destination = source_tab.inside(source), tab.inside(destination)
+    if not (source.height and source.width):
+        raise bad("The source holds no cell.")
     height = source.height * max(destination.height // source.height, 1)
     width = source.width * max(destination.width // source.width, 1)
     target = Box(

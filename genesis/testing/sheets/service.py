@@ -166,7 +166,8 @@ class Service:
         except ApiError as error:
             return _refusal(error)
         kind = _kind(method)
-        faults = [p.fault for p in list(self.pending) if p.hits(Coming(method.id, kind))]
+        with self._lock:
+            faults = [p.fault for p in self.pending if p.hits(Coming(method.id, kind))]
         answer = self._faulty(incoming, method, parameters, user, kind, faults)
         call = Call(
             method.id,
@@ -265,8 +266,15 @@ class Service:
             )
         return user
 
-    def token(self, body: bytes) -> Json:
-        """A token for a service account that signed a request for one; the signature is not checked."""
+    def token_answer(self, incoming: Incoming) -> Answer:
+        """The answer to a service account that wants a token; its signature is not checked."""
+        try:
+            body = self._token(incoming.body)
+        except ApiError as error:
+            return Answer(400, json.dumps({"error": error.message}).encode(), dict(_JSON))
+        return Answer(200, json.dumps(body).encode(), dict(_JSON))
+
+    def _token(self, body: bytes) -> Json:
         form = {name: values[0] for name, values in parse_qs(body.decode()).items()}
         try:
             claims = form["assertion"].split(".")[1]

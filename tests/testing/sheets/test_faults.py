@@ -286,3 +286,18 @@ def test_calls_are_counted_with_their_bytes(google, book, sheet) -> None:
     )
     assert written.sent > 100
     assert written.received > 0
+
+
+def test_a_bug_of_the_emulator_is_no_fault_of_the_clients() -> None:
+    """It answers 500, and fails the test when the emulator closes, whatever the client made of it."""
+
+    def crash() -> None:
+        raise ZeroDivisionError("a hook that fails")
+
+    def read() -> None:
+        with spreadsheet(Limits()) as (google, book):
+            google.inject(Meanwhile(crash))
+            assert failure(book.values_get, "A1").code == 500
+
+    with pytest.raises(ZeroDivisionError):
+        read()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from urllib.parse import urlsplit
 
 import requests
@@ -66,3 +68,15 @@ def test_long_tabs_are_shown_by_pages(google, book, sheet) -> None:
     assert "row 499" in first
     assert "row 500" not in first
     assert "row 600" in page(google, book, "grid", **{"from": 500})
+
+
+def test_it_is_served_from_the_command_line() -> None:
+    """The first line is for `genesis.yaml`, the last one for a browser."""
+    command = [sys.executable, "-m", "genesis.testing.sheets"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as serving:
+        assert serving.stdout
+        endpoint, place, address = (serving.stdout.readline() for _ in range(3))
+        assert "google_sheets: {endpoint: http://127.0.0.1:" in endpoint
+        assert "tab: Sheet1" in place
+        assert "Trackers" in requests.get(address.partition(" ")[0], timeout=5).text
+        serving.kill()
