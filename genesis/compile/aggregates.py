@@ -30,6 +30,7 @@ from genesis.compile.joins import is_shared
 from genesis.compile.paths import Shape, fitting_aggregates
 from genesis.compile.query import Branch, Node, ordered, with_ties
 from genesis.compile.scope import Scope, broken, is_broken, split_direction
+from genesis.compile.texts import Shown, as_text, is_text
 from genesis.compile.trees import copied
 from genesis.spec.data_source import Aggregated
 from genesis.spec.types import BOOLEAN, FLOAT, INTEGER, STRING, Type
@@ -146,13 +147,11 @@ class Aggregates:
             self._wrong(node, scope, f"`{name}` needs a `sort`", hint)
         elif name in ("median", *_OF_ONE_ROW) and distinct:
             self._wrong(node, scope, f"`{name}` takes no `distinct`")
-        elif name == "list" and type_ is not None and differs_as_text(type_):
-            message = f"engines write {type_} differently as text"
-            hint = (
-                "`cast(... as decimal(18,2))` says how"
-                if type_ == FLOAT
-                else "`cast(... as date)` lists days"
-            )
+        elif name == "list" and type_ is not None and not is_text(type_):
+            self._binder.wrong(node, scope, "not-supported", f"{type_} is not written as text")
+        elif name == "list" and distinct and type_ == FLOAT:
+            message = "a list of distinct floats has no order that all engines give"
+            hint = "`cast(... as decimal(18,2))` makes them numbers that can be listed"
             self._binder.wrong(node, scope, "not-supported", message, hint)
         else:
             return True
@@ -187,6 +186,15 @@ class Aggregates:
                 order = self._distinct_order(value, scope) if distinct else self._order(scope)
                 if any(map(is_broken, order)):
                     return broken(), None
+                if type_ is not None and differs_as_text(type_):
+                    value = as_text(
+                        Shown(value, type_),
+                        self._binder.moment.timezone,
+                        self._problems,
+                        scope.fragment.at(),
+                    )
+                    if distinct:  # what is listed once is the text
+                        order = [ordered(copied(value), descending=bool(order[0].args["desc"]))]
                 return listing(value, scope.options.separator, order, distinct=distinct), STRING
             case _:
                 order = self._order(scope)

@@ -9,13 +9,7 @@ from sqlglot import exp
 
 from genesis.compile.bind import Binder
 from genesis.compile.expression import Fragment, path_of
-from genesis.compile.formats import (
-    Shown,
-    apply_formatter,
-    as_text,
-    find_formatter,
-    inline_labels,
-)
+from genesis.compile.formats import apply_formatter, find_formatter, inline_labels
 from genesis.compile.functions.calls import aggregate_name, arguments, quantifier_name
 from genesis.compile.identifiers import Names, words
 from genesis.compile.infer import join_types, type_of, typed
@@ -27,6 +21,7 @@ from genesis.compile.run import Run
 from genesis.compile.scope import Scope, broken, is_broken, split_direction
 from genesis.compile.statement import Column
 from genesis.compile.summary import Grouped, Summary
+from genesis.compile.texts import Shown, as_text
 from genesis.compile.trees import copied
 from genesis.errors import Location, Problems, did_you_mean, suggest
 from genesis.spec.data_source import DataSource, Field, Measure
