@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -154,6 +155,34 @@ def test_a_tab_that_somebody_deletes_meanwhile(google, book, person: Person) -> 
 def test_another_writer_wins_meanwhile(google, book, sheet) -> None:
     google.inject(Meanwhile(lambda: book.batch_update(write("other"))), on=reads)
     assert sheet.acell("A1").value == "other"
+
+
+def test_of_many_writers_at_once_one_wins_each_round(google, book) -> None:
+    """Eight threads replace the same named range: the fence lets one through, whole."""
+
+    def attempt(writer: int) -> bool:
+        named = {"namedRangeId": f"w{writer}", "name": f"run_{writer}", "range": {"endRowIndex": 1}}
+        swap = [
+            {"deleteNamedRange": {"namedRangeId": "start"}},
+            {"addNamedRange": {"namedRange": named}},
+        ]
+        client = open_client(endpoint=google.url)
+        body = {"requests": [*swap, *write(f"writer {writer}")["requests"]]}
+        try:
+            client.http_client.batch_update(book.id, body)
+        except APIError:
+            return False
+        finally:
+            client.http_client.session.close()
+        return True
+
+    first = {"namedRangeId": "start", "name": "start", "range": {"endRowIndex": 1}}
+    book.batch_update({"requests": [{"addNamedRange": {"namedRange": first}}]})
+    with ThreadPoolExecutor(8) as pool:
+        won = [writer for writer, done in enumerate(pool.map(attempt, range(8))) if done]
+    (winner,) = won
+    assert book.values_get("A1")["values"] == [[f"writer {winner}"]]
+    assert [named["namedRangeId"] for named in book.list_named_ranges()] == [f"w{winner}"]
 
 
 def test_a_spreadsheet_that_is_not_shared(google, client, book) -> None:

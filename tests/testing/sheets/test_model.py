@@ -238,3 +238,27 @@ def test_a_batch_that_fails_leaves_all_as_it_was(first: list[Any], second: list[
     with pytest.raises(ApiError, match=rf"requests\[{len(scripts)}\]\.deleteSheet"):
         apply_all(Batch(before.copy(), api("sheets.v4"), "me"), wrong)
     assert seen(before) == kept
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.integers(0, ROWS - 1),
+    st.lists(
+        STEPS.filter(lambda step: step[0] in ("insert", "delete", "move", "append")), max_size=8
+    ),
+)
+def test_a_named_row_is_the_same_row_after_any_script(row: int, steps: list[Any]) -> None:
+    """A name for one row goes wherever that row goes, and is gone only when the row is."""
+    book, plain = book_of(), plain_of()
+    plain.marks["ROWS"][row] = "mine"
+    named = {"name": "mine", "range": {"startRowIndex": row, "endRowIndex": row + 1}}
+    requests = [r for at, step in enumerate(steps) if (r := request_of(step, plain, at))]
+    apply_all(
+        Batch(book, api("sheets.v4"), "me"), [{"addNamedRange": {"namedRange": named}}, *requests]
+    )
+    shown = spreadsheet(book, "", "me", regions=None, grid=False, mask={}).get("namedRanges", [])
+    places = [one["range"].get("startRowIndex", 0) for one in shown]
+    assert places == [at for at, mark in enumerate(plain.marks["ROWS"]) if mark == "mine"]
+    assert all(
+        one["range"]["endRowIndex"] - place == 1 for one, place in zip(shown, places, strict=True)
+    )
