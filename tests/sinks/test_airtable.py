@@ -148,6 +148,16 @@ def test_a_renamed_field_is_followed(home: Home) -> None:
     assert home.refresh([film(0, "New"), film(1)]).writes == 0
 
 
+def test_a_renamed_table_is_followed(home: Home) -> None:
+    """The table that people look at is the one that should be fresh."""
+    home.refresh(films(1))
+    table = home.table
+    table.name = "Our films"
+    home.refresh([film(0, "New")])
+    assert [row["Title"] for row in table.rows] == ["New"]
+    assert home.base.tables == [table]
+
+
 def test_an_edit_of_a_managed_cell_is_told_and_undone(home: Home) -> None:
     """With what was written and what was found."""
     home.refresh(films(2))

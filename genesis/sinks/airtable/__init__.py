@@ -18,7 +18,7 @@ import requests
 
 from genesis.errors import Problem, SinkError
 from genesis.secrets import resolve_references
-from genesis.sinks.airtable.fields import Linked, find_table, layout_of
+from genesis.sinks.airtable.fields import Linked, find_table, layout_of, tracker_table
 from genesis.sinks.airtable.make import describe, make_fields
 from genesis.sinks.airtable.present import AirtablePresent, present_of
 from genesis.sinks.airtable.service import (
@@ -64,7 +64,7 @@ class AirtableSink:
             base, calls = self._open(tracker)
             schema = base.schema()
             linked = _read_links(base, schema, tracker)
-            table = find_table(schema, _place(tracker).table)
+            table = tracker_table(schema, _place(tracker).table, tracker.name)
             if table is None:
                 return AirtablePresent(exists=False, linked=linked, reads=calls.reads)
             layout = layout_of(table, tracker, linked)

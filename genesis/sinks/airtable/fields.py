@@ -161,6 +161,21 @@ def find_table(schema: BaseSchema, name_or_id: str) -> TableSchema | None:
     return next((t for t in schema.tables if name_or_id in (t.name, t.id)), None)
 
 
+def tracker_table(schema: BaseSchema, name_or_id: str, tracker: str) -> TableSchema | None:
+    """The table of a tracker; one that was renamed says on its key field whose it is."""
+    marked = [
+        table
+        for table in schema.tables
+        for one in table.fields
+        if one.name == KEY and (one.description or "").endswith(_owner(tracker))
+    ]
+    return find_table(schema, name_or_id) or (marked[0] if len(marked) == 1 else None)
+
+
+def _owner(tracker: str) -> str:
+    return f"Tracker: {tracker}"
+
+
 def layout_of(table: TableSchema, tracker: Tracker, linked: Mapping[str, Linked]) -> Layout:
     """The layout of a table. Raises `tracker-unwritable` for a field of a type that does not fit."""
     by_name = {one.name: one for one in table.fields}
@@ -265,10 +280,11 @@ def new_field(
     return asked | ({"options": details} if details else {})
 
 
-def hidden_fields() -> list[dict[str, Any]]:
+def hidden_fields(tracker: str) -> list[dict[str, Any]]:
     """The fields by which rows are known; Airtable's API cannot hide them."""
     texts = {
-        KEY: "What genesis knows the record by. Hide this field; without it the record is yours.",
+        KEY: "What genesis knows the record by. Hide this field; without it the record is yours. "
+        + _owner(tracker),
         STAMP: "What genesis wrote last, so that it notices what you change. Hide this field.",
     }
     return [

@@ -98,7 +98,7 @@ def _missing(
                 options=_names(column, changes),
             )
     there = {KEY: layout and layout.key, STAMP: layout and layout.stamp}
-    yield from (asked for asked in hidden_fields() if not there[asked["name"]])
+    yield from (asked for asked in hidden_fields(tracker.name) if not there[asked["name"]])
 
 
 def _names(column: Column, changes: Changes) -> list[str]:

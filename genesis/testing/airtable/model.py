@@ -217,20 +217,24 @@ class Table:
             self._merge(record, checked)
         return [record for record, _ in found]
 
-    def match(self, fields: Values, merge_on: list[str]) -> Record | None:
-        """The record that an upsert means, `None` where it makes a new one. Raises `Refusal`."""
+    def matches(self, asked: Iterable[Values], merge_on: list[str]) -> list[Record | None]:
+        """The record that each upsert means, `None` where it makes a new one. Raises `Refusal`."""
         keys = [self.field(name) for name in merge_on]
         if wrong := [key for key in keys if key.type not in values.MERGEABLE]:
             raise invalid(f'Field "{wrong[0].name}" cannot be used to merge records')
+        here: dict[str, list[Record]] = {}
+        for record in self.records:
+            here.setdefault(repr([record.values.get(key.id) for key in keys]), []).append(record)
+        return [self._match(fields, keys, here) for fields in asked]
+
+    def _match(
+        self, fields: Values, keys: list[Field], here: Mapping[str, list[Record]]
+    ) -> Record | None:
         named = {self.field(name).id: value for name, value in fields.items()}
         if any(key.id not in named for key in keys):
             raise invalid("fieldsToMergeOn must be present in every record")
-        goal = {key.id: values.stored(key, named[key.id], typecast=False) for key in keys}
-        found = [
-            record
-            for record in self.records
-            if all(record.values.get(id_) == value for id_, value in goal.items())
-        ]
+        goal = [values.stored(key, named[key.id], typecast=False) for key in keys]
+        found = here.get(repr(goal), [])
         if len(found) > 1:
             raise several_matches()
         return found[0] if found else None

@@ -344,7 +344,7 @@ def _upsert(table: Table, asked: Sequence[Any], body: Mapping[str, Any], *, repl
     if any("id" in one for one in asked):
         raise not_done("an upsert of records that are told by their ids")
     typecast = bool(body.get("typecast"))
-    matches = [table.match(one["fields"], merge_on) for one in asked]
+    matches = table.matches([one["fields"] for one in asked], merge_on)
     new = [one["fields"] for one, match in zip(asked, matches, strict=True) if match is None]
     pairs = [(m.id, one["fields"]) for one, m in zip(asked, matches, strict=True) if m]
     for _, fields in pairs:
