@@ -370,6 +370,55 @@ def test_a_wrong_key_does_not_hide_what_does_not_rest_on_it(tmp_path: Path, wron
     assert others in (["unknown-key"], ["wrong-type"], ["unknown-field", "unknown-key"])
 
 
+def test_a_wrong_entry_hides_nothing_but_its_own_uses(tmp_path: Path) -> None:
+    """What is beside it is told, and what is wrong in reports; what names it is right as far as can be told."""
+    found = _codes(
+        tmp_path,
+        """data_source: reel
+table: reels
+primary_key: reel_id
+unique_keys: [[number]]
+fields:
+  reel_id: integer
+  number: {type: integr}
+  twice: {type: integer, sql: number * 2}
+  length: {type: float, sql: minuts * 60}
+  shade: {type: string, nullabel: false}
+joins:
+  next: {data_source: reel, by: {number: reel_id}}
+  boxes: {data_source: reel, by: number, relationship: one_to_lots}
+measures:
+  total: {sum: sum(number)}
+sets: {core: [number, twice], rest: 5}
+---
+input: reels
+source: reel
+parameters: {least: {type: integr}}
+fields:
+  - {set: core}
+  - {set: rest}
+  - {field: next.number, label: Next}
+  - {field: count(boxes), name: boxes}
+  - {field: boxes.total, name: all}
+  - shade
+  - shde
+filters: ["twice > :least", "numbr = 1"]
+sort: [number]
+""",
+    )
+    assert found == [
+        "unknown-field",  # minuts
+        "unknown-field",  # shde
+        "unknown-field",  # numbr
+        "unknown-key",  # nullabel
+        "unknown-key",  # sum, which is meant for sql
+        "unknown-type",
+        "unknown-type",
+        "wrong-choice",  # one_to_lots
+        "wrong-type",  # rest
+    ]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

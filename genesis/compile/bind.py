@@ -215,6 +215,9 @@ class Binder:
         at = scope.fragment.at(offset, len(name) + 1) if offset >= 0 else scope.fragment.at()
         is_of_input = isinstance(scope.fragment.owner, Input)
         parameter = self._parameters.get(name) if is_of_input else None
+        if parameter is None and scope.fragment.owner_has_unread(name):
+            self.problems.passes_over = True
+            return broken()
         if parameter is None:
             hint = (
                 did_you_mean(name, self._parameters) or "declare it under the input's `parameters`"

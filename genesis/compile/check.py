@@ -279,7 +279,7 @@ def _check_parameters(
         if name in definition.parameters and value is not None:
             at = workflow.locate("jobs", position, "parameters", name)
             check_value(name, value, definition.parameters[name], at, problems)
-        elif name not in definition.parameters:
+        elif name not in definition.parameters and not definition.has_unread(name):
             at = workflow.locate_key("jobs", position, "parameters", name)
             hint = suggest(name, definition.parameters)
             problems.add(
@@ -356,7 +356,7 @@ def _check_audit(project: Project, audit: Audit, problems: Problems) -> None:
 
 def _check_columns(audit: Audit, source: DataSource, problems: Problems) -> None:
     for name in audit.against.columns:
-        if name not in source.fields:
+        if name not in source.fields and not source.has_unread(name):
             at = audit.locate_key("against", "columns", name)
             message = f"unknown field `{name}` in data source `{source.name}`"
             problems.add("unknown-field", message, at, hint=suggest(name, source.fields))

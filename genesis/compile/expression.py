@@ -28,7 +28,7 @@ from genesis.compile.functions.calls import (
 )
 from genesis.document import Path
 from genesis.errors import Location, Problems
-from genesis.spec.model import Located
+from genesis.spec.model import Definition, Located
 
 _STEPS = "genesis_steps"
 _NO_ALIAS, _NAME_BESIDE = "an expression has no `as`", "write `name:` beside the field"
@@ -50,6 +50,10 @@ class Fragment:
         if length is None:
             return self.owner.locate(*self.path)
         return self.owner.locate(*self.path, offset=offset, length=length)
+
+    def owner_has_unread(self, name: str) -> bool:
+        """Whether what it is written in has an entry of that name that could not be read."""
+        return isinstance(self.owner, Definition) and self.owner.has_unread(name)
 
     def place(self, node: exp.Expr) -> Location:
         """The place of a node: of its own token, or of the first one in it that has a place."""

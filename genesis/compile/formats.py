@@ -178,6 +178,9 @@ def _link(formatter: Formatter, binder: Binder, node: Node | None, at: Location)
 
 def _link_part(field: str, binder: Binder, node: Node, at: Location) -> exp.Expr | None:
     spec = node.source.fields.get(field)
+    if spec is None and node.source.has_unread(field):
+        binder.problems.passes_over = True
+        return None
     if spec is None:
         hint = suggest(field, node.source.fields)
         message = f"the link names `{{{field}}}`, no field of data source `{node.source.name}`"

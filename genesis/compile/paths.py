@@ -137,6 +137,9 @@ class Paths:
         self, step: Step, source: DataSource, scope: Scope, *, is_last: bool
     ) -> None:
         name, where = step.name, f"data source `{source.name}`"
+        if source.has_unread(name):
+            self._problems.passes_over = True
+            return
         if is_last:
             known = [*source.fields, *source.joins, *source.measures]
             hint = (

@@ -226,6 +226,9 @@ class _Resolver:
 
     def _set(self, item: Item, position: int) -> Iterator[_Wish]:
         name = item.set or ""
+        if name not in self._source.sets and self._source.has_unread(name):
+            self._problems.passes_over = True
+            return
         if name not in self._source.sets:
             hint = suggest(name, self._source.sets)
             message = f"unknown set `{name}` in data source `{self._source.name}`"
@@ -418,6 +421,9 @@ class _Resolver:
             return broken()
         path = None if self._is_summary else path_of(tree)
         if path is None or (len(path) == 1 and path[0].name not in self._source.fields):
+            if path is not None and self._source.has_unread(path[0].name):
+                self._problems.passes_over = True
+                return broken()
             hint = did_you_mean(asked, self._raw) or "a sort key is a column of the input" + (
                 "" if self._is_summary else ", or a to-one path"
             )

@@ -90,6 +90,8 @@ def _check_keys(source: DataSource, problems: Problems) -> bool:
         for position, name in enumerate(key):
             if name not in source.fields:
                 is_known = False
+                if source.has_unread(name):
+                    continue
                 hint = suggest(name, source.fields)
                 message = f"unknown field `{name}` in data source `{source.name}`"
                 problems.add("unknown-field", message, source.locate(*path, position), hint=hint)
@@ -122,7 +124,7 @@ def _check_join(project: Project, source: DataSource, name: str, problems: Probl
             continue
         places = _key_places(source, name, position, here)
         for side, field, at in zip((source, target), (here, there), places, strict=True):
-            if field not in side.fields:
+            if field not in side.fields and not side.has_unread(field):
                 hint = suggest(field, side.fields)
                 message = f"unknown field `{field}` in data source `{side.name}`"
                 problems.add("unknown-field", message, at, hint=hint)

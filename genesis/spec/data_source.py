@@ -230,6 +230,7 @@ class DataSource(Definition):
     """One table (or query) and what its rows mean."""
 
     kind: ClassVar[str] = "data_source"
+    entries: ClassVar[tuple[str, ...]] = ENTRIES
 
     description: str | None = None
     """What one row stands for, for people: `description: One row per studio production.`."""
@@ -284,6 +285,10 @@ class DataSource(Definition):
         """The same data source, knowing that what it does not say itself stands in `base`'s file."""
         self._base = base
         return self
+
+    def has_unread(self, name: str) -> bool:
+        """Whether an entry of that name could not be read, here or in what this extends."""
+        return super().has_unread(name) or (self._base is not None and self._base.has_unread(name))
 
     def locate(self, *path: str | int, offset: int | None = None, length: int = 1) -> Location:
         """The place of a value, where it was written: here, or in what this extends."""

@@ -73,6 +73,7 @@ class Input(Definition):
     """One report: a row per record of `source`, or per group of a summary."""
 
     kind: ClassVar[str] = "input"
+    entries: ClassVar[tuple[str, ...]] = ("parameters",)
 
     source: str
     """The data source whose records are the rows: `source: production`."""

@@ -108,11 +108,17 @@ class Definition(Located):
     """A whole YAML document that has a name."""
 
     kind: ClassVar[str]
+    entries: ClassVar[tuple[str, ...]] = ()  # keys whose values are mappings of things with names
     name: Name
+    _unread: frozenset[Path] = PrivateAttr(default=frozenset())
 
     def locate_name(self) -> Location:
         """The place of its name."""
         return self.locate(self.kind)
+
+    def has_unread(self, name: str) -> bool:
+        """Whether an entry of that name could not be read: uses of it are no further problem."""
+        return any(entry == name for _, entry in self._unread)
 
 
 def read_definition(
@@ -128,9 +134,12 @@ def read_definition(
         hint = f"the name stands after `{model.kind}:`"
         problems.add("unknown-key", "unknown key `name`", document.locate_key("name"), hint=hint)
         del data["name"]
-    definition = _read(model, {**named, **data}, document, problems, lenient=lenient)
+    unread: set[Path] = set()
+    definition = _read(
+        model, {**named, **data}, document, problems, unread=unread if lenient else None
+    )
     if definition is not None:
-        definition._document = document
+        definition._document, definition._unread = document, frozenset(unread)
     return definition
 
 
@@ -151,17 +160,34 @@ def read_entries(model: type[L], document: Document, problems: Problems) -> dict
 
 
 def _read(
-    model: type[M], data: Any, document: Document, problems: Problems, *, lenient: bool = False
+    model: type[M],
+    data: Any,
+    document: Document,
+    problems: Problems,
+    *,
+    unread: set[Path] | None = None,
 ) -> M | None:
+    """The model, or `None` with its problems told.
+
+    With `unread`, it is read without wrong keys that nothing else rests on, and without entries that
+    are wrong, whose paths are added to it.
+    """
     try:
         return model.model_validate(data)
     except ValidationError as invalid:
         report, errors = _Report(model, document, problems), invalid.errors(include_url=False)
         report.tell(errors)
-        if not (lenient and all(map(report.is_alone, errors))):
-            return None
+    if unread is None:
+        return None
     for error in errors:
-        data = _without(data, error["loc"])
+        path = error["loc"]
+        if not report.is_alone(error):
+            entry = _entry(model, path)
+            if entry is None:
+                return None
+            unread.add(entry)
+            path = entry
+        data = _without(data, path)
     try:
         return model.model_validate(data)
     except ValidationError:
@@ -190,6 +216,12 @@ _ALONE = frozenset(
         "where",
     }
 )
+
+
+def _entry(model: type[BaseModel], path: Path) -> Path | None:
+    """The path of the named entry that a path leads into, or `None`."""
+    is_in_one = len(path) > 1 and path[0] in getattr(model, "entries", ())
+    return path[:2] if is_in_one else None
 
 
 def _without(data: Any, path: Path) -> Any:
