@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -138,7 +138,7 @@ class Runner:
             job.name,
             place_text(options.to),
             state,
-            changes=changes,
+            changes=replace(changes, rejects=receipt.rejects),  # the sink may have added some
             receipt=receipt,
             exit_code=SinkError.exit_code if receipt.is_partial else 0,
         )

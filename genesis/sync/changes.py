@@ -159,7 +159,8 @@ class Present:
     """What the tracker holds now, in its own order.
 
     `copies` are rows whose key one of `rows` has too: a person copied it. `own_columns` are the
-    headers of columns that people added. `fence` says which state this was read from.
+    headers of columns that people added. `fence` says which state this was read from, `notes` what
+    people should hear about it.
     """
 
     columns: tuple[PresentColumn, ...] = ()
@@ -169,6 +170,7 @@ class Present:
     exists: bool = True
     ours: bool = True
     fence: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -313,3 +313,4 @@ def _notes(present: Present, columns: _Columns, rows: Sequence[PresentRow]) -> I
     moved = [new.key for old, new in zip(present.rows, rows, strict=True) if old.key != new.key]
     if moved:
         yield f"rows {a_few(moved)} were sorted without their hidden key, which follows them"
+    yield from present.notes

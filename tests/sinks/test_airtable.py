@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,7 +19,7 @@ from genesis.clock import SystemClock
 from genesis.compile.statement import Column
 from genesis.errors import DefinitionError, SinkBusy, SinkError
 from genesis.spec.types import BOOLEAN, DATE, INTEGER, STRING, Type
-from genesis.testing.airtable import Airtable, Limits
+from genesis.testing.airtable import Airtable, Base, Limits
 from genesis.testing.airtable.server import Call, Token
 from tests.sinks.airtable_home import COLUMNS, Home
 
@@ -498,39 +497,58 @@ def test_touch_says_when_it_was_checked(home: Home) -> None:
 # ---- the command
 
 
-def test_a_run_of_the_command(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """From YAML to records, with the receipt; a second run writes nothing."""
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A project with one tracker, in an emulator that goes by the machine's clock."""
     monkeypatch.syspath_prepend(_installed(tmp_path))
-    shutil.copytree(ROOT / "tests/fixtures/errors/tracker-locked", tmp_path / "p")
-    project = tmp_path / "p"
-    (project / "definitions" / "movie.yaml").write_text(
+    folder = tmp_path / "project"
+    for name in ("definitions", "inputs", "workflows"):
+        (folder / name).mkdir(parents=True)
+    (folder / "definitions" / "movie.yaml").write_text(
         "data_source: movie\nsql: \"SELECT 1 AS id, 'Dune' AS title\"\nprimary_key: id\n"
         "fields: {id: integer, title: string}\n"
     )
-    (project / "inputs" / "movies.yaml").write_text(
+    (folder / "inputs" / "movies.yaml").write_text(
         "input: movies\nsource: movie\nfields: [id, title]\n"
     )
-    (project / "workflows" / "movies.yaml").write_text(
+    (folder / "workflows" / "movies.yaml").write_text(
         "workflow: movies\njobs: [{refresh: movies, to: {airtable: {base: app1, table: Movies}}}]\n"
     )
     with Airtable(clock=SystemClock()) as airtable:
         airtable.base("app1")
-        (project / "genesis.yaml").write_text(
+        (folder / "genesis.yaml").write_text(
             f"project: p\nsinks: {{airtable: {{endpoint: '{airtable.url}'}}}}\n"
         )
-        for inserted in (1, 0):
-            assert run_command(["-C", str(project), "run", "movies", "--format", "json"]) == 0
-            (job,) = json.loads(capsys.readouterr().out)["jobs"]
-            assert job["tracker"] == "airtable app1, Movies"
-            assert job["receipt"]["inserted"] == inserted
-            assert bool(job["receipt"]["calls"]["write"]) == bool(inserted)
-        (row,) = airtable.base("app1").table("Movies").rows
-        assert (row["Id"], row["Title"]) == (1, "Dune")
-        assert (
-            airtable.base("app1").table("Movies").description.startswith("Movies\nKept by genesis")
-        )
+        BASES[folder] = airtable.base("app1")
+        yield folder
+
+
+BASES: dict[Path, Base] = {}
+
+
+def test_a_run_of_the_command(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """From YAML to records, with the receipt; a second run writes nothing."""
+    for inserted in (1, 0):
+        assert run_command(["-C", str(project), "run", "movies", "--format", "json"]) == 0
+        (job,) = json.loads(capsys.readouterr().out)["jobs"]
+        assert job["tracker"] == "airtable app1, Movies"
+        assert job["receipt"]["inserted"] == inserted
+        assert bool(job["receipt"]["calls"]["write"]) == bool(inserted)
+    movies = BASES[project].table("Movies")
+    assert [(row["Id"], row["Title"]) for row in movies.rows] == [(1, "Dune")]
+    assert movies.description.startswith("Movies\nKept by genesis")
+
+
+def test_a_refused_record_is_told_and_fails_the_run(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Partial, with exit code 4 and the reason."""
+    movies = BASES[project].add_table("Movies", "Note")
+    movies.add_field("Title", "singleSelect", choices=[{"name": "Alien"}])
+    assert run_command(["-C", str(project), "run", "movies"]) == 4
+    said = capsys.readouterr().out
+    assert said.startswith("! movies.refresh_movies")
+    assert "field `Title` has no option `Dune`" in said
 
 
 def _installed(tmp_path: Path) -> str:

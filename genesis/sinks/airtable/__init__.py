@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 
 _TIMEOUT = timedelta(hours=1)  # 180,000 records, at five calls a second
 _LIST_TRIES = 3
-_NO_ORDER = "records of a base have no order of their own: `order: query` is a view's to keep"
 
 
 class AirtableSink:
@@ -141,12 +140,7 @@ class AirtableSink:
         writer: Writer | None = None,
     ) -> Receipt:
         month = replace(self._rates.month(_bucket(tracker)), allowed=self._access.monthly_calls)
-        left = present.layout.left if present.layout else ()
-        notes = [f"field `{name}` is no longer kept: delete it or keep it" for name in left]
-        if tracker.order == "query":
-            notes.append(_NO_ORDER)
-        receipt = changes.receipt(reads=present.reads)
-        receipt = replace(receipt, month=month, notes=(*receipt.notes, *notes))
+        receipt = replace(changes.receipt(reads=present.reads), month=month)
         if calls is None or writer is None:
             return receipt
         return replace(

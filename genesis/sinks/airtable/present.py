@@ -8,7 +8,7 @@ one counts, so that a person who types over the key moves no record to another r
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,10 +67,18 @@ def present_of(
         own_columns=layout.own,
         exists=layout.key is not None or tracker.adopt,
         ours=layout.key is not None,
+        notes=tuple(_notes(layout, tracker)),
         layout=layout,
         records=tuple(record["id"] for record in records),
         keys=tuple(r["fields"].get(layout.key) if layout.key else None for r in records),
     )
+
+
+def _notes(layout: Layout, tracker: Tracker) -> Iterator[str]:
+    for name in layout.left:
+        yield f"field `{name}` is no longer kept: delete it or keep it"
+    if tracker.order == "query":
+        yield "records of a base have no order of their own: `order: query` is a view's to keep"
 
 
 def _identity(
