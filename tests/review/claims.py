@@ -9,8 +9,9 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.lineage import lineage
 
-from genesis.compile.compiler import compile_input
+from genesis.compile.compiler import compile_input, resolve_input
 from genesis.compile.identifiers import table_parts
+from genesis.compile.plan import Written, plan_query
 from genesis.review.explain import Explanation, JoinReason, explain
 from genesis.review.facts import facts
 from genesis.review.graph import TableColumn
@@ -62,14 +63,17 @@ def every_join_of_the_sql_is_told(report: Report) -> None:
     made = [join for join in _joins_of(told) if join.kind != "GROUP"]
     sql = compile_input(report.project, report.name, "duckdb", report.run).sql
     tree = sqlglot.parse_one(sql, dialect="duckdb")
-    for cte in [one for one in tree.find_all(exp.CTE) if _is_narrowing_or_written(one)]:
-        cte.pop()
+    written = _written(report)
+    for cte in list(tree.find_all(exp.CTE)):
+        if cte.alias in written or cte.alias.startswith("filtered"):  # narrows to what filters keep
+            cte.pop()
     assert len(made) + len(told.branches) == len(list(tree.find_all(exp.Join)))
 
 
-def _is_narrowing_or_written(cte: exp.CTE) -> bool:
-    """Whether a CTE names the records that filters keep, or is a query of a definition."""
-    return cte.alias.startswith("filtered") or isinstance(cte.this, exp.SetOperation)
+def _written(report: Report) -> set[str]:
+    """The CTEs that are queries of definitions, whose joins are their own."""
+    plan = plan_query(resolve_input(report.project, report.name, report.run))
+    return {cte.name for cte in plan.ctes if isinstance(cte.body, Written)}
 
 
 def _joins_of(told: Explanation) -> Iterator[JoinReason]:
