@@ -248,9 +248,10 @@ def _wide_product(node: exp.Expr) -> exp.Expr:
 
 def _part_or_null(node: exp.Expr) -> exp.Expr:
     """Trino has no part after the last one, DuckDB an empty one; split by NULL, it has one part."""
-    delimiter = node.args["delimiter"]
-    parts = call("STRING_SPLIT", node.this, delimiter)
-    part = call("LIST_EXTRACT", parts, node.args["part_index"])
+    delimiter, index = node.args.get("delimiter"), node.args.get("part_index")
+    if delimiter is None or index is None:
+        return node  # the engine tells what it takes
+    part = call("LIST_EXTRACT", call("STRING_SPLIT", node.this, delimiter), index)
     return part if isinstance(delimiter, exp.Literal) else when(is_there(delimiter), part)
 
 
