@@ -554,16 +554,24 @@ _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
 
 def _at(
-    file: str, text: str, index: int, length: int = 1, *, line: int = 1, since: int = 0
+    file: str,
+    text: str,
+    index: int,
+    length: int = 1,
+    *,
+    line: int = 1,
+    since: int = 0,
+    known: int = 0,
 ) -> Location:
     """The place of `length` characters at `index` of a text; it never reaches past their line.
 
-    Lines are counted from `line`, which starts at `since`.
+    Lines are counted from `line`, which starts at `since` and reaches to `known` at least. A file may
+    be one long line of values, so nothing further away is looked at.
     """
-    for match in _LINE_END.finditer(text, since, index):
+    for match in _LINE_END.finditer(text, max(since, known), index):
         line, since = line + 1, match.end()
     column = index - since + 1
-    rest = _LINE_END.search(text, index)
+    rest = _LINE_END.search(text, index, index + length)
     room = (rest.start() if rest else len(text)) - index
     return Location(file, line, column, line, column + max(1, min(length, room)))
 
@@ -582,7 +590,9 @@ def _inside(document: Document, path: Path, offset: int, length: int) -> Locatio
     last = min(offset + length, len(positions)) - 1
     start, end = positions[offset], positions[last] + 1
     line, since = place.line, place.start - place.column + 1
-    return _at(document.file, document.text, start, end - start, line=line, since=since)
+    return _at(
+        document.file, document.text, start, end - start, line=line, since=since, known=place.start
+    )
 
 
 def _positions(document: Document, path: Path) -> list[int]:
