@@ -66,7 +66,7 @@ def _code() -> Iterator[str]:
     yield _state(sqlglot.origin) if sqlglot and sqlglot.origin else ""
     for folder, folders, files in os.walk(Path(__file__).parents[1]):
         folders[:] = sorted(name for name in folders if name != "__pycache__")
-        yield from (_state(f"{folder}/{name}") for name in sorted(files) if name.endswith(".py"))
+        yield from (_state(f"{folder}/{name}") for name in sorted(files))
 
 
 def _state(file: str) -> str:

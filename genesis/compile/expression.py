@@ -129,7 +129,10 @@ def parse_expression(
         problems.add("invalid-sql", message, fragment.at())
         return None
     try:
-        tree, refusal = _read(text, dialect, names)
+        found = _read(text, dialect, names)
+        if isinstance(found, Exception):
+            raise found.with_traceback(None)
+        tree, refusal = found
     except ParseError as error:
         _tell_parse_error(error, fragment, names, problems)
         return None
@@ -170,7 +173,17 @@ def _unclosed(text: str) -> int:
 
 # The reports of a project share their fragments: parsing is most of the time of compiling one.
 @functools.lru_cache(maxsize=4096)
-def _read(text: str, dialect: str, names: frozenset[str]) -> tuple[exp.Expr, _Refusal | None]:
+def _read(
+    text: str, dialect: str, names: frozenset[str]
+) -> tuple[exp.Expr, _Refusal | None] | Exception:
+    """A tree and why it is refused, or why there is none: what does not parse is not parsed again."""
+    try:
+        return _parsed(text, dialect, names)
+    except (SqlglotError, RecursionError) as error:
+        return error.with_traceback(None)
+
+
+def _parsed(text: str, dialect: str, names: frozenset[str]) -> tuple[exp.Expr, _Refusal | None]:
     if path := _bare_path(text):
         return path, None
     parser = sqlglot.Dialect.get_or_raise(dialect)
