@@ -13,14 +13,16 @@ from datetime import datetime
 from typing import Any
 
 from genesis.compile.compiler import compile_input
+from genesis.compile.identifiers import words
 from genesis.compile.run import Run as Reading
-from genesis.compile.statement import Statement
+from genesis.compile.statement import Column, Statement
 from genesis.errors import DefinitionError, GenesisError, Problem, SinkError
 from genesis.interfaces import Engine, Sink
 from genesis.run.jobs import NamedJob, place_text
 from genesis.run.ledger import Ledger
 from genesis.spec.project import Project
-from genesis.sync.changes import Changes, Receipt, Tracker
+from genesis.spec.workflow import JobOptions
+from genesis.sync.changes import Annotation, Changes, Receipt, Tracker
 from genesis.sync.compare import compare
 from genesis.sync.encode import encode
 from genesis.sync.guards import Guards, check_guards
@@ -171,6 +173,7 @@ class Runner:
             name=job.name,
             place=place,
             columns=statement.columns,
+            annotations=annotations_of(options),
             mode=options.mode,
             on_delete=options.on_delete,
             order=options.order,
@@ -182,6 +185,14 @@ class Runner:
             adopt=self.adopt,
             timeout=options.timeout or job.workflow.timeout,
         )
+
+
+def annotations_of(options: JobOptions) -> tuple[Annotation, ...]:
+    """The columns that a job asks people to fill in."""
+    return tuple(
+        Annotation(Column(name, asked.label or words(name), asked.type), tuple(asked.values or ()))
+        for name, asked in options.annotations.items()
+    )
 
 
 def definition_hash(statement: Statement) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from genesis.errors import Problem, SinkError
@@ -19,7 +20,7 @@ from genesis.sinks.workbook.edit import write_changes
 from genesis.sinks.workbook.find import XlsxPresent, read_tracker
 from genesis.sinks.workbook.package import NotAWorkbook, paused_collector
 from genesis.spec.workflow import XlsxPlace
-from genesis.sync.changes import Changes, Receipt, Tracker, result
+from genesis.sync.changes import Cell, Changes, Formula, Present, Receipt, Tracker, result
 from genesis.sync.stamps import same
 
 _TAB = re.compile(r"(?!')[^\[\]:*?/\\]{1,31}(?<!')")
@@ -54,7 +55,14 @@ class XlsxSink:
             raise aside.changed(path)
         with _readable(path), paused_collector():
             book = Book.new(present.tab) if data is None else Book(data)
-            write_changes(book, changes, present, place=place.tab, note=tracker.note)
+            write_changes(
+                book,
+                changes,
+                present,
+                place=place.tab,
+                note=tracker.note,
+                annotations=tracker.annotations,
+            )
             new = book.save()
             _check_result(new, tracker, changes)
         aside.replace_file(path, new, fence=present.fence)
@@ -108,7 +116,7 @@ def _check_result(data: bytes, tracker: Tracker, changes: Changes) -> None:
         present.key == row.key and all(map(same, present.cells, row.cells))
         for present, row in zip(found.rows, rows, strict=True)
     )
-    if not (same_columns and same_rows):
+    if not (same_columns and same_rows and _annotations(found) == _expected(changes)):
         raise SinkError(
             Problem(
                 "tracker-unwritable",
@@ -117,3 +125,26 @@ def _check_result(data: bytes, tracker: Tracker, changes: Changes) -> None:
                 hint="this is a mistake in genesis: please report it with the workbook",
             )
         )
+
+
+_Annotations = dict[str, dict[str, Cell]]
+
+
+def _annotations(found: Present) -> _Annotations:
+    """What people put beside each row; a formula moves along, and so it is another in each place."""
+    names = [column.name for column in found.annotations]
+    return {
+        row.key: {
+            name: Formula("") if isinstance(cell, Formula) else cell
+            for name, cell in zip(names, row.annotations, strict=True)
+            if cell is not None
+        }
+        for row in found.rows
+    }
+
+
+def _expected(changes: Changes) -> _Annotations:
+    """What people will find beside each row: all that was there, and what is put back."""
+    before = _annotations(replace(changes.present, rows=changes.rows))
+    restored = changes.restored
+    return {row.key: before.get(row.key, {}) | restored.get(row.key, {}) for row in result(changes)}

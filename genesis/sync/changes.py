@@ -8,8 +8,8 @@ wrote last. Present cells that no longer fit their stamp were changed by a perso
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
     from genesis.compile.statement import Column
+    from genesis.spec.values import Scalar
     from genesis.spec.workflow import Mode, OnDelete, OnHumanEdit, Order, Place
 
 # Sinks that hold nothing but the report: nobody sorts their rows or writes beside them.
@@ -46,9 +47,30 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
+class Annotation:
+    """A column that people fill in: genesis makes it and reads it back.
+
+    `values` are the only ones it takes; without any, it takes all of its type. A sink shows and reads
+    its cells as those of any other column of that type.
+    """
+
+    column: Column
+    values: tuple[Scalar, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.column.name
+
+    @property
+    def label(self) -> str:
+        return self.column.label
+
+
+@dataclass(frozen=True, slots=True)
 class Tracker:
     """One tracker: its name (`workflow.job`), its place, and how it follows its report.
 
+    `annotations` stand right of the report's columns, in this order, when they are made.
     `note` is what stands on the first header cell: provenance and the time of the refresh.
     `touch` writes it in every refresh. `adopt` takes over content that genesis did not write.
     The rows of a summary are groups, for which NULL is a key like any other.
@@ -57,6 +79,7 @@ class Tracker:
     name: str
     place: Place
     columns: tuple[Column, ...]
+    annotations: tuple[Annotation, ...] = ()
     mode: Mode = "mirror"
     on_delete: OnDelete = "delete"
     order: Order = "stable"
@@ -119,7 +142,8 @@ class WantedRow:
 class Wanted:
     """What the tracker should hold: the columns genesis keeps there, and its rows.
 
-    `mark` is how its sink holds that a row left the report.
+    `mark` is how its sink holds that a row left the report. `remembered` are the cells, by key and
+    annotation, that people had filled when they were read last.
     """
 
     tracker: str
@@ -127,6 +151,8 @@ class Wanted:
     rows: tuple[WantedRow, ...]
     rejects: tuple[Reject, ...] = ()
     mark: Cell = True
+    annotations: tuple[Annotation, ...] = ()
+    remembered: Mapping[str, Mapping[str, Cell]] = field(default_factory=dict)
 
     @property
     def refused(self) -> frozenset[str]:
@@ -146,26 +172,31 @@ class PresentColumn:
 
 @dataclass(frozen=True, slots=True)
 class PresentRow:
-    """A row that genesis keeps; its cells are in the order of `Present.columns`."""
+    """A row that genesis keeps; its cells are in the order of `Present.columns`.
+
+    `annotations` are what people put beside it, in the order of `Present.annotations`.
+    """
 
     key: str
     cells: tuple[Cell, ...]
     position: int
     stamp: str | None = None
+    annotations: tuple[Cell, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Present:
     """What the tracker holds now, in its own order.
 
-    `copies` are rows whose key one of `rows` has too: a person copied it. `own_columns` are the
-    headers of columns that people added. `fence` says which state this was read from, `notes` what
-    people should hear about it.
+    `copies` are rows whose key one of `rows` has too: a person copied it. `annotations` are the
+    annotation columns that were found, `own_columns` the headers of all others that people added.
+    `fence` says which state this was read from, `notes` what people should hear about it.
     """
 
     columns: tuple[PresentColumn, ...] = ()
     rows: tuple[PresentRow, ...] = ()
     copies: tuple[PresentRow, ...] = ()
+    annotations: tuple[PresentColumn, ...] = ()
     own_columns: tuple[str, ...] = ()
     exists: bool = True
     ours: bool = True
@@ -201,8 +232,17 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True)
+class Restore:
+    """What people had put into a cell, put back where its row or its column is made anew."""
+
+    key: str
+    column: str
+    cell: Cell
+
+
+@dataclass(frozen=True, slots=True)
 class Relabel:
-    """A header that follows its definition."""
+    """A header that follows its definition, of an annotation too."""
 
     column: str
     was: str
@@ -224,7 +264,9 @@ class Changes:
     """What a refresh will do to a tracker. Printed, it is the dry run.
 
     `followed` are present rows whose key a partial sort had left behind, with the key they get;
-    `releases` the positions of copied rows that become the person's own.
+    `releases` the positions of copied rows that become the person's own. Of annotations, columns that
+    are missing are made (`new_annotations`); their cells are never changed, only `restores` fills some
+    in columns and rows that are new.
     """
 
     tracker: str
@@ -241,6 +283,8 @@ class Changes:
     moves: tuple[Move, ...] = ()
     followed: tuple[PresentRow, ...] = ()
     releases: tuple[int, ...] = ()
+    new_annotations: tuple[Annotation, ...] = ()
+    restores: tuple[Restore, ...] = ()
     rejects: tuple[Reject, ...] = ()
     human_edits: tuple[HumanEdit, ...] = ()
     notes: tuple[str, ...] = ()
@@ -255,7 +299,7 @@ class Changes:
             and self.present.ours
             and same_columns
             and not (self.relabels or self.inserts or self.updates or self.deletes)
-            and not (self.moves or self.followed or self.releases)
+            and not (self.moves or self.followed or self.releases or self.new_annotations)
         )
 
     @property
@@ -272,6 +316,14 @@ class Changes:
         cells: dict[str, dict[str, Cell]] = {}
         for update in self.updates:
             cells.setdefault(update.key, {})[update.column] = update.cell
+        return cells
+
+    @property
+    def restored(self) -> dict[str, dict[str, Cell]]:
+        """The annotations that are put back, by row and column."""
+        cells: dict[str, dict[str, Cell]] = {}
+        for restore in self.restores:
+            cells.setdefault(restore.key, {})[restore.column] = restore.cell
         return cells
 
     @property
@@ -308,6 +360,7 @@ class Changes:
         elif not self.present.ours:
             yield "  the tracker is adopted"
         yield from (f"  + column {column.label}" for column in self.added)
+        yield from (f"  + column {each.label}, for people" for each in self.new_annotations)
         yield from (f"  - column {column.header}" for column in self.dropped)
         yield from (f"  ~ column {change.was}: now {change.label}" for change in self.relabels)
         yield from (f"  + {insert.key}" for insert in self.inserts)

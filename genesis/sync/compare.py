@@ -14,6 +14,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from genesis.errors import Problem, SinkError
+from genesis.sync.annotations import (
+    annotation_notes,
+    annotation_relabels,
+    new_annotations,
+    restores,
+)
 from genesis.sync.changes import (
     Cell,
     Changes,
@@ -48,7 +54,8 @@ def compare(*, wanted: Wanted, present: Present, policy: Policy) -> Changes:
     gone = _gone(rows, goals, wanted, policy)
     deletes = gone if policy.on_delete == "delete" else ()
     updates, human_edits = _compare_cells(rows, goals, wanted, policy)
-    inserts, moves = _place(rows, wanted.rows, frozenset(deletes), policy)
+    leaving = frozenset(deletes)
+    inserts, moves = _place(rows, wanted.rows, leaving, policy)
     return Changes(
         tracker=wanted.tracker,
         present=present,
@@ -57,16 +64,25 @@ def compare(*, wanted: Wanted, present: Present, policy: Policy) -> Changes:
         wanted_rows=len(wanted.rows) + len(wanted.refused),
         added=columns.added,
         dropped=columns.dropped,
-        relabels=columns.relabels,
+        relabels=(*columns.relabels, *annotation_relabels(wanted, present)),
         inserts=inserts,
         updates=(*updates, *_marks(gone, rows, wanted.mark, policy)),
         deletes=deletes,
         moves=moves,
         followed=_followed(present.rows, rows),
         releases=tuple(row.position for row in present.copies),
+        new_annotations=new_annotations(wanted, present),
+        restores=tuple(
+            restores(
+                wanted,
+                present,
+                staying=(row.key for row in rows if row.key not in leaving),
+                inserted=(insert.key for insert in inserts),
+            )
+        ),
         rejects=wanted.rejects,
         human_edits=human_edits,
-        notes=tuple(_notes(present, columns, rows)),
+        notes=(*_notes(present, columns, rows), *annotation_notes(wanted, present)),
     )
 
 

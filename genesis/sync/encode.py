@@ -66,7 +66,7 @@ def encode(rows: pa.Table, tracker: Tracker) -> Wanted:
         if not any(reject.refused == "row" for reject in unfit):
             landed.append(WantedRow(key, _emptied(cells) if unfit else cells))
     (mark,) = _emptied([encoding.cell(True, tracker.zone)])
-    return Wanted(tracker.name, columns, tuple(landed), tuple(rejects), mark)
+    return Wanted(tracker.name, columns, tuple(landed), tuple(rejects), mark, tracker.annotations)
 
 
 def managed_columns(tracker: Tracker) -> tuple[Column, ...]:

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
+from typing import Literal
 from xml.etree.ElementTree import Element
 
 from openpyxl import Workbook
 
 from genesis.sinks.workbook.package import MAIN, RELATIONS, NotAWorkbook, Package, local
+from genesis.sinks.workbook.references import bounds
 from genesis.sinks.workbook.tab import Tab, text_of
 
 _WORKSHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml.worksheet+xml"
@@ -26,6 +28,10 @@ _CUSTOM = "application/vnd.openxmlformats-officedocument.custom-properties+xml"
 _DOCUMENT = "http://schemas.openxmlformats.org/officeDocument/2006"
 _FMTID = "{D5CDD505-2E9C-101B-9397-08002B2CF9AE}"  # of properties that users define
 _PROPERTY_LENGTH = 255
+
+_POINTER = "_genesis."
+
+Kind = Literal["genesis", "genesis-annotation"]
 
 # The order that the format wants; a part with another is called corrupt.
 _WORKBOOK_ORDER = """
@@ -156,8 +162,7 @@ class Book:
         """The hidden name by which programs know the area of a tab's filter; made if need be."""
         root = self.package.edit(self.part)
         names = place(root, "definedNames", _WORKBOOK_ORDER)
-        sheets = [sheet.get("name") for sheet in root.iterfind("sheets/sheet")]
-        local_id = str(sheets.index(tab))
+        local_id = self._number_of(tab)
         for name in names:
             if name.get("name") == "_xlnm._FilterDatabase" and name.get("localSheetId") == local_id:
                 return name
@@ -165,11 +170,44 @@ class Book:
         names.append(Element("definedName", attributes))
         return names[-1]
 
+    # ---- names of columns, which follow their column in any program
+
+    def pointers(self, tab: str) -> dict[str, int]:
+        """The annotation columns of a tab: where the hidden names that genesis gave them point."""
+        found = {}
+        for name in self.package.read(self.part).iterfind("definedNames/definedName"):
+            if match := self._pointer(name, tab):
+                area = bounds((name.text or "").rpartition("!")[2].replace("$", ""))
+                if area:
+                    found[match] = area[1]
+        return found
+
+    def point(self, tab: str, columns: Mapping[str, str]) -> None:
+        """Give annotation columns their hidden names, each with the reference of its header."""
+        root = self.package.edit(self.part)
+        names = place(root, "definedNames", _WORKBOOK_ORDER)
+        names[:] = [name for name in names if self._pointer(name, tab) is None]
+        for column, reference in columns.items():
+            attributes = {"name": f"{_POINTER}{column}", "localSheetId": self._number_of(tab)}
+            names.append(Element("definedName", attributes | {"hidden": "1"}))
+            names[-1].text = reference
+        if not len(names):
+            root.remove(names)
+
+    def _pointer(self, name: Element, tab: str) -> str | None:
+        text = name.get("name", "")
+        is_here = name.get("localSheetId") == self._number_of(tab)
+        return text.removeprefix(_POINTER) if is_here and text.startswith(_POINTER) else None
+
+    def _number_of(self, tab: str) -> str:
+        sheets = self.package.read(self.part).iterfind("sheets/sheet")
+        return str([sheet.get("name") for sheet in sheets].index(tab))
+
     # ---- properties
 
-    def kept_columns(self, tab: str) -> list[KeptColumn]:
-        """The columns that genesis keeps in a tab, in the order of its stamps."""
-        prefix, found = _property_prefix(tab), {}
+    def kept_columns(self, tab: str, kind: Kind = "genesis") -> list[KeptColumn]:
+        """The columns that genesis keeps in a tab, in the order of its stamps; or its annotations."""
+        prefix, found = f"{kind}.{tab}.", {}
         for item in self._properties():
             number = item.get("name", "").removeprefix(prefix)
             if item.get("name", "").startswith(prefix) and number.isdigit():
@@ -182,12 +220,12 @@ class Book:
         matches = (_PROPERTY.fullmatch(item.get("name", "")) for item in self._properties())
         return {match[1] for match in matches if match}
 
-    def keep_columns(self, tab: str, columns: Sequence[KeptColumn]) -> None:
+    def keep_columns(self, tab: str, columns: Sequence[KeptColumn], kind: Kind = "genesis") -> None:
         """Remember the columns of a tab."""
-        if columns == self.kept_columns(tab):
+        if columns == self.kept_columns(tab, kind):
             return
         root = self._edit_properties()
-        prefix = _property_prefix(tab)
+        prefix = f"{kind}.{tab}."
         root[:] = [item for item in root if not item.get("name", "").startswith(prefix)]
         free = max((int(item.get("pid", 1)) for item in root), default=1) + 1
         for number, column in enumerate(columns):
@@ -306,10 +344,6 @@ def _equal(one: Element, other: Element) -> bool:
 
 
 _PROPERTY = re.compile(r"genesis\.(.+)\.\d+", re.DOTALL)
-
-
-def _property_prefix(tab: str) -> str:
-    return f"genesis.{tab}."
 
 
 def _property(column: KeptColumn) -> str:

@@ -8,53 +8,51 @@ not even into the empty cells of a new row.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, time
 from xml.etree.ElementTree import Element
 
 from genesis.compile.statement import Column
 from genesis.errors import Problem, SinkError
+from genesis.sinks.workbook.annotations import dress_annotations, keep_annotations
 from genesis.sinks.workbook.book import Book, KeptColumn, place_in_sheet
 from genesis.sinks.workbook.find import MARK, XlsxPresent
 from genesis.sinks.workbook.follow import follow
+from genesis.sinks.workbook.layout import Layout, stretch_of
 from genesis.sinks.workbook.note import set_note
 from genesis.sinks.workbook.package import child_of
 from genesis.sinks.workbook.patterns import excel_pattern
 from genesis.sinks.workbook.references import COLUMNS, ROWS, Axis, References, area_of, bounds
 from genesis.sinks.workbook.tab import Tab, expand_shared
-from genesis.sync.changes import Cell, Changes, Insert, arrange
+from genesis.sync.changes import Annotation, Cell, Changes, Insert, arrange
 from genesis.sync.stamps import stamp_of, stamps
 
 _NARROWEST, _WIDEST = 9, 60  # characters
 _ROWS_MEASURED = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Where everything stands after the changes."""
-
-    references: References
-    header_row: int
-    key_column: int
-    columns: dict[str, int]
-    rows: dict[str, int]
-
-
 def write_changes(
-    book: Book, changes: Changes, present: XlsxPresent, *, place: str, note: str
+    book: Book,
+    changes: Changes,
+    present: XlsxPresent,
+    *,
+    place: str,
+    note: str,
+    annotations: Sequence[Annotation] = (),
 ) -> None:
     """Bring a tab of the workbook up to date."""
     if present.tab not in book.tabs:
         book.add_tab(present.tab)
     tab = book.edit_tab(present.tab)
     expand_shared(tab.root)
-    layout = _lay_out(tab, changes, present)
+    layout = _lay_out(tab, changes, present, annotations)
     follow(book, present.tab, tab, layout.references)
     tab.rearrange(layout.references.rows, layout.references.columns)
+    dress_annotations(book, tab, changes, layout, annotations)
     writer = _Writer(book, tab, layout, changes.columns)
     writer.write_headers(changes)
     writer.write_cells(changes)
+    writer.write_restored(changes)
     _write_keys(tab, changes, layout)
     if not present.exists:
         _dress(book, tab, layout, present.tab)
@@ -66,17 +64,32 @@ def write_changes(
         columns = sorted(layout.columns.values())
         set_note(book, present.tab, note, row=layout.header_row, columns=columns)
     book.keep_columns(place, list(_kept(tab, changes, present, layout)))
+    keep_annotations(book, tab, changes, present, layout, annotations, place=place)
     book.recalculate()
 
 
 # ---- places
 
 
-def _lay_out(tab: Tab, changes: Changes, present: XlsxPresent) -> Layout:
+def _lay_out(
+    tab: Tab, changes: Changes, present: XlsxPresent, annotations: Sequence[Annotation]
+) -> Layout:
     rows, row_of = _row_axis(tab, changes, present)
-    columns, column_of, key_column = _column_axis(tab, changes, present)
+    columns, place = _column_axis(tab, changes, present, annotations)
     references = References(present.tab, rows, columns)
-    return Layout(references, present.header_row, key_column, column_of, row_of)
+    at = {column.name: column.position for column in (*present.columns, *present.annotations)}
+
+    def places(these: Iterable[Column | Annotation]) -> dict[str, int]:
+        return {each.name: place[at.get(each.name, each.name)] for each in these}
+
+    return Layout(
+        references,
+        present.header_row,
+        place[present.key_column or MARK],
+        places(changes.columns),
+        places(annotations),
+        row_of,
+    )
 
 
 def _row_axis(tab: Tab, changes: Changes, present: XlsxPresent) -> tuple[Axis, dict[str, int]]:
@@ -112,12 +125,13 @@ def _stretch(lines: list[int], otherwise: int) -> tuple[int, int]:
 
 
 def _column_axis(
-    tab: Tab, changes: Changes, present: XlsxPresent
-) -> tuple[Axis, dict[str, int], int]:
+    tab: Tab, changes: Changes, present: XlsxPresent, annotations: Sequence[Annotation]
+) -> tuple[Axis, dict[int | str, int]]:
+    """Where columns go, old ones by their number and new ones by their name."""
     last = max(tab.last_column, present.key_column)
     dropped = {column.position for column in changes.dropped}
     order: list[int | str] = [c for c in range(1, last + 1) if c not in dropped]
-    at = {column.name: column.position for column in present.columns}
+    at = {column.name: column.position for column in (*present.columns, *present.annotations)}
     managed = [at[column.name] for column in changes.columns if column.name in at]
     left: int | str | None = None
     for column in changes.columns:
@@ -127,13 +141,17 @@ def _column_axis(
         before = order.index(min(managed)) if managed else len(order)
         order.insert(before if left is None else order.index(left) + 1, column.name)
         left = column.name
-    key: int | str = present.key_column or MARK
-    if key == MARK:
+    ours = [at.get(column.name, column.name) for column in changes.columns]
+    left = max(ours, key=order.index, default=None)
+    for each in annotations:
+        if each.name not in at:
+            order.insert(0 if left is None else order.index(left) + 1, each.name)
+        left = at.get(each.name, each.name)
+    if not present.key_column:
         order.append(MARK)
     place = {item: number for number, item in enumerate(order, 1)}
-    column_of = {c.name: place[at.get(c.name, c.name)] for c in changes.columns}
     old = [item if isinstance(item, int) else None for item in order]
-    return Axis(limit=COLUMNS, first=1, last=last, order=old), column_of, place[key]
+    return Axis(limit=COLUMNS, first=1, last=last, order=old), place
 
 
 # ---- cells
@@ -154,12 +172,14 @@ class _Writer:
         row = self._layout.header_row
         labels = {relabel.column: relabel.label for relabel in changes.relabels}
         labels |= {column.name: column.label for column in changes.added}
+        labels |= {each.name: each.label for each in changes.new_annotations}
+        places = self._layout.columns | self._layout.annotations
         others = [at for name, at in self._layout.columns.items() if name not in labels]
         like = self._tab.cell(row, others[0]) if others else None
         style = int(like.get("s", 0)) if like is not None else self._styles.bold()
         for name, label in labels.items():
-            is_new = self._tab.cell(row, self._layout.columns[name]) is None
-            self._put(row, self._layout.columns[name], label, style=style if is_new else None)
+            is_new = self._tab.cell(row, places[name]) is None
+            self._put(row, places[name], label, style=style if is_new else None)
         if self._tab.value(row, self._layout.key_column) != MARK:
             self._put(row, self._layout.key_column, MARK)
 
@@ -170,6 +190,13 @@ class _Writer:
         for insert in changes.inserts:
             for name, cell in zip(names, insert.cells, strict=True):
                 self._write(insert.key, name, cell)
+
+    def write_restored(self, changes: Changes) -> None:
+        """What people had put into rows and columns that are new now."""
+        for restore in changes.restores:
+            row, column = self._layout.rows[restore.key], self._layout.annotations[restore.column]
+            if self._tab.value(row, column) is None:
+                self._put(row, column, restore.cell, style=self._base(row, column))
 
     def _write(self, key: str, name: str, cell: Cell) -> None:
         row, column = self._layout.rows[key], self._layout.columns[name]
@@ -253,14 +280,10 @@ def _set_widths(tab: Tab, layout: Layout, changes: Changes) -> None:
         return
     columns = place_in_sheet(tab.root, "cols")
     for column, width in widths.items():
-        columns.append(_stretch_of(column, width=str(width), customWidth="1"))
+        columns.append(stretch_of(column, width=str(width), customWidth="1"))
     if key_is_new:
-        columns.append(_stretch_of(layout.key_column, width="9", hidden="1", customWidth="1"))
+        columns.append(stretch_of(layout.key_column, width="9", hidden="1", customWidth="1"))
     columns[:] = sorted(columns, key=lambda stretch: int(stretch.get("min", 1)))
-
-
-def _stretch_of(column: int, **attributes: str) -> Element:
-    return Element("col", {"min": str(column), "max": str(column), **attributes})
 
 
 def _width(tab: Tab, layout: Layout, column: Column) -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING
 
@@ -58,7 +58,9 @@ def read_tracker(book: Book, tracker: Tracker, *, place: str, fence: str) -> Xls
     tab = book.tab(name)
     mark = _find_mark(tab)
     if mark is not None:
-        return _Reader(tab, tracker, *mark).read(book.kept_columns(place), name, fence)
+        reader = _Reader(tab, tracker, *mark)
+        asked = _Asked(book.kept_columns(place, "genesis-annotation"), book.pointers(name))
+        return reader.read(book.kept_columns(place), asked, name, fence)
     if not _has_content(tab):
         return XlsxPresent(exists=False, fence=fence, tab=name)
     if not tracker.adopt:
@@ -127,6 +129,14 @@ def _header_row(tab: Tab, tracker: Tracker, name: str) -> int:
     return best
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is remembered of annotation columns, and where their hidden names point."""
+
+    kept: Sequence[KeptColumn] = ()
+    pointers: Mapping[str, int] = field(default_factory=dict)
+
+
 class _Reader:
     """One tab, read as one tracker whose header row is known."""
 
@@ -142,7 +152,7 @@ class _Reader:
             if column != key_column and (value := tab.value_of(element)) is not None
         }
 
-    def read(self, kept: Sequence[KeptColumn], name: str, fence: str) -> XlsxPresent:
+    def read(self, kept: Sequence[KeptColumn], asked: _Asked, name: str, fence: str) -> XlsxPresent:
         """A tab with our mark."""
         stamped = bool(kept)
         kept = [self._labelled(column) for column in kept] or self._by_label()
@@ -164,7 +174,7 @@ class _Reader:
             )
             for row, (stamp, key) in sorted(keys.items())
         ]
-        return self._present(columns, rows, name, fence, ours=True)
+        return self._present(columns, rows, asked, name, fence, ours=True)
 
     def adopt(self, name: str, fence: str) -> XlsxPresent:
         """A tab without our mark, its rows known by the cells of their key."""
@@ -181,12 +191,13 @@ class _Reader:
             named = {c.name: cell for c, cell in zip(columns, cells, strict=False)}
             if cells and (key := key_of_cells(named, self._tracker)):
                 rows.append(PresentRow(key, cells, row))
-        return self._present(columns, rows, name, fence, ours=False)
+        return self._present(columns, rows, _Asked(), name, fence, ours=False)
 
     def _present(
         self,
         columns: tuple[PresentColumn, ...],
         rows: Sequence[PresentRow],
+        asked: _Asked,
         name: str,
         fence: str,
         *,
@@ -203,10 +214,13 @@ class _Reader:
             else:
                 copies.append(row)
         managed = {column.position for column in columns}
+        annotations = self._annotations(asked, managed)
+        managed |= {column.position for column in annotations}
         return XlsxPresent(
             columns=columns,
-            rows=tuple(sorted(kept.values(), key=lambda row: row.position)),
+            rows=self._annotated(sorted(kept.values(), key=lambda r: r.position), annotations),
             copies=tuple(copies),
+            annotations=annotations,
             own_columns=tuple(h for at, h in sorted(self._headers.items()) if at not in managed),
             ours=ours,
             fence=fence,
@@ -240,6 +254,46 @@ class _Reader:
     def _converter(self, column: PresentColumn) -> _Converter:
         known = self._columns.get(column.name)
         return converter(known.type.name if known else "string", self._tab)
+
+    # ---- annotations
+
+    def _annotations(self, asked: _Asked, taken: set[int]) -> tuple[PresentColumn, ...]:
+        """Where people's answers stand: under the header that was there last, or the hidden name.
+
+        A column of a person's own that bears an annotation's label already becomes that annotation.
+        """
+        columns = [each.column for each in self._tracker.annotations]
+        names = recognise([(kept.name, kept.label) for kept in asked.kept], columns)
+        known = dict(zip(names, asked.kept, strict=True))
+        free = {at: text for at, text in sorted(self._headers.items()) if at not in taken}
+
+        def under(text: str) -> int | None:
+            return next((at for at, header in free.items() if header == text), None)
+
+        looks: tuple[Callable[[KeptColumn, Column], int | None], ...] = (
+            lambda kept, _: under(kept.header),
+            lambda kept, _: asked.pointers.get(kept.name),
+            lambda kept, column: under(kept.label) or under(column.label),
+        )
+        found: dict[str, PresentColumn] = {}
+        for look in looks:
+            for column in columns:
+                kept = known.get(column.name, KeptColumn(column.name, column.label, ""))
+                at = look(kept, column) if column.name not in found else None
+                if at in free:
+                    found[column.name] = PresentColumn(column.name, kept.label, free.pop(at), at)
+        return tuple(found[column.name] for column in columns if column.name in found)
+
+    def _annotated(
+        self, rows: Iterable[PresentRow], columns: Sequence[PresentColumn]
+    ) -> tuple[PresentRow, ...]:
+        types = {each.name: each.column.type.name for each in self._tracker.annotations}
+        converters = [converter(types[column.name], self._tab) for column in columns]
+        if not columns:
+            return tuple(rows)
+        return tuple(
+            replace(row, annotations=self._cells(row.position, columns, converters)) for row in rows
+        )
 
     # ---- columns
 
