@@ -1,18 +1,19 @@
 """Calls of a service: paced with all other processes, timed out, tried again until a deadline.
 
 This is the one layer that tries again; clients are told not to. A refusal for haste freezes the
-bucket that all share. What is tried again must be safe to be done twice. The surprise: pauses have
-no random part, because the bucket spreads the calls of all processes already.
+bucket that all share. A call that cannot be done twice, and may have been done once, is not tried
+again: `Unanswered` says so. The surprise: pauses have no random part, because the bucket spreads
+the calls of all processes already.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import requests
+from urllib3.exceptions import NewConnectionError
 
 from genesis.errors import Problem, SinkBusy
 from genesis.interfaces import Limit, Rates
@@ -20,17 +21,50 @@ from genesis.interfaces import Limit, Rates
 _PASSING = (500, 502, 503, 504)
 _TRIES = 8
 _LONGEST_PAUSE = timedelta(seconds=32)
-_CONNECT, _ANSWER = 10.0, 60.0  # seconds
+_CONNECT = 10.0  # seconds
 
 
-@dataclass(frozen=True)
-class Service:
-    """A service: its bucket, its limit, how long a refusal for haste lasts, and which ones last."""
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call that is about to be made; `method` is in capitals."""
 
-    bucket: str
-    limit: Limit
-    locked: timedelta
-    is_final: Callable[[requests.Response], bool]
+    method: str
+    url: str
+
+
+class Service(Protocol):
+    """A service: how fast it may be called, and what its answers mean."""
+
+    @property
+    def limit(self) -> Limit:
+        """How fast each of its buckets may be called."""
+
+    @property
+    def patience(self) -> timedelta:
+        """How long an answer may take."""
+
+    def bucket(self, call: Call) -> str:
+        """What the call is counted in."""
+
+    def is_read(self, call: Call) -> bool:
+        """Whether the call changes nothing."""
+
+    def is_repeatable(self, call: Call) -> bool:
+        """Whether the call, made twice, does what it does made once."""
+
+    def is_haste(self, response: requests.Response) -> bool:
+        """Whether a refusal is for haste, and passes."""
+
+    def lockout(self, now: datetime) -> timedelta:
+        """How long a refusal for haste lasts that does not say so itself."""
+
+
+class Unsent(requests.ConnectionError):
+    """A call that never left: whatever it is, it may be made again."""
+
+
+class Unanswered(SinkBusy):
+    """A write that landed or did not; which one has to be read before it is made again."""
 
 
 class Calls(requests.Session):
@@ -45,45 +79,82 @@ class Calls(requests.Session):
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **options: Any) -> Any:
         """The answer that stays. Raises `SinkBusy` where none comes before the deadline."""
-        pause = timedelta(seconds=1)
-        for left in range(_TRIES - 1, -1, -1):
-            self._rates.wait(self._service.bucket, self._service.limit, until=self._until)
+        call, service = Call(str(method).upper(), str(url)), self._service
+        bucket, pauses = service.bucket(call), Pauses(self._rates, self._until)
+        for _ in range(_TRIES):
+            self._rates.wait(bucket, service.limit, until=self._until)
             try:
-                response = self._send(str(method), url, *args, **options)
+                response = self._send(call, *args, **options)
             except (requests.ConnectionError, requests.Timeout) as error:
-                reason, wait = _reason(error), pause
+                reason, asked, landed = _reason(error), None, not _never_left(error)
             else:
-                if response.status_code == 429 and not self._service.is_final(response):
-                    self._rates.freeze(self._service.bucket, self._locked(response))
+                if service.is_haste(response):
+                    freeze = _retry_after(response) or service.lockout(self._rates.clock.now())
+                    self._rates.freeze(bucket, freeze)
                     continue
                 if response.status_code not in _PASSING:
                     return response
-                reason = f"HTTP {response.status_code}"
-                wait = _retry_after(response) or pause
-            if not left or self._rates.clock.now() + wait > self._until:
-                raise self._busy(reason)
-            self._rates.clock.sleep(wait)
-            pause = min(2 * pause, _LONGEST_PAUSE)
-        raise self._busy("it asks for patience again and again")
+                reason, asked, landed = (
+                    f"HTTP {response.status_code}",
+                    _retry_after(response),
+                    True,
+                )
+            if landed and not service.is_repeatable(call):
+                raise _unanswered(bucket, reason)
+            if not pauses.pause(asked):
+                raise _busy(bucket, reason)
+        raise _busy(bucket, "it asks for patience again and again")
 
-    def _send(self, method: str, url: str | bytes, *args: Any, **options: Any) -> requests.Response:
-        if method.upper() == "GET":
+    def _send(self, call: Call, *args: Any, **options: Any) -> requests.Response:
+        if self._service.is_read(call):
             self.reads += 1
         else:
             self.writes += 1
         left = (self._until - self._rates.clock.now()).total_seconds()
-        options["timeout"] = (_CONNECT, max(min(_ANSWER, left), 1.0))
-        response = super().request(method, url, *args, **options)
+        patience = self._service.patience.total_seconds()
+        options["timeout"] = (_CONNECT, max(min(patience, left), 1.0))
+        response = super().request(call.method, call.url, *args, **options)
         self.sent += len(response.request.body or b"")
         return response
 
-    def _locked(self, response: requests.Response) -> timedelta:
-        return _retry_after(response) or self._service.locked
 
-    def _busy(self, reason: str) -> SinkBusy:
-        message = f"`{self._service.bucket}` gave no answer: {reason}"
-        hint = "the next refresh goes on from what is there"
-        return SinkBusy(Problem("service-busy", message, hint=hint))
+class Pauses:
+    """Pauses between tries, each twice as long as the one before, as many as there are tries."""
+
+    def __init__(self, rates: Rates, until: datetime) -> None:
+        self._rates = rates
+        self._until = until
+        self._next = timedelta(seconds=1)
+        self._left = _TRIES - 1
+
+    def pause(self, asked: timedelta | None = None) -> bool:
+        """Wait, as long as was asked for or the pause is; not where no try is left, or no time."""
+        length = asked or self._next
+        if not self._left or self._rates.clock.now() + length > self._until:
+            return False
+        self._rates.clock.sleep(length)
+        self._next = min(2 * self._next, _LONGEST_PAUSE)
+        self._left -= 1
+        return True
+
+
+def _busy(bucket: str, reason: str) -> SinkBusy:
+    hint = "the next refresh goes on from what is there"
+    return SinkBusy(Problem("service-busy", f"`{bucket}` gave no answer: {reason}", hint=hint))
+
+
+def _unanswered(bucket: str, reason: str) -> Unanswered:
+    message = f"`{bucket}` gave no answer to a write, which may have landed: {reason}"
+    hint = "the next refresh reads what is there, and goes on from it"
+    return Unanswered(Problem("service-busy", message, hint=hint))
+
+
+def _never_left(error: requests.RequestException) -> bool:
+    """Whether the service cannot have seen the call: no connection was made."""
+    if isinstance(error, (Unsent, requests.ConnectTimeout)):
+        return True
+    cause = error.args[0] if error.args else None
+    return isinstance(getattr(cause, "reason", cause), NewConnectionError)
 
 
 def _retry_after(response: requests.Response) -> timedelta | None:

@@ -24,12 +24,13 @@ from genesis.sinks.airtable.present import AirtablePresent, present_of
 from genesis.sinks.airtable.service import (
     BATCH,
     PAGE,
+    BaseService,
+    bucket,
     client,
     in_words,
     is_full,
     lost_place,
     missing_token,
-    service,
 )
 from genesis.sinks.airtable.write import Requests, Row, Writer
 from genesis.sinks.calls import Calls
@@ -98,7 +99,7 @@ class AirtableSink:
             raise missing_token()
         token = resolve_references(access.token or "any", self._root)
         self._until = self._until or self._rates.clock.now() + (tracker.timeout or _TIMEOUT)
-        calls = Calls(service(place.base), self._rates, until=self._until)
+        calls = Calls(BaseService(place.base), self._rates, until=self._until)
         return client(token, access.endpoint, calls).base(place.base), calls
 
     # ---- budgets
@@ -163,7 +164,7 @@ def _place(tracker: Tracker) -> AirtablePlace:
 
 
 def _bucket(tracker: Tracker) -> str:
-    return service(_place(tracker).base).bucket
+    return bucket(_place(tracker).base)
 
 
 # ---- reading

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -13,7 +14,7 @@ from pyairtable import Api
 
 from genesis.errors import DefinitionError, Problem, SinkError
 from genesis.interfaces import Limit
-from genesis.sinks.calls import Calls, Service
+from genesis.sinks.calls import Call, Calls
 
 if TYPE_CHECKING:
     from genesis.sync.changes import Tracker
@@ -22,8 +23,6 @@ ADDRESS = "https://api.airtable.com"
 BATCH = 10
 PAGE = 100
 
-_LIMIT = Limit(5, timedelta(seconds=1))
-_LOCKED = timedelta(seconds=30)
 _MONTH_SPENT = "BILLING_LIMIT_EXCEEDED"
 _SCOPES = "`data.records:read`, `data.records:write` and `schema.bases:read`"
 _FULL = re.compile(
@@ -31,9 +30,34 @@ _FULL = re.compile(
 )
 
 
-def service(base: str) -> Service:
-    """A base; every token shares its limit."""
-    return Service(f"airtable:{base}", _LIMIT, _LOCKED, lambda answer: _MONTH_SPENT in answer.text)
+@dataclass(frozen=True)
+class BaseService:
+    """A base, as a `Service`; every token shares its limit."""
+
+    base: str
+    limit = Limit(5, timedelta(seconds=1))
+    patience = timedelta(seconds=60)
+
+    def bucket(self, _: Call) -> str:
+        return bucket(self.base)
+
+    def is_read(self, call: Call) -> bool:
+        return call.method == "GET"
+
+    def is_repeatable(self, _: Call) -> bool:
+        """Updates and deletes are by id, new records merge by key."""
+        return True
+
+    def is_haste(self, response: requests.Response) -> bool:
+        return response.status_code == 429 and _MONTH_SPENT not in response.text
+
+    def lockout(self, _: datetime) -> timedelta:
+        return timedelta(seconds=30)
+
+
+def bucket(base: str) -> str:
+    """The bucket of all calls of a base."""
+    return f"airtable:{base}"
 
 
 def client(token: str, endpoint: str | None, calls: Calls) -> Api:

@@ -1,25 +1,26 @@
 """A gspread client that never waits for ever, never retries, and may talk to another address.
 
-gspread itself has no time-out, and its retrying client never gives up; google-auth retries on its
-own, too. Here a call is made once, within time limits, so that one layer above decides about
-retries with a deadline. The surprise: with an endpoint there are no credentials at all, and every
+gspread itself has no time-out, and its retrying client never gives up; google-auth's session makes
+refused calls again, so it is not used. Here a call is made once, within time limits, so that one
+layer above decides about retries with a deadline. The surprise: with an endpoint there are no credentials at all, and every
 address of Google's (Sheets, Drive, tokens) goes to that scheme and host instead.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import gspread
 import requests
 from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
 
-if TYPE_CHECKING:
-    from google.auth.credentials import Credentials
+from genesis.sinks.calls import Unsent
 
 SCOPES = (
     "https://www.googleapis.com/auth/spreadsheets",
@@ -62,37 +63,73 @@ class EndpointAdapter(HTTPAdapter):
         return super().send(request, *args, **kwargs)
 
 
+class ServiceAccount(AuthBase):
+    """Signs calls as a service account; tokens are fetched when they are needed, and shared.
+
+    Raises `ValueError` for a key that is none.
+    """
+
+    def __init__(self, key: Mapping[str, Any], endpoint: str | None = None) -> None:
+        from google.auth.transport.requests import Request
+        from google.oauth2.service_account import Credentials
+
+        self.email = str(key.get("client_email", ""))
+        self._credentials = Credentials.from_service_account_info(  # type: ignore[no-untyped-call]
+            key, scopes=SCOPES
+        )
+        # A session of its own for tokens, because the one google-auth makes retries three times.
+        tokens = requests.Session()
+        if endpoint:
+            tokens.mount("https://", EndpointAdapter(endpoint))
+        self._fetch = Request(tokens)
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """The request with a token. Raises `Unsent` where Google gives none for now."""
+        from google.auth.exceptions import RefreshError, TransportError
+
+        try:
+            self._credentials.before_request(
+                self._fetch, request.method, request.url, request.headers
+            )
+        except TransportError as error:
+            raise Unsent(str(error)) from error
+        except RefreshError as error:
+            if error.retryable:
+                raise Unsent(str(error)) from error
+            raise
+        return request
+
+
+def parse_key(text: str) -> Mapping[str, Any]:
+    """The key of a service account, from its JSON. Raises `ValueError`, saying what it is instead."""
+    try:
+        key = json.loads(text)
+    except ValueError:
+        raise ValueError("it is no JSON") from None
+    if isinstance(key, dict) and key.get("type") == "service_account":
+        return key
+    if isinstance(key, dict) and key.keys() & {"installed", "web"}:
+        raise ValueError("it is the secret of an OAuth client")
+    raise ValueError("its `type` is not `service_account`")
+
+
 def open_client(
     *,
     endpoint: str | None = None,
-    service_account: Mapping[str, Any] | None = None,
+    account: ServiceAccount | None = None,
+    session: requests.Session | None = None,
     timeouts: Timeouts | None = None,
 ) -> gspread.Client:
-    """A client for an endpoint, for Google with a service account's key, or for an endpoint with one."""
-    if service_account is None:
-        if endpoint is None:
-            raise ValueError("a service account or an endpoint is needed")
-        session = requests.Session()
-    else:
-        session = _authorized(service_account, endpoint)
+    """A client for an endpoint, for Google as a service account, or for an endpoint as one.
+
+    Its calls are those of `session`, such as `Calls`.
+    """
+    if account is None and endpoint is None:
+        raise ValueError("a service account or an endpoint is needed")
+    session = session or requests.Session()
+    session.auth = account
     if endpoint:
         session.mount("https://", EndpointAdapter(endpoint))
     client = gspread.Client(auth=None, session=session)  # type: ignore[arg-type]
     client.set_timeout((timeouts or Timeouts()).seconds)
     return client
-
-
-def _authorized(key: Mapping[str, Any], endpoint: str | None) -> requests.Session:
-    from google.auth.transport.requests import AuthorizedSession, Request
-    from google.oauth2.service_account import Credentials as ServiceAccount
-
-    credentials: Credentials = ServiceAccount.from_service_account_info(  # type: ignore[no-untyped-call]
-        key, scopes=SCOPES
-    )
-    tokens = requests.Session()
-    if endpoint:
-        tokens.mount("https://", EndpointAdapter(endpoint))
-    # A session of its own for tokens, because the one google-auth makes retries three times.
-    return AuthorizedSession(  # type: ignore[no-untyped-call]
-        credentials, max_refresh_attempts=0, auth_request=Request(tokens)
-    )

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from gspread.exceptions import APIError
 
-from genesis.sinks.google.client import Timeouts, open_client
+from genesis.sinks.google.client import ServiceAccount, Timeouts, open_client
 from genesis.testing.sheets import Refused
 
 
@@ -34,7 +34,7 @@ def key() -> dict[str, str]:
 def test_a_service_account_gets_a_token_and_is_who_it_says(google, key) -> None:
     """The whole flow of google-auth, signature and all; it sees only what is shared with it."""
     mine = google.new_spreadsheet("Mine", share=False)
-    client = open_client(endpoint=google.url, service_account=key)
+    client = open_client(endpoint=google.url, account=ServiceAccount(key, google.url))
     try:
         with pytest.raises(PermissionError):
             client.open_by_key(mine)
@@ -49,7 +49,7 @@ def test_a_token_runs_out_and_is_fetched_anew(google, key) -> None:
     """google-auth goes by the machine's clock, so it does not know; the answer is 401."""
     mine = google.new_spreadsheet("Mine", share=False)
     google.share(mine, key["client_email"])
-    client = open_client(endpoint=google.url, service_account=key)
+    client = open_client(endpoint=google.url, account=ServiceAccount(key, google.url))
     try:
         book = client.open_by_key(mine)
         google.wait(timedelta(hours=1))
