@@ -19,11 +19,12 @@ from genesis.compile.infer import type_of
 from genesis.compile.joins import find_join, target_name
 from genesis.compile.moment import Moment
 from genesis.compile.parameters import check_value
-from genesis.compile.query import Block, Node
+from genesis.compile.query import Block, Node, Query
 from genesis.compile.resolve import resolve
 from genesis.compile.run import Run
 from genesis.compile.scope import Scope, is_broken
 from genesis.compile.structure import check_keys, without_faults
+from genesis.compile.trackers import check_tracker
 from genesis.errors import Problem, Problems, did_you_mean, suggest
 from genesis.spec.data_source import DataSource, Field, Measure
 from genesis.spec.formatter import BUILT_IN
@@ -42,9 +43,10 @@ def check_project(project: Project, problems: Problems) -> None:
             check_keys(whole, whole.data_sources[source.name], problems)
         check_data_source(project, source, found)
         _extend(problems, _independent(found, project, source.name, faulty), source.file)
+    queries: dict[str, Query | None] = {}
     for definition in project.inputs.values():
         found = Problems()
-        resolve(definition, project, Run(parameters=None), found)
+        queries[definition.name] = resolve(definition, project, Run(parameters=None), found)
         told = _independent(found, project, definition.source, faulty)
         _extend(problems, told, definition.file)
     for name, formatter in project.formatters.items():
@@ -54,6 +56,9 @@ def check_project(project: Project, problems: Problems) -> None:
             _check_names(tree, fragment, problems)
     for workflow in project.workflows.values():
         _check_workflow(project, workflow, problems)
+        for position, job in enumerate(workflow.jobs):
+            if job.refresh:
+                check_tracker(project, workflow, position, queries.get(job.refresh), problems)
     for audit in project.audits.values():
         _check_audit(project, audit, problems)
     if not problems.errors:  # a mistyped name may be its only use

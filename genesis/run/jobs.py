@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from genesis.compile.check import job_names
 from genesis.errors import DefinitionError, Problem, did_you_mean, suggest
 from genesis.spec.project import Project
-from genesis.spec.workflow import Job, JobOptions, Place, Workflow
+from genesis.spec.workflow import Job, Place, Workflow
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class NamedJob:
 def jobs_of(project: Project, workflow: Workflow) -> tuple[NamedJob, ...]:
     """A workflow's jobs, those that others need first."""
     found = {
-        name: NamedJob(workflow, name, _with_templates(project, job))
+        name: NamedJob(workflow, name, job.filled(project.templates))
         for name, job in zip(job_names(workflow), workflow.jobs, strict=True)
     }
     ordered: dict[str, NamedJob] = {}
@@ -82,18 +82,6 @@ def pick_jobs(project: Project, names: Iterable[str]) -> tuple[NamedJob, ...]:
     if unknown:
         raise DefinitionError(tuple(unknown))
     return tuple(picked.values())
-
-
-def _with_templates(project: Project, job: Job) -> Job:
-    """The job with what its templates say, where it says nothing itself; later templates win."""
-    shared: dict[str, object] = {}
-    for name in job.use:
-        template = project.templates.get(name)
-        if template is not None:
-            shared |= {key: getattr(template, key) for key in template.model_fields_set}
-    shared = {key: value for key, value in shared.items() if key in JobOptions.model_fields}
-    own = job.model_fields_set
-    return job.model_copy(update={key: value for key, value in shared.items() if key not in own})
 
 
 def place_text(place: Place) -> str:

@@ -200,6 +200,9 @@ class JobOptions(Model):
     """Keep the report as a view in the catalog too: `view: true`."""
 
 
+# Sinks that hold nothing but the report: nobody sorts their rows or writes beside them.
+EXPORTS = ("csv", "parquet", "duckdb")
+
 JOB_KINDS = ("refresh", "compact", "audit", "heartbeat")
 
 
@@ -233,6 +236,15 @@ class Job(JobOptions, Checked):
     def kind(self) -> str:
         """`refresh`, `compact`, `audit` or `heartbeat`."""
         return next(kind for kind in JOB_KINDS if getattr(self, kind) is not None)
+
+    def filled(self, templates: Mapping[str, Template]) -> Job:
+        """The job with what its templates say, where it says nothing itself; later templates win."""
+        shared: dict[str, object] = {}
+        for template in (templates[name] for name in self.use if name in templates):
+            said = template.model_fields_set & JobOptions.model_fields.keys()
+            shared |= {key: getattr(template, key) for key in said}
+        own = self.model_fields_set
+        return self.model_copy(update={k: value for k, value in shared.items() if k not in own})
 
 
 class Schedule(Checked):

@@ -15,13 +15,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
+from genesis.spec.workflow import EXPORTS
+
 if TYPE_CHECKING:
     from genesis.compile.statement import Column
     from genesis.spec.values import Scalar
     from genesis.spec.workflow import Mode, OnDelete, OnHumanEdit, Order, Place
-
-# Sinks that hold nothing but the report: nobody sorts their rows or writes beside them.
-EXPORTS = ("csv", "parquet", "duckdb")
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,6 +326,11 @@ class Changes:
         return cells
 
     @property
+    def archived(self) -> tuple[str, ...]:
+        """Keys of rows that go to the archive, cells, notes and people's columns; then they are deleted."""
+        return self.deletes if self.policy.on_delete == "archive" else ()
+
+    @property
     def updated_rows(self) -> int:
         return len(self.new_cells)
 
@@ -367,7 +371,8 @@ class Changes:
         for update in self.updates:
             was, cell = (self._shown(update.column, value) for value in (update.was, update.cell))
             yield f"  ~ {update.key} {update.column}: {was} -> {cell}"
-        yield from (f"  - {key}" for key in self.deletes)
+        to = " to the archive" if self.archived else ""
+        yield from (f"  - {key}{to}" for key in self.deletes)
         yield from (f"  > {move.key} after {move.after or 'the header'}" for move in self.moves)
         for edit in self.human_edits:
             yield f"  ! {edit.key} {edit.column}: a person wrote {self._shown(edit.column, edit.found)}"

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from genesis.errors import Problem, SinkError
 from genesis.sync.annotations import (
     annotation_notes,
     annotation_relabels,
@@ -47,12 +46,11 @@ T = TypeVar("T")
 
 def compare(*, wanted: Wanted, present: Present, policy: Policy) -> Changes:
     """What a refresh will do to a tracker; nothing where wanted and present agree."""
-    _refuse_unsupported(policy)
     goals = {row.key: row for row in wanted.rows}
     columns = _Columns(wanted.columns, present)
     rows = _follow_sorted(columns.align(present.rows), goals)
     gone = _gone(rows, goals, wanted, policy)
-    deletes = gone if policy.on_delete == "delete" else ()
+    deletes = gone if policy.on_delete in ("delete", "archive") else ()
     updates, human_edits = _compare_cells(rows, goals, wanted, policy)
     leaving = frozenset(deletes)
     inserts, moves = _place(rows, wanted.rows, leaving, policy)
@@ -95,17 +93,6 @@ def recognise(recorded: Sequence[tuple[str, str]], columns: Sequence[Column]) ->
     names = {column.name for column in columns}
     by_label = {column.label: column.name for column in columns if column.name not in known}
     return [name if name in names else by_label.get(label, name) for name, label in recorded]
-
-
-def _refuse_unsupported(policy: Policy) -> None:
-    if policy.on_delete == "archive":
-        raise SinkError(
-            Problem(
-                "not-supported",
-                "`on_delete: archive` is not done by this version",
-                hint="`mark` keeps such rows and says so in a column, `keep` keeps them as they are",
-            )
-        )
 
 
 def _gone(

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genesis.compile.statement import Column
-from genesis.errors import SinkError
 from genesis.spec.types import FLOAT, INTEGER, STRING
 from genesis.sync.changes import (
     Cell,
@@ -401,10 +400,13 @@ def test_rows_of_people_stay_between_their_rows() -> None:
     assert arrange(rows, changes) == [3, 4, c, 5]
 
 
-def test_an_archive_is_refused() -> None:
-    """What is not done should not look done."""
-    with pytest.raises(SinkError, match="not-supported"):
-        compare(wanted=wanted([]), present=Present(), policy=Policy(on_delete="archive"))
+def test_rows_that_go_to_the_archive_are_deletes_that_say_so() -> None:
+    """The guard of deletes holds for them."""
+    gone = PresentRow("a", ("Ann", 1, 0.5), 2)
+    present = Present(tuple(PresentColumn(c.name, c.label, c.label, 0) for c in COLUMNS), (gone,))
+    changes = compare(wanted=wanted([]), present=present, policy=Policy(on_delete="archive"))
+    assert changes.deletes == changes.archived == ("a",)
+    assert "- a to the archive" in changes.summary()
 
 
 def test_values_of_sensitive_columns_are_not_told() -> None:

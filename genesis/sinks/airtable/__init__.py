@@ -79,6 +79,11 @@ class AirtableSink:
             raise TypeError("changes to a base start from what its sink read")
         if changes.is_empty and not tracker.touch:
             return self._receipt(tracker, changes, present)
+        if changes.archived:
+            message = "`on_delete: archive` is not done in Airtable by this version"
+            raise SinkError(
+                Problem("not-supported", message, hint="`mark` or `keep` keep the rows")
+            )
         self._check_calls(tracker, changes, present)
         self._check_records(tracker, changes)
         with in_words(tracker):

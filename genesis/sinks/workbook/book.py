@@ -19,7 +19,7 @@ from xml.etree.ElementTree import Element
 
 from openpyxl import Workbook
 
-from genesis.sinks.workbook.package import MAIN, RELATIONS, NotAWorkbook, Package, local
+from genesis.sinks.workbook.package import MAIN, RELATIONS, NotAWorkbook, Package, child_of, local
 from genesis.sinks.workbook.references import bounds
 from genesis.sinks.workbook.tab import Tab, text_of
 
@@ -31,7 +31,7 @@ _PROPERTY_LENGTH = 255
 
 _POINTER = "_genesis."
 
-Kind = Literal["genesis", "genesis-annotation"]
+Kind = Literal["genesis", "genesis-annotation", "genesis-archive"]
 
 # The order that the format wants; a part with another is called corrupt.
 _WORKBOOK_ORDER = """
@@ -380,6 +380,16 @@ def place(root: Element, tag: str, order: str) -> Element:
 def place_in_sheet(root: Element, tag: str) -> Element:
     """A worksheet's child with this tag, made where it belongs."""
     return place(root, tag, _SHEET_ORDER)
+
+
+def freeze_header(tab: Tab) -> None:
+    """Keep the header in sight while people scroll."""
+    view = child_of(place_in_sheet(tab.root, "sheetViews"), "sheetView")
+    view.attrib.setdefault("workbookViewId", "0")
+    if view.find("pane") is None:
+        pane = {"ySplit": "1", "topLeftCell": "A2", "activePane": "bottomLeft", "state": "frozen"}
+        view.insert(0, Element("pane", pane))
+        view[1:] = [Element("selection", {"pane": "bottomLeft"})]
 
 
 def relation_prefix(root: Element) -> str:

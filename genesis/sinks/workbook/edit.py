@@ -15,12 +15,12 @@ from xml.etree.ElementTree import Element
 from genesis.compile.statement import Column
 from genesis.errors import Problem, SinkError
 from genesis.sinks.workbook.annotations import dress_annotations, keep_annotations
-from genesis.sinks.workbook.book import Book, KeptColumn, place_in_sheet
+from genesis.sinks.workbook.archive import archive_rows
+from genesis.sinks.workbook.book import Book, KeptColumn, freeze_header, place_in_sheet
 from genesis.sinks.workbook.find import MARK, XlsxPresent
 from genesis.sinks.workbook.follow import follow
 from genesis.sinks.workbook.layout import Layout, stretch_of
 from genesis.sinks.workbook.note import set_note
-from genesis.sinks.workbook.package import child_of
 from genesis.sinks.workbook.patterns import excel_pattern
 from genesis.sinks.workbook.references import COLUMNS, ROWS, Axis, References, area_of, bounds
 from genesis.sinks.workbook.tab import Tab, expand_shared
@@ -45,6 +45,7 @@ def write_changes(
         book.add_tab(present.tab)
     tab = book.edit_tab(present.tab)
     expand_shared(tab.root)
+    archive_rows(book, tab, changes, present, place=place)
     layout = _lay_out(tab, changes, present, annotations)
     follow(book, present.tab, tab, layout.references)
     tab.rearrange(layout.references.rows, layout.references.columns)
@@ -261,12 +262,7 @@ def _write_keys(tab: Tab, changes: Changes, layout: Layout) -> None:
 
 def _dress(book: Book, tab: Tab, layout: Layout, name: str) -> None:
     """A new tab: the header in sight while people scroll, and a filter over all columns."""
-    view = child_of(place_in_sheet(tab.root, "sheetViews"), "sheetView")
-    view.attrib.setdefault("workbookViewId", "0")
-    if view.find("pane") is None:
-        pane = {"ySplit": "1", "topLeftCell": "A2", "activePane": "bottomLeft", "state": "frozen"}
-        view.insert(0, Element("pane", pane))
-        view[1:] = [Element("selection", {"pane": "bottomLeft"})]
+    freeze_header(tab)
     area = area_of(layout.header_row, 1, layout.header_row, layout.key_column)
     place_in_sheet(tab.root, "autoFilter").set("ref", area)
     book.filter_name(name)

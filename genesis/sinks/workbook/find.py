@@ -61,7 +61,7 @@ def read_tracker(book: Book, tracker: Tracker, *, place: str, fence: str) -> Xls
         reader = _Reader(tab, tracker, *mark)
         asked = _Asked(book.kept_columns(place, "genesis-annotation"), book.pointers(name))
         return reader.read(book.kept_columns(place), asked, name, fence)
-    if not _has_content(tab):
+    if not has_content(tab):
         return XlsxPresent(exists=False, fence=fence, tab=name)
     if not tracker.adopt:
         raise SinkError(
@@ -100,7 +100,8 @@ def _find_mark(tab: Tab) -> tuple[int, int] | None:
     return None
 
 
-def _has_content(tab: Tab) -> bool:
+def has_content(tab: Tab) -> bool:
+    """Whether any cell holds something."""
     return any(
         tab.value_of(element) is not None
         for line in tab.rows.values()

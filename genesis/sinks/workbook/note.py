@@ -7,7 +7,8 @@ old kind, VML. The surprise: some programs write VML that is no XML, so it is ed
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from xml.etree.ElementTree import Element
 
 from openpyxl.utils import get_column_letter
@@ -66,6 +67,30 @@ def set_note(book: Book, tab: str, text: str, *, row: int, columns: Sequence[int
         _add_box(book, tab, row=row, column=column)
 
 
+def copy_notes(
+    book: Book, tab: str, other: str, places: Mapping[tuple[int, int], tuple[int, int]]
+) -> None:
+    """Bring the notes of some cells, row and column, to cells of another tab; each keeps its author."""
+    for part in book.package.related(book.part_of(tab), "comments"):
+        comments = book.package.read(part)
+        authors = [author.text or "" for author in comments.iterfind("authors/author")]
+        for item in comments.iterfind("commentList/comment"):
+            area = bounds(item.get("ref", ""))
+            if area and (place := places.get(area[:2])):
+                author = authors[int(item.get("authorId", 0))] if authors else ""
+                _add_copy(book, other, item, author, *place)
+
+
+def _add_copy(book: Book, tab: str, item: Element, author: str, row: int, column: int) -> None:
+    comments = _comments(book, tab)
+    reference = f"{get_column_letter(column)}{row}"
+    attributes = {"ref": reference, "authorId": _author(comments, author), "shapeId": "0"}
+    copy = Element("comment", attributes)
+    copy[:] = [deepcopy(child) for child in item.iterfind("text")]
+    child_of(comments, "commentList").append(copy)
+    _add_box(book, tab, row=row, column=column)
+
+
 def _comments(book: Book, tab: str) -> Element:
     sheet = book.part_of(tab)
     parts = book.package.related(sheet, "comments")
@@ -78,15 +103,15 @@ def _comments(book: Book, tab: str) -> Element:
     return book.package.edit(parts[0])
 
 
-def _author(comments: Element) -> str:
+def _author(comments: Element, name: str = _AUTHOR) -> str:
+    """The number of an author, who is made known if need be."""
     authors = child_of(comments, "authors")
-    names = [author.text for author in authors]
-    if _AUTHOR not in names:
-        author = Element("author")
-        author.text = _AUTHOR
-        authors.append(author)
-        names.append(_AUTHOR)
-    return str(names.index(_AUTHOR))
+    names = [author.text or "" for author in authors]
+    if name not in names:
+        authors.append(Element("author"))
+        authors[-1].text = name
+        names.append(name)
+    return str(names.index(name))
 
 
 def _write(item: Element, text: str) -> None:

@@ -1,0 +1,116 @@
+"""What a job asks of its tracker, held against what its sink and its report can give.
+
+A job's options may stand in a template: then a problem is told there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from genesis.compile.compare import typed_literal
+from genesis.compile.identifiers import words
+from genesis.compile.query import Query
+from genesis.compile.statement import Column
+from genesis.errors import Location, Problems
+from genesis.spec.project import Project
+from genesis.spec.workflow import EXPORTS, Annotation, Job, Workflow
+
+_KEY_PREFIX = "_key_"
+
+_Locate = Callable[..., Location]
+
+
+def check_tracker(
+    project: Project,
+    workflow: Workflow,
+    position: int,
+    query: Query | None,
+    problems: Problems,
+) -> None:
+    """Tell what a refresh's tracker cannot do."""
+    written = workflow.jobs[position]
+    job = written.filled(project.templates)
+    if job.to is None:
+        return
+    _check_archive(project, workflow, position, job, problems)
+    if not job.annotations:
+        return
+    at = _place(project, workflow, position, "annotations")
+    if reason := _refusal(job, query):
+        problems.add("not-supported", reason[0], at(key=True), hint=reason[1])
+        return
+    for name, asked in job.annotations.items():
+        _check_annotation(name, asked, at, problems)
+    if query is not None:
+        _check_clashes(job, [output.column for output in query.outputs], at, problems)
+
+
+def _place(project: Project, workflow: Workflow, position: int, option: str) -> _Locate:
+    """Where an option is written: in the job, or in the last template that it uses and that has it."""
+    job = workflow.jobs[position]
+    templates = [project.templates[name] for name in job.use if name in project.templates]
+    owners = [each for each in templates if option in each.model_fields_set]
+    is_own = option in job.model_fields_set or not owners
+    owner = workflow if is_own else owners[-1]
+    path = ("jobs", position, option) if is_own else (option,)
+
+    def locate(*more: str | int, key: bool = False) -> Location:
+        return owner.locate_key(*path, *more) if key else owner.locate(*path, *more)
+
+    return locate
+
+
+def _check_archive(
+    project: Project, workflow: Workflow, position: int, job: Job, problems: Problems
+) -> None:
+    if job.on_delete == "archive" and job.to and job.to.sink in EXPORTS:
+        problems.add(
+            "not-supported",
+            f"a `{job.to.sink}` tracker has no archive, it holds nothing but the report",
+            _place(project, workflow, position, "on_delete")(),
+            hint="`keep` and `mark` keep rows that left the report",
+        )
+
+
+def _refusal(job: Job, query: Query | None) -> tuple[str, str] | None:
+    if job.to and job.to.sink in EXPORTS:
+        message = f"nobody writes into a `{job.to.sink}` tracker, it is written anew"
+        return message, "`annotations` are for `xlsx`, `google_sheets` and `airtable`"
+    if job.mode == "replace":
+        message = "`annotations` need rows that are known by key, `mode: replace` has none"
+        return message, "`mode: mirror` keeps rows, and what people put beside them"
+    if query is not None and not any(output.column.key for output in query.outputs):
+        message = "`annotations` need a key, and this report is one row of totals"
+        return message, "group it by a field"
+    return None
+
+
+def _check_annotation(name: str, asked: Annotation, at: _Locate, problems: Problems) -> None:
+    if asked.type.name in ("array", "json"):
+        message = f"people cannot fill in a value of type `{asked.type}`"
+        problems.add("not-supported", message, at(name), hint="`string` takes every text")
+    for index, value in enumerate(asked.values or ()):
+        try:
+            typed_literal(value, asked.type)
+        except ValueError:
+            place = at(name, "values", index)
+            problems.add("wrong-literal", f"`{value}` is no {asked.type}", place)
+
+
+def _check_clashes(job: Job, columns: list[Column], at: _Locate, problems: Problems) -> None:
+    """A name is a column's in the table that is read back, a label a header's in the tracker."""
+    names = {column.name.removeprefix(_KEY_PREFIX) for column in columns if column.key}
+    names |= {column.name for column in columns}
+    labels = {column.label.casefold() for column in columns if not column.hidden}
+    labels |= {"removed"} if job.on_delete == "mark" else set()  # the column that marks such rows
+    for name, asked in job.annotations.items():
+        label = asked.label or words(name)
+        if name in names:
+            message = f"annotation `{name}` has the name of a column of the report"
+            problems.add("column-clash", message, at(name, key=True), hint="give it another name")
+        elif label.casefold() in labels:
+            message = f"annotation `{name}` has the label `{label}`, as another column has"
+            problems.add(
+                "column-clash", message, at(name, key=True), hint="give it another `label`"
+            )
+        labels.add(label.casefold())

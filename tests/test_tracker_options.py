@@ -1,0 +1,121 @@
+"""What a job asks of its tracker is checked against its sink and its report, at the words that ask it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from genesis.compile.check import check_project
+from genesis.errors import Problems
+from genesis.load import load_project
+
+FILMS = """
+data_source: film
+table: film
+primary_key: film_id
+fields: {film_id: integer, title: string}
+---
+input: films
+source: film
+fields: [title]
+---
+input: totals
+source: film
+shape: summary
+fields: [{field: count(film_id), name: films}]
+---
+workflow: films
+jobs:
+  - refresh: REFRESH
+    to: {TO}
+    OPTIONS
+"""
+XLSX = "xlsx: {file: films.xlsx}"
+
+
+def told(root: Path, options: str, *, to: str = XLSX, refresh: str = "films") -> list[str]:
+    """What is told, with the line and the column of the job's options; the fourth line is the first."""
+    (root / "genesis.yaml").write_text("project: films\n", encoding="utf-8")
+    text = FILMS.replace("REFRESH", refresh).replace("TO", to).replace("OPTIONS", options)
+    (root / "workflows").mkdir(exist_ok=True)
+    (root / "workflows" / "films.yaml").write_text(text.lstrip(), encoding="utf-8")
+    problems = Problems()
+    check_project(load_project(root, problems), problems)
+    assert all(problem.at for problem in problems)
+    return [f"{p.at.column if p.at else 0}: {p.message}" for p in problems.errors]
+
+
+def test_annotations_of_all_types_that_people_can_fill_in(tmp_path: Path) -> None:
+    """Short and long, with values and a label."""
+    options = (
+        "annotations: {remark: string, due: date, cost: 'decimal(9,2)',"
+        " decision: {type: string, values: [open, done], label: The decision}}"
+    )
+    assert told(tmp_path, options) == []
+
+
+@pytest.mark.parametrize("sink", ["csv", "parquet", "duckdb"])
+def test_exports_have_no_annotations(tmp_path: Path, sink: str) -> None:
+    """They are written anew."""
+    to = f"{sink}: {{file: films.out{', table: films' if sink == 'duckdb' else ''}}}"
+    said = f"nobody writes into a `{sink}` tracker, it is written anew"
+    assert told(tmp_path, "annotations: {remark: string}", to=to) == [f"5: {said}"]
+
+
+@pytest.mark.parametrize("sink", ["csv", "parquet", "duckdb"])
+def test_exports_have_no_archive(tmp_path: Path, sink: str) -> None:
+    """Where would it be?"""
+    to = f"{sink}: {{file: films.out{', table: films' if sink == 'duckdb' else ''}}}"
+    said = f"a `{sink}` tracker has no archive, it holds nothing but the report"
+    assert told(tmp_path, "on_delete: archive", to=to) == [f"16: {said}"]
+
+
+def test_rows_without_a_key_have_no_annotations(tmp_path: Path) -> None:
+    """Of a tracker that is replaced, and of totals."""
+    options = "annotations: {remark: string}"
+    assert told(tmp_path, options + "\n    mode: replace") == [
+        "5: `annotations` need rows that are known by key, `mode: replace` has none"
+    ]
+    assert told(tmp_path, options, refresh="totals") == [
+        "5: `annotations` need a key, and this report is one row of totals"
+    ]
+
+
+def test_names_and_labels_are_told_apart_from_the_reports(tmp_path: Path) -> None:
+    """From those of its key too, which is a column of the table that is read back."""
+    assert told(tmp_path, "annotations: {title: string, film_id: string}") == [
+        "19: annotation `title` has the name of a column of the report",
+        "34: annotation `film_id` has the name of a column of the report",
+    ]
+    assert told(tmp_path, "annotations: {one: {type: string, label: TITLE}}") == [
+        "19: annotation `one` has the label `TITLE`, as another column has"
+    ]
+    assert told(tmp_path, "annotations: {one: {type: string, label: Two}, two: string}") == [
+        "52: annotation `two` has the label `Two`, as another column has"
+    ]
+
+
+def test_values_are_of_the_type(tmp_path: Path) -> None:
+    """The place is the value's."""
+    assert told(tmp_path, "annotations: {cost: {type: integer, values: [1, many]}}") == [
+        "53: `many` is no integer"
+    ]
+
+
+def test_people_fill_in_single_values(tmp_path: Path) -> None:
+    """A cell has no lists."""
+    assert told(tmp_path, "annotations: {tags: array(string)}") == [
+        "25: people cannot fill in a value of type `array(string)`"
+    ]
+
+
+def test_what_a_template_says_is_told_in_the_template(tmp_path: Path) -> None:
+    """The job that uses it says nothing wrong."""
+    (tmp_path / "workflows").mkdir()
+    (tmp_path / "workflows" / "templates.yaml").write_text(
+        "templates:\n  asked: {annotations: {title: string}}\n", encoding="utf-8"
+    )
+    assert told(tmp_path, "use: asked") == [
+        "25: annotation `title` has the name of a column of the report"
+    ]
