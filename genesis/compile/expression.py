@@ -26,6 +26,7 @@ from genesis.compile.functions.calls import (
     is_foreign_aggregate,
     own_name,
 )
+from genesis.compile.trees import is_deeper
 from genesis.document import Path
 from genesis.errors import Location, Problems
 from genesis.spec.model import Definition, Located
@@ -203,7 +204,7 @@ def _parsed(text: str, dialect: str, names: frozenset[str]) -> tuple[exp.Expr, _
     tree = next(iter(parser.parser().parse_into(exp.Condition, tokens, text)), None)
     if tree is None:
         raise ParseError("no value", [_error_at(tokens[0], "it holds no value")])
-    if _is_deeper(tree, MAX_DEPTH):
+    if is_deeper(tree, MAX_DEPTH):
         raise RecursionError
     return tree, next(filter(None, map(_refusal, tree.walk())), None)
 
@@ -256,15 +257,6 @@ def _as_name(token: sqlglot.Token, text: str) -> sqlglot.Token:
 
 def _error_at(token: sqlglot.Token, description: str) -> dict[str, object]:
     return {"description": description, "start": token.start, "highlight": token.text}
-
-
-def _is_deeper(tree: exp.Expr, levels: int) -> bool:
-    level = [tree]
-    for _ in range(levels):
-        level = [child for node in level for child in node.iter_expressions()]
-        if not level:
-            return False
-    return True
 
 
 _PATH = re.compile(r"\s*([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)\s*")

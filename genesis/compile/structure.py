@@ -18,10 +18,16 @@ from genesis.compile.expression import Fragment, parse_expression
 from genesis.compile.identifiers import is_table
 from genesis.compile.infer import join_types
 from genesis.compile.joins import covers_a_key, fans_out, find_join, key_pairs, target_name
+from genesis.compile.trees import is_deeper
 from genesis.document import Path
 from genesis.errors import Location, Meant, Problems, suggest
 from genesis.spec.data_source import DataSource, Join
 from genesis.spec.project import Project
+
+# Of a query: what the parser reads within half a second, and what trees are walked through.
+MAX_CHARACTERS = 50_000
+MAX_DEPTH = 150
+_MAKE_A_VIEW = "let the engine keep it as a view, and name that as `table`"
 
 
 def check_structure(project: Project, source: DataSource, problems: Problems) -> bool:
@@ -196,7 +202,16 @@ def _keys_listed(target: DataSource) -> str:
 
 def read_query(project: Project, source: DataSource, problems: Problems) -> exp.Query | None:
     """The query that a data source is by definition, not to be changed, or `None` with the problem told."""
-    trees = _parsed(source.sql or "", project.settings.dialect)
+    sql = source.sql or ""
+    if len(sql) > MAX_CHARACTERS:
+        message = f"the query has {len(sql):,} characters, more than {MAX_CHARACTERS:,}"
+        problems.add("invalid-sql", message, source.locate("sql"), hint=_MAKE_A_VIEW)
+        return None
+    trees = _parsed(sql, project.settings.dialect)
+    if isinstance(trees, RecursionError):
+        message = "the query cannot be read: it is nested too deeply"
+        problems.add("invalid-sql", message, source.locate("sql"), hint=_MAKE_A_VIEW)
+        return None
     if isinstance(trees, Exception):
         near, at = _near(source, trees)
         problems.add("invalid-sql", f"the query does not parse{near}", at)
@@ -227,7 +242,10 @@ def _near(source: DataSource, error: Exception) -> tuple[str, Location]:
 @functools.lru_cache(maxsize=256)
 def _parsed(sql: str, dialect: str) -> tuple[exp.Expr | None, ...] | Exception:
     try:
-        return tuple(sqlglot.parse(sql, dialect=dialect))
+        trees = tuple(sqlglot.parse(sql, dialect=dialect))
+        if any(tree is not None and is_deeper(tree, MAX_DEPTH) for tree in trees):
+            raise RecursionError
+        return trees
     except (SqlglotError, RecursionError) as error:
         return error  # kept too: a query that does not parse is asked for again and again
 

@@ -23,6 +23,16 @@ def rebuilt(tree: exp.Expr, replacement: Callable[[exp.Expr], exp.Expr | None]) 
     return copy
 
 
+def is_deeper(tree: exp.Expr, levels: int) -> bool:
+    """Whether a node stands below more levels than these. Most of what walks a tree calls itself."""
+    level = [tree]
+    for _ in range(levels):
+        level = [child for node in level for child in node.iter_expressions()]
+        if not level:
+            return False
+    return True
+
+
 def _part(part: object, replacement: Callable[[exp.Expr], exp.Expr | None]) -> object:
     if isinstance(part, exp.Expr):
         return rebuilt(part, replacement)
