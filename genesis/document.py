@@ -9,8 +9,10 @@ are built from libyaml's events, not its nodes, because its composer recurses in
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import yaml
@@ -34,28 +36,31 @@ _LINE_LIKE_BACK = str.maketrans("\uf8f0\uf8f1\uf8f2", "\x85\u2028\u2029")
 _UNPRINTABLE = r"[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a value stands; `style` is YAML's: plain (""), `'`, `"`, `|`, `>`, or `None` for a collection."""
+class Spot(NamedTuple):
+    """Where a value stands in its text: offsets, after its anchor and tag, and those of its key.
+
+    `inner` holds the spots of what a collection holds, by key or position; a scalar has none.
+    """
 
     start: int
     end: int
-    line: int
-    column: int
-    end_line: int
-    end_column: int
-    style: str | None
+    inner: Mapping[str | int, Spot] | None = None
+    key_start: int = -1
+    key_end: int = -1
+
+    @property
+    def has_key(self) -> bool:
+        return self.key_start >= 0
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One YAML document: its data as dicts, lists and scalars, and the places of both keys and values."""
+    """One YAML document: its data as dicts, lists and scalars, and where its keys and values stand."""
 
     file: str
     text: str
     data: Any
-    values: dict[Path, Place]
-    keys: dict[Path, Place]
+    root: Spot
 
     def locate(self, *path: str | int, offset: int | None = None, length: int = 1) -> Location:
         """The place of the value at `path`, or of the nearest thing round it that is there.
@@ -63,32 +68,26 @@ class Document:
         With `offset`, the place of `length` characters that many into the value's text: exact in
         plain, quoted and `|` scalars; in folded ones the scalar's start.
         """
-        nearest = self._nearest(path)
-        place = self.values[nearest]
-        if offset is not None and place.style is not None:
-            return _inside(self, nearest, offset, length)
-        if place.style is None and path and path not in self.values and path[:-1] in self.values:
-            return self._first_key(path[:-1])
-        is_empty = place.style == "" and place.start == place.end
-        if is_empty and nearest in self.keys:  # nothing stands there to be pointed at
-            return _location(self.file, self.keys[nearest])
-        return _location(self.file, place)
+        spot, depth = self._nearest(path)
+        if spot.inner is None:
+            if offset is not None:
+                return self._inside(spot, path[:depth], offset, length)
+            is_empty = spot.start == spot.end
+            return self._key(spot) if is_empty and spot.has_key else self._value(spot)
+        if depth == len(path) - 1:  # a missing key is told at the first key of what lacks it
+            first = next(iter(spot.inner.values()), None)
+            return self._key(first) if first and first.has_key else self._value(spot)
+        return self._value(spot)
 
     def locate_key(self, *path: str | int) -> Location:
         """The place of the key that leads to `path`; of the value where there is none."""
-        place = self.keys.get(path)
-        return _location(self.file, place) if place else self.locate(*path)
+        spot = self.spot(*path)
+        return self._key(spot) if spot and spot.has_key else self.locate(*path)
 
-    def _nearest(self, path: Path) -> Path:
-        while path not in self.values:
-            path = path[:-1]
-        return path
-
-    def _first_key(self, path: Path) -> Location:
-        """A missing key is reported at the first key of the mapping that lacks it."""
-        value = self.value(path)
-        key = next(iter(value), "") if isinstance(value, dict) else ""
-        return _location(self.file, self.keys.get((*path, key), self.values[path]))
+    def spot(self, *path: str | int) -> Spot | None:
+        """Where the value at `path` stands, if there is one."""
+        spot, depth = self._nearest(path)
+        return spot if depth == len(path) else None
 
     def value(self, path: Path) -> Any:
         """The value at a path."""
@@ -96,6 +95,41 @@ class Document:
         for step in path:
             value = value[step]
         return value
+
+    def style(self, spot: Spot) -> str | None:
+        """How a value is written: plain (""), `'`, `"`, `|`, `>`, or `None` for a collection."""
+        if spot.inner is not None:
+            return None
+        first = self.text[spot.start : spot.start + 1] if spot.end > spot.start else ""
+        return first if first in _STYLES else ""
+
+    def _nearest(self, path: Path) -> tuple[Spot, int]:
+        """The spot that a path leads to, and how many of its steps do."""
+        spot = self.root
+        for depth, step in enumerate(path):
+            if spot.inner is None or step not in spot.inner:
+                return spot, depth
+            spot = spot.inner[step]
+        return spot, len(path)
+
+    def _value(self, spot: Spot) -> Location:
+        # A collection's first character stands for it.
+        end = spot.end if spot.inner is None else spot.start + 1
+        return _between(self.file, self.text, spot.start, end)
+
+    def _key(self, spot: Spot) -> Location:
+        return _between(self.file, self.text, spot.key_start, spot.key_end)
+
+    def _inside(self, spot: Spot, path: Path, offset: int, length: int) -> Location:
+        positions = _positions(self, spot, path)
+        if offset >= len(positions):
+            return self._value(spot)
+        last = min(offset + length, len(positions)) - 1
+        start, end = positions[offset], positions[last] + 1
+        return _at(self.file, self.text, start, end - start)
+
+
+_STYLES = frozenset("'\"|>")
 
 
 def read_documents(file: str, content: bytes | str, problems: Problems) -> list[Document]:
@@ -162,169 +196,158 @@ class _Builder:
         self.finished: list[Document] = []
         self.refused = False
         self._file, self._text, self._problems = file, text, problems
-        readable = text.translate(_LINE_LIKE)
+        readable = text if text.isascii() else text.translate(_LINE_LIKE)
         self._line_like = readable != text
-        self._events: Iterator[Any] = yaml.parse(readable, Loader=_Loader)
+        self._next: Callable[[], Any] = _Loader(readable).get_event
         self._nodes = self._aliases = self._mistakes = 0
 
     def build(self) -> None:
-        for event in self._events:
+        for event in iter(self._next, None):
             if isinstance(event, ev.DocumentStartEvent):
-                self._start_document()
-                data = self._node(next(self._events), (), 1)
+                self._spoilt = False
+                self._anchors: dict[str, _Anchored] = {}
+                data, root = self._node(self._next(), 1)
                 if data is not None and not self._spoilt:
-                    self.finished.append(
-                        Document(self._file, self._text, data, self._values, self._keys)
-                    )
+                    self.finished.append(Document(self._file, self._text, data, root))
 
-    def _start_document(self) -> None:
-        self._values: dict[Path, Place] = {}
-        self._keys: dict[Path, Place] = {}
-        self._order: list[Path] = []
-        self._spoilt = False
-        # anchor -> its data, path, and where its places start and end in `_order`
-        self._anchors: dict[str, tuple[Any, Path, int, int]] = {}
+    def _node(
+        self, event: Any, depth: int, key_start: int = -1, key_end: int = -1
+    ) -> tuple[Any, Spot]:
+        """The data that starts with an event, and its spot."""
+        self._nodes += 1
+        if depth > MAX_DEPTH or self._nodes > MAX_NODES:
+            self._refuse_excess(event, depth)
+        kind = event.__class__
+        if kind is ev.AliasEvent:
+            return self._alias(event, depth, key_start, key_end)
+        before = self._nodes
+        inner: Mapping[Any, Spot] | None = None
+        data: Any
+        if kind is ev.ScalarEvent:
+            data = self._scalar(event)
+        elif kind is ev.SequenceStartEvent:
+            data, inner = self._sequence(depth + 1)
+        else:
+            data, inner = self._mapping(depth + 1)
+        spot = Spot(event.start_mark.index, event.end_mark.index, inner, key_start, key_end)
+        if event.anchor is not None or event.tag is not None:
+            spot = spot._replace(start=self._after_properties(event))
+            self._take_properties(event, data, spot, self._nodes - before)
+        return data, spot
 
-    def _node(self, event: Any, path: Path, depth: int) -> Any:
-        self._count(event, depth)
-        if isinstance(event, ev.AliasEvent):
-            return self._alias(event, path)
+    def _take_properties(self, event: Any, data: Any, spot: Spot, nodes: int) -> None:
         if event.tag is not None:
             self._tell_tag(event)
-        start = len(self._order)
-        self._order.append(path)
-        if isinstance(event, ev.ScalarEvent):
-            self._values[path] = self._place(event)
-            data = self._scalar(event)
-            self._spoilt |= event.tag is not None and data is None
-        elif isinstance(event, ev.SequenceStartEvent):
-            data = self._sequence(event, path, depth)
-        else:
-            data = self._mapping(event, path, depth)
+            self._spoilt |= data is None
         if event.anchor is not None:
-            self._anchors[event.anchor] = (data, path, start, len(self._order))
-        return data
+            self._anchors[event.anchor] = _Anchored(data, spot, nodes, _height(spot))
 
-    def _sequence(self, start: Any, path: Path, depth: int) -> list[Any]:
+    def _sequence(self, depth: int) -> tuple[list[Any], dict[int, Spot]]:
         items: list[Any] = []
-        self._values[path] = self._place(start)
-        while not isinstance(event := next(self._events), ev.SequenceEndEvent):
-            items.append(self._node(event, (*path, len(items)), depth + 1))
-        return items
+        spots: dict[int, Spot] = {}
+        while (event := self._next()).__class__ is not ev.SequenceEndEvent:
+            item, spots[len(items)] = self._node(event, depth)
+            items.append(item)
+        return items, spots
 
-    def _mapping(self, start: Any, path: Path, depth: int) -> dict[str, Any]:
+    def _mapping(self, depth: int) -> tuple[dict[str, Any], dict[str, Spot]]:
         mapping: dict[str, Any] = {}
-        self._values[path] = self._place(start)
-        while not isinstance(event := next(self._events), ev.MappingEndEvent):
-            place = self._place(event)
-            key = self._key(event, path, depth)
-            key_path = (*path, key)
-            if key_path in self._keys:
-                message = f"`{key}` is written twice, first in line {self._keys[key_path].line}"
-                again = next(self._events)
-                fix = self._without(place, again) if self._is_same(again, key_path) else None
-                self._tell("duplicate-key", message, place, fix=fix)
-                self._node(again, (*path, f"{key} in line {place.line}"), depth + 1)
-                continue
-            self._keys[key_path] = place
-            mapping[key] = self._node(next(self._events), key_path, depth + 1)
-        return mapping
+        spots: dict[str, Spot] = {}
+        while (event := self._next()).__class__ is not ev.MappingEndEvent:
+            key, start, end = self._key(event, depth)
+            value = self._next()
+            if key in spots:
+                self._tell_duplicate(key, (start, end), value, spots[key])
+                self._node(value, depth)
+            else:
+                mapping[key], spots[key] = self._node(value, depth, start, end)
+        return mapping, spots
 
-    def _is_same(self, event: Any, path: Path) -> bool:
-        """Whether an event is the scalar that stands at a path already, written alike."""
-        place = self._values[path]
-        is_scalar = isinstance(event, ev.ScalarEvent) and event.style not in ("|", ">")
-        written = self._text[event.start_mark.index : event.end_mark.index]
-        return is_scalar and bool(written) and written == self._text[place.start : place.end]
+    def _tell_duplicate(self, key: str, at: tuple[int, int], value: Any, first: Spot) -> None:
+        start = value.start_mark.index
+        is_scalar = isinstance(value, ev.ScalarEvent) and value.style not in ("|", ">")
+        written = self._text[start : value.end_mark.index] if is_scalar else ""
+        is_same = written != "" and written == self._text[first.start : first.end]
+        line, _ = _line_and_column(self._text, first.key_start)
+        message = f"`{key}` is written twice, first in line {line}"
+        fix = self._without(at[0], value) if is_same else None
+        self._tell("duplicate-key", message, at, fix=fix)
 
-    def _without(self, key: Place, value: Any) -> Fix | None:
+    def _without(self, key: int, value: Any) -> Fix | None:
         """What removes a key and its value: their line, or what a comma separates from the rest."""
         text, end = self._text, value.end_mark.index
-        line = _start_of_line(text, key.start)
+        line = _start_of_line(text, key)
         rest = _REST_OF_LINE.match(text, end)
-        if not text[line : key.start].strip(" ") and rest:
-            return self._remove(line, rest.end(), key, line)
-        comma = text.rfind(",", line, key.start)
-        if comma >= 0 and not text[comma + 1 : key.start].strip(" "):
-            return self._remove(comma, end, key, line)
+        if not text[line:key].strip(" ") and rest:
+            return self._remove(line, rest.end())
+        comma = text.rfind(",", line, key)
+        if comma >= 0 and not text[comma + 1 : key].strip(" "):
+            return self._remove(comma, end)
         return None
 
-    def _remove(self, start: int, end: int, key: Place, line: int) -> Fix:
-        old = self._text[start:end]
-        breaks = list(_LINE_END.finditer(old))
-        end_column = len(old) - breaks[-1].end() + 1 if breaks else end - line + 1
-        at = Location(self._file, key.line, start - line + 1, key.line + len(breaks), end_column)
-        return Fix(at, old, "")
+    def _remove(self, start: int, end: int) -> Fix:
+        return Fix(_between(self._file, self._text, start, end), self._text[start:end], "")
 
-    def _key(self, event: Any, path: Path, depth: int) -> str:
-        if not isinstance(event, ev.ScalarEvent):
+    def _key(self, event: Any, depth: int) -> tuple[str, int, int]:
+        """A key's text, and where it starts and ends."""
+        start, end = self._extent(event)
+        if event.__class__ is not ev.ScalarEvent:
             message = "a key is a plain name, not a list, a mapping or an alias"
             hint = "put a value that starts with `[`, `{` or `*` in quotes"
-            self._tell("wrong-key", message, self._place(event), hint=hint)
+            self._tell("wrong-key", message, (start, end), hint=hint)
             self._spoilt = True
-            self._node(event, (*path, f"key {len(self._order)}"), depth + 1)
-            return f"key {len(self._order)}"
-        if event.value == "<<" and event.implicit[0]:
+            self._node(event, depth)
+            return f"key {self._nodes}", start, end
+        text: str = event.value
+        if text == "<<" and event.implicit[0]:
             message = "merge keys (`<<`) are not read"
             hint = "use `extends`, or write the keys out"
-            self._tell("merge-key", message, self._place(event), hint=hint)
+            self._tell("merge-key", message, (start, end), hint=hint)
             self._spoilt = True
-        return self._string(event.value)
+        return text.translate(_LINE_LIKE_BACK) if self._line_like else text, start, end
 
     def _tell_tag(self, event: Any) -> None:
         written = _TAG.search(self._text, event.start_mark.index)
         tag, index = (written.group(), written.start()) if written else (event.tag, 0)
-        line, column = self._line_and_column(index, event.start_mark)
-        at = Location(self._file, line, column, line, column + len(tag))
+        at = _between(self._file, self._text, index, index + len(tag))
         message = f"the tag `{tag}` is not read: values are typed by their key"
         hint = "leave it out; put a value that starts with `!` in quotes"
         self.refused = True
         self._problems.add("yaml-tag", message, at, hint=hint)
 
-    def _alias(self, event: Any, path: Path) -> Any:
+    def _alias(self, event: Any, depth: int, key_start: int, key_end: int) -> tuple[Any, Spot]:
         if event.anchor not in self._anchors:
             message = (
                 f"`*{event.anchor}` repeats a value, and none before it is marked `&{event.anchor}`"
             )
             hint = did_you_mean(event.anchor, self._anchors) or "put text in quotes"
-            self._tell("invalid-yaml", message, self._place(event), hint=hint)
+            self._tell("invalid-yaml", message, self._extent(event), hint=hint)
             raise _Refused
         self._aliases += 1
-        data, source, start, end = self._anchors[event.anchor]
-        self._nodes += end - start
-        self._count(event, len(path) + 1)
+        anchored = self._anchors[event.anchor]
+        self._nodes += anchored.nodes
+        if depth + anchored.height > MAX_DEPTH or self._nodes > MAX_NODES:
+            self._refuse_excess(event, depth + anchored.height)
         if self._aliases > MAX_ALIASES:
             self._refuse(f"more than {MAX_ALIASES:,} aliases", event, "write the values out")
-        for place_path in self._order[start:end]:
-            copied = path + place_path[len(source) :]
-            if len(copied) > MAX_DEPTH:
-                self._refuse_depth(event)
-            self._order.append(copied)
-            self._values[copied] = self._values[place_path]
-            if place_path != source and place_path in self._keys:
-                self._keys[copied] = self._keys[place_path]
-        return data
+        return anchored.data, anchored.spot._replace(key_start=key_start, key_end=key_end)
 
-    def _count(self, event: Any, depth: int) -> None:
-        self._nodes += 1
+    def _refuse_excess(self, event: Any, depth: int) -> None:
         if depth > MAX_DEPTH:
-            self._refuse_depth(event)
-        if self._nodes > MAX_NODES:
-            message = f"more than {MAX_NODES:,} values, those of aliases counted again"
-            self._refuse(message, event, "split the file, or repeat less of it")
-
-    def _refuse_depth(self, event: Any) -> None:
-        self._refuse(f"nested deeper than {MAX_DEPTH} levels", event, "is a bracket not closed?")
+            hint = "is a bracket not closed?"
+            self._refuse(f"nested deeper than {MAX_DEPTH} levels", event, hint)
+        message = f"more than {MAX_NODES:,} values, those of aliases counted again"
+        self._refuse(message, event, "split the file, or repeat less of it")
 
     def _refuse(self, message: str, event: Any, hint: str) -> None:
-        self._tell("yaml-limit", message, self._place(event), hint=hint)
+        self._tell("yaml-limit", message, self._extent(event), hint=hint)
         raise _Refused
 
     def _tell(
         self,
         code: str,
         message: str,
-        place: Place,
+        extent: tuple[int, int],
         *,
         hint: str | None = None,
         fix: Fix | None = None,
@@ -333,36 +356,47 @@ class _Builder:
         self._mistakes += 1
         if self._mistakes > MAX_MISTAKES:
             raise _Refused
-        self._problems.add(code, message, _location(self._file, place), hint=hint, fix=fix)
+        self._problems.add(
+            code, message, _between(self._file, self._text, *extent), hint=hint, fix=fix
+        )
 
-    def _place(self, event: Any) -> Place:
-        """The place of a value itself, after its anchor and tag."""
-        start, end = event.start_mark, event.end_mark
-        style = (event.style or "") if isinstance(event, ev.ScalarEvent) else None
-        index, line, column = start.index, start.line + 1, start.column + 1
-        if event.anchor or getattr(event, "tag", None):
-            properties = _PROPERTIES.match(self._text, start.index, end.index)
-            index = properties.end() if properties else start.index
-            line, column = self._line_and_column(index, start)
-        return Place(index, end.index, line, column, end.line + 1, end.column + 1, style)
+    def _extent(self, event: Any) -> tuple[int, int]:
+        """Where a value starts and ends; its first character stands for a collection or an alias."""
+        start, kind = event.start_mark.index, event.__class__
+        if kind is ev.ScalarEvent and event.anchor is None and event.tag is None:
+            return start, event.end_mark.index
+        if kind is not ev.AliasEvent:
+            start = self._after_properties(event)
+        return start, event.end_mark.index if kind is ev.ScalarEvent else start + 1
 
-    def _line_and_column(self, index: int, since: Any) -> tuple[int, int]:
-        """Counted from a mark before, since a file may be one long line of values."""
-        breaks = list(_LINE_END.finditer(self._text, since.index, index))
-        if breaks:
-            return since.line + 1 + len(breaks), index - breaks[-1].end() + 1
-        return since.line + 1, since.column + 1 + index - since.index
-
-    def _string(self, text: str) -> str:
-        return text.translate(_LINE_LIKE_BACK) if self._line_like else text
+    def _after_properties(self, event: Any) -> int:
+        """Where a value itself starts, after its anchor and tag."""
+        properties = _PROPERTIES.match(self._text, event.start_mark.index, event.end_mark.index)
+        return properties.end() if properties else event.start_mark.index
 
     def _scalar(self, event: Any) -> Any:
-        if event.style:  # quoted or block: a string, whatever it looks like
-            return self._string(event.value)
-        if len(event.value) > _MAX_NUMBER and _NUMBER.fullmatch(event.value):
+        text: str = event.value
+        if self._line_like:
+            text = text.translate(_LINE_LIKE_BACK)
+        if event.style or text[:1] not in _FIRST:  # quoted, block or a word: a string
+            return text
+        if len(text) > _MAX_NUMBER and _NUMBER.fullmatch(text):
             message = f"a number of more than {_MAX_NUMBER} characters"
             self._refuse(message, event, "put it in quotes if it is text")
-        return _plain(self._string(event.value))
+        return _plain(text)
+
+
+class _Anchored(NamedTuple):
+    """What an alias repeats, how many values that is, and how deep it goes."""
+
+    data: Any
+    spot: Spot
+    nodes: int
+    height: int
+
+
+def _height(spot: Spot) -> int:
+    return 1 + max(map(_height, spot.inner.values()), default=0) if spot.inner else 0
 
 
 _TAG = re.compile(r"!\S*")
@@ -382,6 +416,7 @@ _WORDS: dict[str, Any] = {
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf")),
     **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
 }
+_FIRST = {word[:1] for word in _WORDS} | set("+-.0123456789")  # of what is no string
 
 
 def _plain(text: str) -> Any:
@@ -553,59 +588,40 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
 
-def _at(
-    file: str,
-    text: str,
-    index: int,
-    length: int = 1,
-    *,
-    line: int = 1,
-    since: int = 0,
-    known: int = 0,
-) -> Location:
-    """The place of `length` characters at `index` of a text; it never reaches past their line.
+@lru_cache(maxsize=64)
+def _line_starts(text: str) -> list[int]:
+    return [0, *(end.end() for end in _LINE_END.finditer(text))]
 
-    Lines are counted from `line`, which starts at `since` and reaches to `known` at least. A file may
-    be one long line of values, so nothing further away is looked at.
-    """
-    for match in _LINE_END.finditer(text, max(since, known), index):
-        line, since = line + 1, match.end()
-    column = index - since + 1
+
+def _line_and_column(text: str, index: int) -> tuple[int, int]:
+    starts = _line_starts(text)
+    line = bisect_right(starts, index)
+    return line, index - starts[line - 1] + 1
+
+
+def _between(file: str, text: str, start: int, end: int) -> Location:
+    """The place of the characters from one offset up to another."""
+    return Location(file, *_line_and_column(text, start), *_line_and_column(text, end))
+
+
+def _at(file: str, text: str, index: int, length: int = 1) -> Location:
+    """The place of `length` characters at `index` of a text; it never reaches past their line."""
+    line, column = _line_and_column(text, index)
     rest = _LINE_END.search(text, index, index + length)
     room = (rest.start() if rest else len(text)) - index
     return Location(file, line, column, line, column + max(1, min(length, room)))
 
 
-def _location(file: str, place: Place) -> Location:
-    if place.style is None:  # a collection: its first character stands for it
-        return Location(file, place.line, place.column, place.line, place.column + 1)
-    return Location(file, place.line, place.column, place.end_line, place.end_column)
-
-
-def _inside(document: Document, path: Path, offset: int, length: int) -> Location:
-    place = document.values[path]
-    positions = _positions(document, path)
-    if offset >= len(positions):
-        return _location(document.file, place)
-    last = min(offset + length, len(positions)) - 1
-    start, end = positions[offset], positions[last] + 1
-    line, since = place.line, place.start - place.column + 1
-    return _at(
-        document.file, document.text, start, end - start, line=line, since=since, known=place.start
-    )
-
-
-def _positions(document: Document, path: Path) -> list[int]:
+def _positions(document: Document, spot: Spot, path: Path) -> list[int]:
     """For each character of a scalar's value, where in the text it stands."""
-    place = document.values[path]
-    text, start, end = document.text, place.start, place.end
-    match place.style:
+    text, start, end = document.text, spot.start, spot.end
+    match document.style(spot):
         case "|":
             return _literal_positions(text[start:end], str(document.value(path)), start)
         case ">":
             return []
-        case "'" | '"':
-            return _flow_positions(text, start + 1, end - 1, place.style)
+        case "'" | '"' as quote:
+            return _flow_positions(text, start + 1, end - 1, quote)
         case _:
             return _flow_positions(text, start, end, "")
 

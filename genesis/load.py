@@ -23,6 +23,7 @@ from genesis.spec.project import SETTINGS, Project, ProjectFile
 from genesis.spec.workflow import Audit, Template, Workflow
 
 MAX_BYTES = 4 * 1024 * 1024  # of a file: far more than any that is read, far less than memory
+MOST_BYTES = 64 * 1024  # that most files have
 
 _DEFINITIONS: tuple[type[Definition], ...] = (DataSource, Input, Workflow, Audit)
 _ENTRIES: dict[str, type[Located]] = {"formatters": Formatter, "templates": Template}
@@ -72,13 +73,14 @@ class _Loader:
         self._found: dict[str, dict[str, Located]] = {}
         self._broken: set[tuple[str, str]] = set()
         self._read: set[str] = set()
+        self._folders: dict[str, tuple[str, str]] = {}
 
     def settings(self) -> ProjectFile:
         file = self._root / PROJECT_FILE
         if not file.is_file():
             return ProjectFile()
         told = Problems()
-        documents = self._documents(file, told)
+        documents = self._documents(file, PROJECT_FILE, told)
         found = read_model(ProjectFile, documents[0], told) if documents else None
         for more in documents[1:]:
             message = f"`{PROJECT_FILE}` is one document"
@@ -90,12 +92,22 @@ class _Loader:
         return found or ProjectFile()
 
     def read(self, file: Path) -> None:
-        real = os.path.realpath(file)
+        real, name = self._names(file)
         if real in self._read:
             return
         self._read.add(real)
-        for document in self._documents(file, self._problems):
+        for document in self._documents(file, name, self._problems):
             self._take(document)
+
+    def _names(self, file: Path) -> tuple[str, str]:
+        """A file's path without links, and its name in messages; each folder is resolved once."""
+        folder, name = os.path.split(file)
+        if folder not in self._folders:
+            shown = file_name(file, self._root).removesuffix(name)
+            self._folders[folder] = os.path.realpath(folder), shown
+        real, shown = self._folders[folder]
+        path = os.path.realpath(file) if file.is_symlink() else f"{real}{os.sep}{name}"
+        return path, shown + name
 
     def project(self, settings: ProjectFile) -> Project:
         found = {kind: dict(sorted(entries.items())) for kind, entries in self._found.items()}
@@ -115,8 +127,7 @@ class _Loader:
             faults=self._problems.errors,
         )
 
-    def _documents(self, file: Path, problems: Problems) -> list[Document]:
-        name = file_name(file, self._root)
+    def _documents(self, file: Path, name: str, problems: Problems) -> list[Document]:
         try:
             content = self._content(file, name)
         except OSError as error:
@@ -134,7 +145,8 @@ class _Loader:
         if name in self._texts:
             return self._texts[name].encode()
         with file.open("rb") as stream:
-            return stream.read(MAX_BYTES)
+            start = stream.read(MOST_BYTES)  # room for all of what is read is made beforehand
+            return start if len(start) < MOST_BYTES else start + stream.read(MAX_BYTES - MOST_BYTES)
 
     def _take(self, document: Document) -> None:
         kinds = {model.kind: model for model in _DEFINITIONS}
@@ -154,7 +166,7 @@ class _Loader:
     def _take_entries(self, kind: str, document: Document) -> None:
         entries = read_entries(_ENTRIES[kind], document, self._problems)
         for name, entry in entries.items():
-            self._keep(kind, name, entry, entry.locate_key())
+            self._keep(kind, name, entry)
         if not entries:
             self._mark_broken(kind, document.data[kind])
 
@@ -190,15 +202,18 @@ class _Loader:
     def _take_definition(self, model: type[Definition], document: Document) -> None:
         definition = read_definition(model, document, self._problems, lenient=self._lenient)
         if definition is not None:
-            self._keep(model.kind, definition.name, definition, definition.locate_name())
+            self._keep(model.kind, definition.name, definition)
         else:
             self._mark_broken(model.kind, document.data[model.kind])
 
-    def _keep(self, kind: str, name: str, entry: Located, at: Location) -> None:
+    def _keep(self, kind: str, name: str, entry: Located) -> None:
         first = self._found.setdefault(kind, {}).setdefault(name, entry)
         if first is not entry:
             what = kind.removesuffix("s").replace("_", " ")
-            before = first.locate_name() if isinstance(first, Definition) else first.locate_key()
+            before, at = (
+                one.locate_name() if isinstance(one, Definition) else one.locate_key()
+                for one in (first, entry)
+            )
             self._problems.add(
                 "duplicate-name",
                 f"{what} `{name}` is defined in {before} already",

@@ -305,7 +305,7 @@ class DataSource(Definition):
     def _is_inherited(self, path: Path) -> bool:
         """Whether the key that a path starts with, or the entry that it leads into, is not written here."""
         start = path[:2] if path and path[0] in ENTRIES else path[:1]
-        return start != () and start not in self._document.keys
+        return start != () and self._document.spot(*start) is None
 
     @classmethod
     def faults(cls, data: Mapping[str, Any]) -> Iterator[PydanticCustomError]:

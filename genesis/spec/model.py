@@ -357,13 +357,14 @@ class _Report:
 
     def _rewritten(self, path: Path, hint: str | None, at: Location) -> Fix | None:
         """The value in quotes, without them, or in a list, where that is the whole mistake."""
-        place = self._document.values.get(path)
-        if place is None or place.style is None:
+        spot = self._document.spot(*path)
+        style = self._document.style(spot) if spot else None
+        if spot is None or style is None:
             return None
-        text = self._document.text[place.start : place.end]
-        if hint == _QUOTED and place.style == "":
+        text = self._document.text[spot.start : spot.end]
+        if hint == _QUOTED and style == "":
             return Fix(at, text, f'"{text}"')
-        if hint == _BARE and place.style in ("'", '"'):
+        if hint == _BARE and style in ("'", '"'):
             return Fix(at, text, text[1:-1])
         return Fix(at, text, f"[{text}]") if hint and hint.startswith(_LISTED) else None
 

@@ -13,7 +13,7 @@ import duckdb
 from genesis.compile.compiler import compile_input
 from genesis.compile.run import Run
 from genesis.compile.statement import Statement
-from genesis.document import Document, Place, read_documents
+from genesis.document import Document, Spot, read_documents
 from genesis.errors import DefinitionError, Problems
 from genesis.spec.data_source import DataSource
 from genesis.spec.extend import inherit
@@ -99,8 +99,8 @@ def with_report(project: Project, report: Report) -> Project:
 
 def _of_values(said: list[Any]) -> Project:
     problems = Problems()
-    nowhere = {(): Place(0, 0, 1, 1, 1, 1, None)}
-    project = _project([Document("values", "", one, nowhere, {}) for one in said], problems)
+    nowhere = Spot(0, 0)
+    project = _project([Document("values", "", one, nowhere) for one in said], problems)
     problems.raise_errors()
     return project
 
