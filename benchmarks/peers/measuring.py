@@ -11,7 +11,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import TypeVar
 
-from questions import questions
+from questions import COLD, questions
 
 M = TypeVar("M")
 
@@ -19,26 +19,28 @@ M = TypeVar("M")
 def answer(
     package: str, start: Callable[[], M], ask: Callable[[M, list[str], list[str]], str]
 ) -> None:
-    """With `one`, print one question's SQL; else the times of all, as JSON."""
+    """With `one`, print one question's SQL; else the times and the SQL of all, as JSON."""
     model = start()
     asked = questions()
     if sys.argv[1:] == ["one"]:
-        print(ask(model, *asked[0]))
+        print(ask(model, *asked[COLD]))
         return
-    times, refused, said = [], 0, ""
+    times, answers, said = [], [], ""
     for groups, numbers in asked:
         began = time.process_time()
         try:
-            ask(model, groups, numbers)
+            answers.append(ask(model, groups, numbers))
         except Exception as error:  # noqa: BLE001  (a question that a peer cannot answer is counted)
-            refused, said = refused + 1, f"{type(error).__name__}: {error}"[:120]
+            answers.append(None)
+            said = f"{type(error).__name__}: {error}"[:120]
             continue
         times.append(time.process_time() - began)
     figures = {
         "version": version(package),
         "median_ms": statistics.median(times) * 1e3 if times else None,
-        "refused": refused,
+        "refused": answers.count(None),
         "said": said,
         "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "sql": answers,
     }
     print(json.dumps(figures))

@@ -1,6 +1,6 @@
 """The questions that genesis and its peers are asked: 300 times three numbers by two columns.
 
-All of them are about one order system of 8 entities. Only what every peer can say is asked: groups
+All of them are about one order system of 8 entities, and kept to what the peers can say: groups
 reached by to-one joins, and numbers of the orders and of their lines, which a flat join would repeat.
 """
 
@@ -10,6 +10,9 @@ import random
 
 GROUPS = ["status", "priority", "segment", "nation", "clerk"]
 NUMBERS = ["order_count", "revenue", "mean_total", "customers", "late_revenue", "lines", "line_price"]  # fmt: skip
+
+# The question of a cold start: the first that every peer answers.
+COLD = 2
 
 
 def questions(count: int = 300) -> list[tuple[list[str], list[str]]]:
