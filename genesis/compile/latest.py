@@ -31,10 +31,14 @@ def log_columns(
     columns: Sequence[str], key: Sequence[str], latest: Latest, *, dialect: str = "trino"
 ) -> frozenset[str]:
     """The raw columns that either plan reads to give `columns`."""
+    return frozenset([*columns, *key, *latest.order_by, *_named_in_conditions(latest, dialect)])
+
+
+@functools.lru_cache(maxsize=256)
+def _named_in_conditions(latest: Latest, dialect: str) -> frozenset[str]:
     deleted = _deleted(latest.deleted, dialect)
     conditions = [*_ranked_events(latest, deleted, None), *_not_deleted(deleted)]
-    named = [name for condition in conditions for name in _columns_in(condition)]
-    return frozenset([*columns, *key, *latest.order_by, *named])
+    return frozenset(name for condition in conditions for name in _columns_in(condition))
 
 
 def newest_by_rank(

@@ -94,7 +94,7 @@ def _number_text(shown: Shown, problems: Problems, at: Location) -> exp.Expr:
     digits = exp.Literal.number(decimals)
     rounded = exp.Cast(
         this=exp.Round(this=value, decimals=digits),
-        to=exp.DataType.build(f"DECIMAL(38, {decimals})"),
+        to=to_sql(Type("decimal", 38, decimals)),
     )
     text: exp.Expr = own(
         "number_text", rounded, digits.copy(), exp.Literal.number(int("," in whole))

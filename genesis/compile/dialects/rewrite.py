@@ -33,7 +33,7 @@ def to_dialect(node: exp.Expr, dialect: str) -> exp.Expr:
     return typed(rewrite(copy) if rewrite else copy, type_of(node))
 
 
-_LEAVES = frozenset([exp.Column, exp.Identifier, exp.Literal, exp.DataType, exp.Table, exp.TableAlias, exp.Null, exp.Boolean, exp.Star])  # fmt: skip
+_LEAVES = frozenset([exp.Column, exp.Identifier, exp.Literal, exp.DataType, exp.TableAlias, exp.Null, exp.Boolean, exp.Star])  # fmt: skip
 
 
 def _changed_parts(node: exp.Expr, dialect: str) -> dict[str, object]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from sqlglot import exp, parse_one
 
 from genesis.compile.dialects.writing import (
@@ -26,7 +28,8 @@ from genesis.compile.dialects.writing import (
 from genesis.compile.functions.calls import at_zone, operand
 from genesis.compile.functions.patterns import pattern_of_trino
 from genesis.compile.infer import from_sql, to_sql, type_of
-from genesis.spec.types import DATE, FLOAT, INTEGER, TIME, TIMESTAMP, TIMESTAMPTZ
+from genesis.compile.trees import copied, rebuilt
+from genesis.spec.types import DATE, FLOAT, INTEGER, TIME, TIMESTAMP, TIMESTAMPTZ, Type
 
 
 def _list(arguments: Arguments, condition: exp.Expr | None) -> exp.Expr:
@@ -122,19 +125,25 @@ END"""
 
 def _float_text(arguments: Arguments, _: exp.Expr | None) -> exp.Expr:
     """Trino writes every float with an exponent, 7.25 as `7.25E0`; this is what DuckDB writes."""
-    text = parse_one(_FLOAT_TEXT, dialect="trino")
-    return text.transform(
-        lambda node: arguments[0].copy() if isinstance(node, exp.Column) else node
+    value = arguments[0]
+    return rebuilt(
+        _float_pattern(), lambda node: copied(value) if isinstance(node, exp.Column) else None
     )
+
+
+@functools.cache
+def _float_pattern() -> exp.Expr:
+    return parse_one(_FLOAT_TEXT, dialect="trino")
 
 
 def _exact_sum(node: exp.Expr) -> exp.Expr:
     """sum(bigint) overflows on Trino; DuckDB widens by itself."""
-    is_distinct = isinstance(node.this, exp.Distinct)
-    value = node.this.expressions[0] if is_distinct else node.this
-    if type_of(value) == INTEGER:
-        value.replace(exp.Cast(this=value.copy(), to=exp.DataType.build("DECIMAL(38, 0)")))
-    return node
+    distinct = node.this if isinstance(node.this, exp.Distinct) else None
+    value = distinct.expressions[0] if distinct else node.this
+    if type_of(value) != INTEGER:
+        return node
+    wide = exp.Cast(this=value, to=to_sql(Type("decimal", 38, 0)))
+    return exp.Sum(this=exp.Distinct(expressions=[wide]) if distinct else wide)
 
 
 def _is_boolean(node: exp.Expr) -> exp.Expr:

@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from genesis.compile.functions.calls import at_zone, operand
 from genesis.compile.infer import to_sql, type_of
-from genesis.spec.types import INTEGER, STRING
+from genesis.spec.types import DATE, INTEGER, STRING
 
 Arguments = list[exp.Expr]
 Words = Callable[[Arguments, exp.Expr | None], exp.Expr]
@@ -72,7 +72,7 @@ def whole_number(node: exp.Expr | None) -> int | None:
 
 
 def _date(moment: exp.Expr) -> exp.Expr:
-    return exp.cast(moment, "DATE")
+    return exp.Cast(this=moment, to=to_sql(DATE))
 
 
 def array_list(
