@@ -76,3 +76,9 @@ class Rates(Protocol):
 
     def month(self, bucket: str) -> Month:
         """What was called in this month."""
+
+    def is_due(self, question: str) -> bool:
+        """Whether a question that is asked once a day was not settled today."""
+
+    def settle(self, question: str) -> None:
+        """Ask it again tomorrow; days are those of UTC."""

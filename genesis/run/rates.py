@@ -1,4 +1,4 @@
-"""How fast services may be called: buckets in the state database, shared by all processes.
+"""How fast and how often services may be called, by all processes: kept in the state database.
 
 A bucket is the latest turns that were given out; a new one comes late enough for the limit to hold
 in *any* stretch of time, wherever the service's own window begins. A refusal freezes the bucket, not
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import calendar
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -29,6 +30,13 @@ _rates = sa.Table(
     sa.Column("month", sa.String(7), nullable=False),
     sa.Column("since", sa.Float, nullable=False),
     sa.Column("calls", sa.Integer, nullable=False),
+)
+
+_settled = sa.Table(
+    "settled",
+    metadata,
+    sa.Column("question", sa.String(300), primary_key=True),
+    sa.Column("day", sa.String(10), nullable=False),
 )
 
 # Nothing can be foretold from less: the first refresh of a month is not one of very many.
@@ -77,6 +85,26 @@ class Buckets:
         seen = max(now.timestamp() - found.since, _LEAST_SEEN.total_seconds())
         left = max(_end_of_month(now).timestamp() - now.timestamp(), 0)
         return Month(found.calls, found.calls + round(found.calls * left / seen))
+
+    def is_due(self, question: str) -> bool:
+        """Whether a question that is asked once a day was not settled today."""
+        same = sa.select(_settled.c.day).where(_settled.c.question == question)
+        with self._state.transaction() as connection:
+            return connection.execute(same).scalar() != self._today
+
+    def settle(self, question: str) -> None:
+        """Ask it again tomorrow; days are those of UTC."""
+        same = _settled.update().where(_settled.c.question == question).values(day=self._today)
+        with self._state.transaction() as connection:
+            if connection.execute(same).rowcount:
+                return
+            new = _settled.insert().values(question=question, day=self._today)
+            with suppress(IntegrityError), connection.begin_nested():  # another one settled it
+                connection.execute(new)
+
+    @property
+    def _today(self) -> str:
+        return self.clock.now().astimezone(UTC).date().isoformat()
 
     def _next_turn(self, bucket: str, limit: Limit, until: datetime, *, calls: int) -> float:
         now = self.clock.now()

@@ -6,8 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,6 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from genesis.errors import DefinitionError, GenesisError, SinkBusy
-from genesis.run.rates import Buckets
-from genesis.run.state import State
 from genesis.sinks.calls import Unanswered
 from genesis.sinks.google.refusals import Refusal
 from genesis.sinks.google.service import Connection, open_spreadsheet
@@ -33,46 +30,9 @@ from genesis.testing.sheets import (
 )
 from genesis.testing.sheets.answers import bad
 from genesis.testing.sheets.server import ACCOUNT
+from tests.sinks.google_office import URL, Office
 
 ROBOT = "robot@project.iam.gserviceaccount.com"
-URL = "sqlite:///state.db"
-
-
-@dataclass
-class Office:
-    """An emulated Google, a spreadsheet in it, and processes that call it."""
-
-    google: SheetsEmulator
-    clock: HandClock
-    folder: Path
-    opened: list[Any] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.id = self.google.new_spreadsheet("Orders")
-
-    def rates(self) -> Buckets:
-        """The rates as another process has them."""
-        rates = Buckets(State(URL, self.folder), self.clock)
-        self.opened.append(rates)
-        return rates
-
-    def open(
-        self, *, timeout: timedelta = timedelta(hours=1), book: str = "", **access: str
-    ) -> Connection:
-        """A connection of a process of its own."""
-        connection = open_spreadsheet(
-            GoogleSheetsAccess(endpoint=self.google.url, **access),
-            book or self.id,
-            rates=self.rates(),
-            until=self.clock.now() + timeout,
-            root=self.folder,
-            tracker="w.orders",
-        )
-        self.opened.append(connection)
-        return connection
-
-    def since(self, start: datetime) -> float:
-        return (self.clock.now() - start).total_seconds()
 
 
 @pytest.fixture
@@ -158,8 +118,6 @@ def test_another_process_knows_of_it(office: Office) -> None:
 from pathlib import Path
 from datetime import timedelta
 from genesis.errors import SinkBusy
-from genesis.run.rates import Buckets
-from genesis.run.state import State
 from genesis.interfaces import Limit
 from genesis.testing.clock import HandClock
 rates = Buckets(State({URL!r}, Path({str(office.folder)!r})), HandClock())
