@@ -31,6 +31,7 @@ _COMMANDS = {
     "preview": "show the rows of an input",
     "run": "refresh trackers now",
     "ingest": "take change events into the lake",
+    "sinks": "tell whether a service is as genesis relies on it",
     "status": "tell how fresh the trackers are",
     "schema": "write JSON Schemas of the YAML, for editors",
 }

@@ -119,6 +119,8 @@ from pathlib import Path
 from datetime import timedelta
 from genesis.errors import SinkBusy
 from genesis.interfaces import Limit
+from genesis.run.rates import Buckets
+from genesis.run.state import State
 from genesis.testing.clock import HandClock
 rates = Buckets(State({URL!r}, Path({str(office.folder)!r})), HandClock())
 for kind in ("read", "write"):
