@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from genesis.compile.statement import Statement
 from genesis.sync.changes import Changes, Month, Present, Receipt, Tracker
+from genesis.sync.said import Said, Values
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,6 +45,16 @@ class Sink(Protocol):
 
     def apply(self, tracker: Tracker, changes: Changes) -> Receipt:
         """Make the changes: all of them, or none that a reader could see. Raises `SinkError`."""
+
+
+class AnnotationLog(Protocol):
+    """What people said in trackers: a table for each, in which every change of it is an event."""
+
+    def last(self, tracker: Tracker) -> Mapping[str, Values]:
+        """What they said last, by key; the table is made if need be. Raises `EngineError`."""
+
+    def append(self, tracker: Tracker, said: Sequence[Said], *, at: datetime) -> None:
+        """Keep what they say now; of what is kept already, nothing. Raises `EngineError`."""
 
 
 class Clock(Protocol):

@@ -56,6 +56,7 @@ def command(
     genesis run production_tracker
     genesis run --all --dry-run
     """
+    from genesis.lake.annotations import LakeAnnotations
     from genesis.plugins import find_plugin
     from genesis.run.jobs import all_jobs, pick_jobs
     from genesis.run.ledger import Ledger
@@ -82,6 +83,7 @@ def command(
             moment=datetime.now(UTC),
             dry_run=dry_run,
             adopt=adopt,
+            annotations=LakeAnnotations(root, target, may_make=not dry_run),
         )
         outcomes = [_tell(outcome, format_, session) for outcome in runner.run(jobs)]
     services.close()
@@ -138,6 +140,8 @@ def _described(outcome: Outcome) -> str:
         return outcome.state.replace("_", " ") + where
     text = outcome.changes.summary()
     first, _, rest = text.partition("\n")
+    if outcome.receipt and outcome.receipt.annotated:
+        first += f", {outcome.receipt.annotated} annotated"
     return f"{first}{where}" + (f"\n{rest}" if rest and outcome.state != "succeeded" else "")
 
 

@@ -154,6 +154,8 @@ class DuckDBEngine:
                     *map(table_name, attached),
                 ]
                 way_out = "`genesis ingest DATA_SOURCE FILE...` makes the table of a data source"
+                if scan.table.startswith("annotations."):
+                    way_out = "the first `genesis run` of the tracker that it names makes it"
                 hint = did_you_mean(scan.table, known) or way_out
                 problems.add("unknown-table", f"unknown table `{scan.table}`", hint=hint)
         if problems.errors:

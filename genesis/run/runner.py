@@ -17,7 +17,7 @@ from genesis.compile.identifiers import words
 from genesis.compile.run import Run as Reading
 from genesis.compile.statement import Column, Statement
 from genesis.errors import DefinitionError, GenesisError, Problem, SinkError
-from genesis.interfaces import Engine, Sink
+from genesis.interfaces import AnnotationLog, Engine, Sink
 from genesis.run.jobs import NamedJob, place_text
 from genesis.run.ledger import Ledger
 from genesis.spec.project import Project
@@ -26,6 +26,7 @@ from genesis.sync.changes import Annotation, Changes, Receipt, Tracker
 from genesis.sync.compare import compare
 from genesis.sync.encode import encode
 from genesis.sync.guards import Guards, check_guards
+from genesis.sync.said import cells_of, read_back
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class Runner:
     moment: datetime
     dry_run: bool = False
     adopt: bool = False
+    annotations: AnnotationLog | None = None
     _failed: set[str] = field(default_factory=set)
 
     def run(self, jobs: Iterable[NamedJob]) -> Iterator[Outcome]:
@@ -121,18 +123,24 @@ class Runner:
             raise DefinitionError(Problem("not-supported", message))
         statement = self._compile(options.refresh, options.parameters)
         facts["definition"] = definition_hash(statement)
+        tracker = self._tracker(job, statement)
+        last = self.annotations.last(tracker) if self.annotations and tracker.annotations else {}
         rows = self.engine.query(statement)
         facts["rows"] = rows.num_rows
         facts["snapshots"] = self.engine.snapshots(tuple(scan.table for scan in statement.scans))
-        tracker = self._tracker(job, statement)
         sink = self.open_sink(options.to.sink)
-        wanted = encode(rows, tracker)
+        wanted = replace(encode(rows, tracker), remembered=cells_of(last, tracker))
         present = sink.read(tracker)
         changes = compare(wanted=wanted, present=present, policy=tracker.policy)
+        said, unread = read_back(changes, tracker, last)
+        changes = replace(changes, rejects=(*changes.rejects, *unread))
+        # Before anything else is decided: what people said is kept, also if the change is refused.
+        if self.annotations and not self.dry_run:
+            self.annotations.append(tracker, said, at=self.clock())
         check_guards(changes, Guards.of(options))
         if self.dry_run:
             return Outcome(job.name, place_text(options.to), "planned", changes=changes)
-        receipt = sink.apply(tracker, changes)
+        receipt = replace(sink.apply(tracker, changes), annotated=len(said))
         state = (
             "partial" if receipt.is_partial else "no_change" if changes.is_empty else "succeeded"
         )

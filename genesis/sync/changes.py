@@ -425,7 +425,10 @@ class Month:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a refresh did. Values of sensitive columns are not in it."""
+    """What a refresh did. Values of sensitive columns are not in it.
+
+    `annotated` counts the rows of which people said something else than before.
+    """
 
     inserted: int
     updated: int
@@ -440,6 +443,7 @@ class Receipt:
     fence_after: str
     notes: tuple[str, ...] = ()
     month: Month | None = None
+    annotated: int = 0
 
     @property
     def is_partial(self) -> bool:
@@ -451,11 +455,13 @@ class Receipt:
         calls: dict[str, Any] = {"read": self.reads, "write": self.writes}
         if self.month:
             calls["month"] = self.month.to_json()
+        annotated = {"annotated": self.annotated} if self.annotated else {}
         return {
             "inserted": self.inserted,
             "updated": self.updated,
             "deleted": self.deleted,
             "moved": self.moved,
+            **annotated,
             "rejects": [reject.to_json() for reject in self.rejects],
             "human_edits": [
                 {

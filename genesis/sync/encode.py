@@ -367,6 +367,11 @@ def key_of_cells(cells: Mapping[str, Cell], tracker: Tracker) -> str | None:
     return None if missing else key_text(values)
 
 
+def typed_part(part: str | None, type_: Type, zone: ZoneInfo) -> object:
+    """What a part of a key's text stands for; `None` where it is missing or of no such type."""
+    return _value(part, type_, zone)
+
+
 def _value(cell: Cell, type_: Type, zone: ZoneInfo) -> object:
     try:
         return _READ[type_.name](cell, zone) if cell is not None else None

@@ -87,3 +87,31 @@ def a_few(keys: Sequence[str]) -> str:
     """The first keys of some, for a sentence."""
     named = ", ".join(f"`{key}`" for key in keys[:_NAMED])
     return f"{named} and {len(keys) - _NAMED:,} more" if len(keys) > _NAMED else named
+
+
+# ---- and back
+
+_CUT_OFF = re.compile(r".*~[0-9a-f]{32}", re.DOTALL)
+
+# A part: JSON text, or what stands up to the next comma.
+_PART = re.compile(r'("(?:[^"\\]|\\.)*"|[^,"]*)(?:,|$)')
+
+
+def key_parts(text: str) -> tuple[str | None, ...]:
+    """The texts of a key's parts, `None` for one that is missing. Raises `ValueError` for a long key.
+
+    What type a part is of, the text does not say.
+    """
+    if _CUT_OFF.fullmatch(text):
+        raise ValueError(text)
+    parts: list[str | None] = []
+    at = 0
+    while match := _PART.match(text, at):
+        part = match[1]
+        parts.append(json.loads(part) if part[:1] == '"' else None if part == MISSING else part)
+        at = match.end()
+        if not match[0].endswith(","):
+            break
+    if at != len(text):
+        raise ValueError(text)
+    return tuple(parts)

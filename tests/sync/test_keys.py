@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from genesis.compile.statement import Column
 from genesis.spec.types import INTEGER, STRING
-from genesis.sync.keys import key_columns, key_text
+from genesis.sync.keys import key_columns, key_parts, key_text
 
 PARTS = st.one_of(
     st.none(),
@@ -77,3 +77,21 @@ def test_parts_do_not_follow_the_report_s_order() -> None:
     shown = (Column("a", "A", INTEGER, key=True), Column("b", "B", STRING, key=True))
     assert [c.name for c in key_columns(hidden)] == ["a", "_key_b"]
     assert [c.name for c in key_columns(shown)] == ["a", "b"]
+
+
+@given(st.lists(st.one_of(st.none(), st.text(), st.integers(), st.dates()), max_size=4))
+def test_a_key_can_be_read_back(values: list[object]) -> None:
+    """Each part's text."""
+    text = key_text(values)
+    texts = [None if value is None else str(value) for value in values]
+    if len(text) == 193 and text[160] == "~":
+        with pytest.raises(ValueError, match="~"):
+            key_parts(text)
+    else:
+        assert key_parts(text) == (tuple(texts) if texts else ("total",))
+
+
+def test_a_long_key_cannot_be_read_back() -> None:
+    """It was cut off, and is told apart by its hash alone."""
+    with pytest.raises(ValueError, match="~"):
+        key_parts(key_text(["long " * 100]))
