@@ -201,6 +201,31 @@ def test_a_write_that_can_be_told_is_made_once(
     assert office.google.person(office.id).sees("A1") == "x"
 
 
+def test_a_write_that_lands_late_is_made_once(office: Office) -> None:
+    """It is not there when it is looked for, and refuses the second try by its own fence."""
+    office.google.inject(Dropped(after_commit=True), on=writes)
+    connection, looks = office.open(), iter([False])
+    reply = connection.write(
+        write(), has_landed=lambda: next(looks, True) and has_landed(connection)
+    )
+    assert (reply, connection.writes) == (None, 2)
+
+
+def test_a_refusal_is_one_after_a_lost_answer_too(office: Office) -> None:
+    """Where another writer was first, nothing of ours has landed."""
+    office.google.inject(Dropped(), on=writes)
+    others: list[Any] = []
+
+    def is_overtaken() -> bool:
+        if not others:
+            others.append(office.open().batch_update(write("theirs")))
+        return False
+
+    with pytest.raises(Refusal):
+        office.open().write(write(), has_landed=is_overtaken)
+    assert office.google.person(office.id).sees("A1") == "theirs"
+
+
 def test_a_write_is_not_tried_for_ever(office: Office) -> None:
     """Its deadline is that of the refresh."""
     office.google.inject(Refused(503), on=writes, times=999)

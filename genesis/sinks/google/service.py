@@ -25,7 +25,7 @@ from genesis.interfaces import Limit, Rates
 from genesis.secrets import resolve_references
 from genesis.sinks.calls import Call, Calls, Pauses, Unanswered
 from genesis.sinks.google.client import ServiceAccount, Timeouts, open_client, parse_key
-from genesis.sinks.google.refusals import Asked, refusal_of, unknown_key
+from genesis.sinks.google.refusals import Asked, Refusal, refusal_of, unknown_key
 
 if TYPE_CHECKING:
     from genesis.spec.project import GoogleSheetsAccess
@@ -157,11 +157,17 @@ class Connection:
 
         There is no reply where it landed and its answer was lost.
         """
-        pauses = Pauses(self._clients.rates, self._clients.until)
+        pauses, is_unsure = Pauses(self._clients.rates, self._clients.until), False
         while True:
             try:
                 return self.batch_update(body, fields=fields)
+            except Refusal as refusal:
+                # The try before may have landed late: then its own fence refuses this one.
+                if is_unsure and refusal.status == 400 and has_landed():
+                    return None
+                raise
             except Unanswered:
+                is_unsure = True
                 if not pauses.pause():
                     raise
                 if has_landed():
