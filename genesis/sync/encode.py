@@ -250,6 +250,52 @@ def _xlsx_datetime(value: datetime, zone: ZoneInfo) -> Cell:
     )  # a serial number has no more
 
 
+# ---- Google Sheets, whose numbers are doubles and whose dates count from 1899-12-30
+
+SHEETS_FIRST_DATE = date(1899, 12, 30)
+SHEETS_LONGEST_TEXT = 50_000
+_SHEETS_ILLEGAL = re.compile("[\x00\ud800-\udfff]")
+
+
+def sheets_cell(value: Any, _: ZoneInfo) -> Cell | Unfit:
+    """A typed cell; an instant stays one, since only the spreadsheet knows its time zone."""
+    match value:
+        case None | "":
+            return None
+        case bool():
+            return value
+        case str():
+            return _sheets_text(value)
+        case int():
+            return value if abs(value) < 10**XLSX_DIGITS else str(value)
+        case float():
+            return value if math.isfinite(value) else _not_a_number(value)
+        case Decimal():
+            return _xlsx_decimal(value) if value.is_finite() else _not_a_number(value)
+        case datetime():
+            moment = value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
+            if not SHEETS_FIRST_DATE < moment.date() < date.max:  # in every time zone
+                return moment.isoformat(" ")
+            return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+        case date():
+            return value if value >= SHEETS_FIRST_DATE else value.isoformat()
+        case time():
+            return value.replace(microsecond=value.microsecond // 1000 * 1000, tzinfo=None)
+        case list() | tuple() | dict():
+            return _sheets_text(_json(value))
+        case _:
+            return _sheets_text(str(value))
+
+
+def _sheets_text(text: str) -> Cell | Unfit:
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if found := _SHEETS_ILLEGAL.search(text):
+        return Unfit(f"a sheet cannot hold the character U+{ord(found.group()):04X}")
+    if len(text) > SHEETS_LONGEST_TEXT:
+        return Unfit(f"{len(text):,} characters, a cell holds {SHEETS_LONGEST_TEXT:,}")
+    return text or None
+
+
 def _not_a_number(value: float | Decimal) -> Unfit:
     return Unfit(f"{value} is no number that a cell can hold, the cell is left empty", "value")
 
@@ -348,6 +394,7 @@ _AIRTABLE: Mapping[AirtableKind, Callable[[Any], Cell | Unfit]] = {
 
 
 ENCODINGS: Mapping[str, Encoding] = {
+    "google_sheets": Encoding(sheets_cell, shows_keys=False),
     "airtable": Encoding(typed_cell, shows_keys=False, by_column=airtable_column),
     "xlsx": Encoding(xlsx_cell, shows_keys=False),
     "csv": Encoding(csv_cell, shows_keys=True),

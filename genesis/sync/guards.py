@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from genesis.spec.workflow import JobOptions
 
 # Cells that a place can hold and still be refreshed in seconds.
-CELL_BUDGET: Mapping[str, int] = {"xlsx": 200_000}
+CELL_BUDGET: Mapping[str, int] = {"xlsx": 200_000, "google_sheets": 10_000_000}
 
 # A share of a small tracker is less than a row; this many may always go.
 _FEW = 5

@@ -5,16 +5,18 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import gspread
 import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from gspread.utils import ValueRenderOption
 from python_calamine import CalamineWorkbook
 
 from genesis.compile.statement import Column
@@ -24,8 +26,10 @@ from genesis.run.rates import Buckets
 from genesis.run.state import State
 from genesis.sinks.airtable import AirtableSink
 from genesis.sinks.files import CsvSink, DuckDBSink, ParquetSink
+from genesis.sinks.google import GoogleSheetsSink
+from genesis.sinks.google.client import open_client
 from genesis.sinks.xlsx import XlsxSink
-from genesis.spec.project import AirtableAccess
+from genesis.spec.project import AirtableAccess, GoogleSheetsAccess
 from genesis.spec.types import BOOLEAN, DATE, INTEGER, STRING, Type
 from genesis.spec.workflow import Place
 from genesis.sync.changes import Changes, Receipt, Tracker
@@ -33,6 +37,7 @@ from genesis.sync.compare import compare
 from genesis.sync.encode import encode
 from genesis.sync.guards import Guards, check_guards
 from genesis.testing.airtable import Airtable
+from genesis.testing.sheets import HandClock, SheetsEmulator
 
 COLUMNS = (
     Column("id", "Id", INTEGER, key=True),
@@ -73,6 +78,7 @@ def read_duckdb(path: Path) -> list[Row]:
 
 # The service that a folder's tracker lives in, where it lives in none of its files.
 SERVICES: dict[Path, Airtable] = {}
+GOOGLES: dict[Path, SheetsEmulator] = {}
 
 
 def airtable_sink(folder: Path) -> AirtableSink:
@@ -87,6 +93,36 @@ def read_airtable(path: Path) -> list[Row]:
     empty = {f.name: False if f.name == "Late" else None for f in films.fields}
     rows = [{**empty, **row} for row in films.rows]
     return [{k: v for k, v in row.items() if not k.startswith("_genesis")} for row in rows]
+
+
+def google_sink(folder: Path) -> GoogleSheetsSink:
+    google = GOOGLES[folder]
+    rates = Buckets(State("sqlite:///state.db", folder), HandClock())
+    return GoogleSheetsSink(folder, GoogleSheetsAccess(endpoint=google.url), rates)
+
+
+def films_tab(folder: Path) -> gspread.Worksheet:
+    client = open_client(endpoint=GOOGLES[folder].url)
+    return client.open("Films 2026").worksheet("Films")
+
+
+def read_google(path: Path) -> list[Row]:
+    """What another program is told."""
+    tab = films_tab(path.parent)
+    header, *rows = tab.get_values(value_render_option=ValueRenderOption.unformatted) or [[]]
+    tab.client.session.close()
+    named = [dict(zip(header, row, strict=True)) for row in rows]
+    return [
+        {name: _told(name, cell) for name, cell in row.items() if name and name[0] != "_"}
+        for row in named
+        if any(cell != "" for cell in row.values())
+    ]
+
+
+def _told(name: str, cell: Any) -> Any:
+    if name == "Start" and cell != "":
+        return date(1899, 12, 30) + timedelta(days=cell)
+    return None if cell == "" else cell
 
 
 @dataclass(frozen=True)
@@ -115,6 +151,12 @@ KINDS = {
         by_label=True,
         is_service=True,
     ),
+    "google_sheets": Kind(
+        google_sink,
+        {"google_sheets": {"spreadsheet": "", "tab": "Films"}},
+        read_google,
+        by_label=True,
+    ),
 }
 
 
@@ -136,6 +178,8 @@ class Home:
         """What a refresh that writes would change."""
         if self.kind.is_service:
             return [call for call in SERVICES[self.folder].calls if call.method != "GET"]
+        if self.folder in GOOGLES:
+            return [call for call in GOOGLES[self.folder].calls if call.is_write]
         return (self.path.read_bytes(), self.path.stat().st_mtime_ns)
 
     def changes(self, rows: Sequence[Row], **options: Any) -> Changes:
@@ -176,6 +220,13 @@ def _text(value: Any) -> str | None:
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Home]:
     kind = KINDS[request.param]
     home = Home(kind, tmp_path, Tracker("w.j", Place(**kind.place), COLUMNS, note="a note"))
+    if request.param == "google_sheets":
+        with SheetsEmulator() as GOOGLES[tmp_path]:
+            id_ = GOOGLES[tmp_path].new_spreadsheet("Films 2026")
+            kept = Place(google_sheets={"spreadsheet": id_, "tab": "Films"})
+            home.tracker = replace(home.tracker, place=kept)
+            yield home
+        return
     if not kind.is_service:
         yield home
         return
@@ -391,6 +442,12 @@ def _write_something(place: Home) -> None:
             films = SERVICES[place.folder].base("app1").add_table("Films", "Note")
             films.add_field("Id", "number", precision=0)
             films.add(Id=1, Note="mine")
+        case "google_sheets":
+            google = GOOGLES[place.folder]
+            person = google.person(str(place.tracker.place.google_sheets.spreadsheet))  # type: ignore[union-attr]
+            person.adds_tab("Films")
+            for cell, text in {"A1": "Id", "B1": "Note", "A2": "1", "B2": "mine"}.items():
+                person.types(f"Films!{cell}", text)
         case "parquet":
             pq.write_table(pa.table({"a": [1]}), place.path)
         case _:
@@ -418,6 +475,12 @@ def test_a_place_that_cannot_be_read(place: Home) -> None:
     if place.kind.is_service:
         SERVICES[place.folder].bases.clear()
         with pytest.raises(SinkError, match=r"access-refused(.|\n)*share the base"):
+            place.refresh(FIRST)
+        return
+    if place.folder in GOOGLES:
+        lost = Place(google_sheets={"spreadsheet": "none", "tab": "Films"})
+        place.tracker = replace(place.tracker, place=lost)
+        with pytest.raises(SinkError, match="access-refused"):
             place.refresh(FIRST)
         return
     place.path.parent.mkdir()

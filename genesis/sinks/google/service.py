@@ -8,17 +8,18 @@ and keeps Google's, since some refusals say something else to a sink: that anoth
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import gspread
 import requests
 from google.auth.exceptions import RefreshError
 from gspread.exceptions import APIError
-from gspread.urls import SPREADSHEET_BATCH_UPDATE_URL, SPREADSHEET_URL
+from gspread.urls import SPREADSHEET_BATCH_UPDATE_URL, SPREADSHEET_URL, SPREADSHEET_VALUES_URL
 
 from genesis.errors import DefinitionError, GenesisError, Problem
 from genesis.interfaces import Limit, Rates
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from genesis.spec.project import GoogleSheetsAccess
 
 Json = dict[str, Any]
+Hook = Callable[[Json], Any]
 
 _READING_POSTS = (":getByDataFilter", ":batchGetByDataFilter", "/developerMetadata:search")
 _ABOUT = "https://www.googleapis.com/drive/v3/about"
@@ -131,10 +133,13 @@ class Connection:
         """The spreadsheet, or of it what `fields` and `ranges` name: `spreadsheets.get`."""
         return self._ask("get", SPREADSHEET_URL % self.spreadsheet, parameters)
 
-    def get_by_filter(self, body: Json, *, fields: str) -> Json:
-        """What data filters find, by ranges or metadata: `spreadsheets.getByDataFilter`."""
+    def get_by_filter(self, body: Json, *, fields: str, each: Hook | None = None) -> Json:
+        """What data filters find, by ranges or metadata: `spreadsheets.getByDataFilter`.
+
+        `each` is asked what to keep of every object in the answer, for there may be millions.
+        """
         url = SPREADSHEET_URL % self.spreadsheet + ":getByDataFilter"
-        return self._ask("post", url, {"fields": fields}, body)
+        return self._ask("post", url, {"fields": fields}, body, each=each)
 
     def values_by_filter(self, body: Json) -> Json:
         """Values of what data filters find, in no order: `values.batchGetByDataFilter`."""
@@ -173,6 +178,19 @@ class Connection:
                 if has_landed():
                     return None
 
+    def put_values(self, range_: str, values: Sequence[Sequence[Any]]) -> None:
+        """Set the values of a range as they are: `values.update`, which may be done twice."""
+        url = SPREADSHEET_VALUES_URL % (self.spreadsheet, quote(range_, safe=""))
+        pauses = Pauses(self._clients.rates, self._clients.until)
+        while True:
+            try:
+                self._ask("put", url, {"valueInputOption": "RAW"}, {"values": values})
+            except Unanswered:
+                if not pauses.pause():
+                    raise
+            else:
+                return
+
     def permissions(self) -> list[Json]:
         """Who may do what with the spreadsheet: Drive's `permissions.list`."""
         asked = Asked(self.spreadsheet, self._tracker, lambda: self.account, is_drive=True)
@@ -186,7 +204,15 @@ class Connection:
         """End what connections are still open."""
         self._clients.close()
 
-    def _ask(self, method: str, url: str, parameters: Json, body: Json | None = None) -> Json:
+    def _ask(
+        self,
+        method: str,
+        url: str,
+        parameters: Json,
+        body: Json | None = None,
+        *,
+        each: Hook | None = None,
+    ) -> Json:
         is_write = not SheetsService("").is_read(Call(method.upper(), url))
         asked = Asked(self.spreadsheet, self._tracker, lambda: self.account, is_write=is_write)
         try:
@@ -195,7 +221,7 @@ class Connection:
             )
         except (APIError, RefreshError) as error:
             raise refusal_of(error, asked) from error
-        answer: Json = response.json()
+        answer: Json = json.loads(response.content, object_hook=each)
         return answer
 
 

@@ -1,0 +1,512 @@
+"""Trackers in Google Sheets: layout, values, people's edits, modes, budgets, large loads."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from genesis.compile.statement import Column
+from genesis.errors import SinkBusy, SinkError
+from genesis.spec.types import BOOLEAN, DATE, INTEGER, STRING, Type
+from genesis.sync.changes import Annotation
+from genesis.testing.sheets import HandClock, Limits, SheetsEmulator
+from tests.sinks.sheets_home import COLUMNS, Home
+
+ARRAY = Type("array", item=STRING)
+
+
+@pytest.fixture
+def google() -> Iterator[SheetsEmulator]:
+    with SheetsEmulator(clock=HandClock()) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def home(google: SheetsEmulator, tmp_path: Path) -> Home:
+    return Home(google, tmp_path)
+
+
+def film(number: int, title: str | None = None, **more: Any) -> dict[str, Any]:
+    row = {"id": number, "title": title or f"Film {number}", "budget": Decimal("7.50")}
+    return {**row, "late": False, **more}
+
+
+def films(*numbers: int) -> list[dict[str, Any]]:
+    return [film(number) for number in numbers]
+
+
+def annotate(home: Home) -> None:
+    """A person's own column, with something about each film."""
+    home.person.types("Films!G1", "Note")
+    for at, (id_,) in enumerate(home.shown("Id"), 2):
+        home.person.types(f"Films!G{at}", f"about {id_}")
+
+
+def notes(home: Home) -> dict[str, str]:
+    return dict(home.shown("Id", "Note"))  # type: ignore[arg-type]
+
+
+# ---- layout
+
+
+def test_a_new_tab(home: Home) -> None:
+    """Header, note, formats; the key and the stamp in columns that are hidden and warn."""
+    home.refresh(films(1, 2))
+    assert home.person.sees_rows("Films") == [
+        ["Id", "Title", "Budget", "Late"],
+        ["1", "Film 1", "$7.50", "FALSE"],
+        ["2", "Film 2", "$7.50", "FALSE"],
+    ]
+    assert home.person.reads_note("Films!A1") == "Films\nKept by genesis"
+    assert [line.hidden for line in home.tab.columns][:7] == [False] * 4 + [True] * 2 + [False]
+    assert [home.tab.at(row, 4).value for row in range(3)] == ["_genesis_key", "1", "2"]
+    (warning,) = home.book.protections.values()
+    assert (warning.area.left, warning.area.right) == (4, 6)
+    assert warning.about["warningOnly"]
+    assert home.tab.frozen["ROWS"] == 1
+    assert (home.tab.at(1, 1).format or {})["numberFormat"]["type"] == "TEXT"
+
+
+def test_an_empty_tab_is_used(home: Home) -> None:
+    """As it is; nothing is inserted into it."""
+    home.person.adds_tab("Films")
+    home.person.colours("Films!A1:B1", 1, 0, 0)
+    home.refresh(films(1, 2))
+    assert len(home.tab.rows) == 1000
+    assert "backgroundColor" in (home.tab.at(0, 0).format or {})
+    assert home.shown("Id") == [("1",), ("2",)]
+
+
+def test_as_few_calls_as_there_can_be(home: Home) -> None:
+    """One read, and one write where anything changed; the first refresh looks twice."""
+    first = home.refresh(films(*range(50)))
+    assert (first.reads, first.writes) == (2, 1)
+    same = home.refresh(films(*range(50)))
+    assert (same.reads, same.writes, same.bytes) == (1, 0, 0)
+    new = home.refresh([film(n, "New") for n in range(10, 70)])
+    assert (new.reads, new.writes) == (1, 1)
+    assert new.bytes > 0
+
+
+def test_a_touch_is_one_small_write(home: Home) -> None:
+    """So that the sheet itself says when it was last looked after."""
+    home.refresh(films(1))
+    receipt = home.refresh(films(1), touch=True, note="Later")
+    assert (receipt.reads, receipt.writes) == (1, 1)
+    assert home.person.reads_note("Films!A1") == "Later"
+    assert home.refresh(films(1)).writes == 0
+
+
+def test_a_full_grid_grows(home: Home) -> None:
+    """To the right and to the bottom, in the batch that needs it."""
+    home.refresh(films(1))
+    home.person.deletes_columns("Films", "G", 6)
+    home.person.deletes_rows("Films", 3)
+    home.columns = (*COLUMNS, Column("days", "Days", INTEGER))
+    receipt = home.refresh([film(n, days=n) for n in range(1, 5)])
+    assert (receipt.reads, receipt.writes) == (1, 1)
+    assert home.shown("Id", "Days") == [(str(n), str(n)) for n in range(1, 5)]
+
+
+def test_all_rows_may_go(home: Home) -> None:
+    """Although Google lets nobody delete all rows below a header."""
+    home.refresh(films(1, 2))
+    home.person.deletes_rows("Films", 4)
+    home.refresh([])
+    assert home.shown("Id") == []
+    home.refresh(films(3))
+    assert home.shown("Id") == [("3",)]
+
+
+# ---- values
+
+
+def test_values_come_back_as_they_were_written(home: Home) -> None:
+    """Typed; nothing is written again. Instants are the spreadsheet's wall clock."""
+    types = {
+        "id": INTEGER,
+        "text": STRING,
+        "long": Type("decimal", 20, 2),
+        "short": Type("decimal", 15, 2),
+        "float": Type("float"),
+        "day": DATE,
+        "at": Type("timestamptz"),
+        "local": Type("timestamp"),
+        "yes": BOOLEAN,
+        "tags": ARRAY,
+    }
+    home.columns = tuple(
+        Column(name, name.capitalize(), type_, key=name == "id") for name, type_ in types.items()
+    )
+    home.book.time_zone = "America/Los_Angeles"
+    full = {
+        "id": 10**15,
+        "text": "=1+1\r\n \U0001f3ac",
+        "long": Decimal("123456789012345678.90"),
+        "short": Decimal("0.10"),
+        "float": 1 / 3,
+        "day": date(2026, 3, 1),
+        "at": datetime(2026, 11, 1, 9, 30, 0, 123456, tzinfo=UTC),
+        "local": datetime(1969, 7, 20, 20, 17),  # noqa: DTZ001  # without zone: UTC
+        "yes": True,
+        "tags": ["a", "b"],
+    }
+    rows = [full, {"id": 0, "text": "", "yes": False, "tags": []}]
+    home.refresh(rows)
+    values = [cell.value for cell in (home.tab.at(1, at) for at in range(10))]
+    assert values == [
+        "1000000000000000",
+        "=1+1\n \U0001f3ac",
+        "123456789012345678.9",
+        0.1,
+        1 / 3,
+        46082,
+        pytest.approx(46327 + (1.5 * 3600 + 0.123) / 86400),
+        pytest.approx(25404 + 13 / 24 + 17 / 1440),
+        True,
+        '["a", "b"]',
+    ]
+    assert home.refresh(rows).writes == 0
+
+
+def test_the_hour_that_the_clock_strikes_twice(home: Home) -> None:
+    """Is told apart by what was written, and moves no cell."""
+    home.columns = (COLUMNS[0], Column("at", "At", Type("timestamptz")))
+    home.book.time_zone = "America/Los_Angeles"
+    rows = [{"id": n, "at": datetime(2026, 11, 1, 8 + n, 30, tzinfo=UTC)} for n in range(3)]
+    home.refresh(rows)
+    assert home.shown("At") == [
+        ("2026-11-01 01:30:00",),
+        ("2026-11-01 01:30:00",),
+        ("2026-11-01 02:30:00",),
+    ]
+    assert home.refresh(rows).writes == 0
+    assert home.refresh([{**row, "at": rows[1]["at"]} for row in rows]).updated == 2
+
+
+def test_values_that_no_cell_holds(home: Home) -> None:
+    """Refuse their row, or are shown as empty."""
+    home.columns = (*COLUMNS[:2], Column("x", "X", Type("float")))
+    receipt = home.refresh(
+        [
+            {"id": 1, "title": "x" * 50_001, "x": 1.0},
+            {"id": 2, "title": "x" * 50_000, "x": math.nan},
+        ]
+    )
+    assert receipt.is_partial
+    assert [(r.key, r.column, r.refused) for r in receipt.rejects] == [
+        ("1", "title", "row"),
+        ("2", "x", "value"),
+    ]
+    assert home.shown("Id", "X") == [("2", "")]
+
+
+# ---- people
+
+
+def test_people_s_columns_notes_and_colours_stay_with_their_rows(home: Home) -> None:
+    """Through updates, new rows, deletes and another order."""
+    home.refresh(films(1, 2, 3))
+    annotate(home)
+    home.person.notes("Films!B3", "a note on film 2")
+    home.person.colours("Films!A4:G4", 1, 0, 0)
+    home.refresh([film(3), film(9), film(2, "New")], order="query")
+    assert notes(home) == {"3": "about 3", "9": "", "2": "about 2"}
+    assert home.person.reads_note("Films!B4") == "a note on film 2"
+    assert "backgroundColor" in (home.tab.at(1, 0).format or {})
+    assert "backgroundColor" not in (home.tab.at(3, 0).format or {})
+
+
+def test_people_s_rows_stay_where_they_are(home: Home) -> None:
+    """Between the rows they stood between."""
+    home.refresh(films(1, 2, 3))
+    home.person.inserts_rows("Films", 3)
+    home.person.types("Films!B3", "mine")
+    home.refresh([film(3), film(4)])
+    assert home.shown("Id", "Title") == [("", "mine"), ("3", "Film 3"), ("4", "Film 4")]
+    assert home.refresh([film(3), film(4)]).writes == 0
+
+
+def test_a_title_above_the_header(home: Home) -> None:
+    """The header is where the hidden column names itself."""
+    home.refresh(films(1))
+    home.person.inserts_rows("Films", 1, 2)
+    home.person.types("Films!A1", "Our films")
+    home.refresh(films(1, 2))
+    assert home.person.sees_rows("Films")[0] == ["Our films"]
+    assert [row[0] for row in home.person.sees_rows("Films")[2:]] == ["Id", "1", "2"]
+
+
+def test_moved_and_renamed_columns_are_followed(home: Home) -> None:
+    """And keep their headers."""
+    home.refresh(films(1, 2))
+    home.person.types("Films!B1", "Working title")
+    home.person.moves_columns("Films", "B", 1, "A")
+    receipt = home.refresh([film(1, "New"), film(2), film(3)])
+    assert receipt.notes == ("header `Title` was renamed to `Working title` and stays so",)
+    assert home.person.sees_rows("Films")[0] == ["Working title", "Id", "Budget", "Late"]
+    assert home.shown("Id", "Working title") == [("1", "New"), ("2", "Film 2"), ("3", "Film 3")]
+    home.columns = (replace(COLUMNS[0], label="No"), *COLUMNS[1:])
+    home.refresh([film(1, "New"), film(2), film(3)])
+    assert home.person.sees_rows("Films")[0] == ["Working title", "No", "Budget", "Late"]
+    assert home.refresh([film(1, "New"), film(2), film(3)]).writes == 0
+
+
+def test_a_renamed_tab_is_followed(home: Home) -> None:
+    """In one read."""
+    home.refresh(films(1))
+    home.person.renames_tab("Films", "It's ours")
+    receipt = home.refresh([film(1, "New")])
+    assert (receipt.reads, receipt.writes) == (1, 1)
+    assert home.shown("Title", tab="It's ours") == [("New",)]
+    assert [tab.title for tab in home.book.tabs] == ["Sheet1", "It's ours"]
+
+
+def test_columns_of_people_between_ours(home: Home) -> None:
+    """Are passed over."""
+    home.refresh(films(1))
+    home.person.inserts_columns("Films", "C")
+    home.person.types("Films!C1", "Mine")
+    home.person.types("Films!C2", "about 1")
+    home.refresh([film(1, "New", budget=Decimal(8)), film(2)])
+    assert home.shown("Id", "Title", "Mine", "Budget") == [
+        ("1", "New", "about 1", "$8.00"),
+        ("2", "Film 2", "", "$7.50"),
+    ]
+
+
+def test_a_deleted_column_is_made_again(home: Home) -> None:
+    """With all its cells."""
+    home.refresh(films(1, 2))
+    home.person.deletes_columns("Films", "B")
+    home.refresh(films(1, 2))
+    assert home.person.sees_rows("Films")[:2] == [
+        ["Id", "Title", "Budget", "Late"],
+        ["1", "Film 1", "$7.50", "FALSE"],
+    ]
+    assert home.refresh(films(1, 2)).writes == 0
+
+
+def test_a_lost_key_column_is_refused_until_adopted(home: Home) -> None:
+    """Then rows go by their visible key, and keep what stands beside them."""
+    home.refresh(films(1, 2))
+    annotate(home)
+    home.person.deletes_columns("Films", "E")
+    with pytest.raises(SinkError, match=r"lost the hidden column(.|\n)*--adopt"):
+        home.refresh(films(1, 2))
+    home.refresh([film(2), film(3)], adopt=True)
+    assert notes(home) == {"2": "about 2", "3": ""}
+    assert home.refresh([film(2), film(3)]).writes == 0
+
+
+def test_a_lost_stamp_column_is_made_again(home: Home) -> None:
+    """Nobody is accused of an edit."""
+    home.refresh(films(1, 2))
+    home.person.deletes_columns("Films", "F")
+    receipt = home.refresh([film(1, "New"), film(2)])
+    assert receipt.human_edits == ()
+    home.person.types("Films!B2", "mine")
+    assert [e.found for e in home.refresh([film(1, "New"), film(2)]).human_edits] == ["mine"]
+
+
+def test_an_edit_of_a_managed_cell_is_told_and_undone(home: Home) -> None:
+    """A formula too, whatever it comes to."""
+    home.refresh(films(1, 2))
+    home.person.types("Films!B2", "mine")
+    home.person.types("Films!C3", "=7.5")
+    receipt = home.refresh(films(1, 2))
+    assert [(e.key, e.column, e.written) for e in receipt.human_edits] == [
+        ("1", "title", "Film 1"),
+        ("2", "budget", 7.5),
+    ]
+    assert home.shown("Title", "Budget") == [("Film 1", "$7.50"), ("Film 2", "$7.50")]
+
+
+def test_an_edit_can_stay_or_stop_the_refresh(home: Home) -> None:
+    """It stays until the report has something new to say."""
+    home.refresh(films(1, 2))
+    home.person.types("Films!B2", "mine")
+    assert home.refresh(films(1, 2), on_human_edit="keep").writes == 0
+    with pytest.raises(SinkError, match="held-change"):
+        home.refresh(films(1, 2), on_human_edit="fail")
+    home.refresh([film(1, "New"), film(2)], on_human_edit="keep")
+    assert home.shown("Title") == [("New",), ("Film 2",)]
+
+
+def test_a_range_that_was_sorted_without_its_key(home: Home) -> None:
+    """The key follows the cells, and the notes that were sorted with them."""
+    home.refresh(films(1, 2, 3))
+    home.person.moves_columns("Films", "E", 2, "H")
+    home.person.types("Films!E1", "Note")
+    for at in (1, 2, 3):
+        home.person.types(f"Films!E{at + 1}", f"about {at}")
+    home.person.sorts("Films!A2:E4", "A", down=True)
+    receipt = home.refresh([film(1, "New"), film(2), film(3)])
+    assert "sorted without their hidden key" in receipt.notes[0]
+    assert notes(home) == {"3": "about 3", "2": "about 2", "1": "about 1"}
+    assert home.shown("Title") == [("Film 3",), ("Film 2",), ("New",)]
+    assert home.refresh([film(1, "New"), film(2), film(3)]).writes == 0
+
+
+def test_a_copied_row_is_its_owner_s(home: Home) -> None:
+    """The original stays managed; the copy loses its key and nothing else."""
+    home.refresh(films(1, 2))
+    home.person.inserts_rows("Films", 4)
+    copy = {"sheetId": home.tab.id, "startRowIndex": 1, "endRowIndex": 2, "endColumnIndex": 6}
+    below = copy | {"startRowIndex": 3, "endRowIndex": 4}
+    home.person._request({"copyPaste": {"source": copy, "destination": below}})
+    home.person.types("Films!B4", "another")
+    receipt = home.refresh([film(2)])
+    assert receipt.notes == ("copies of rows `1` are their owner's now; one of each stays managed",)
+    assert home.shown("Id", "Title") == [("2", "Film 2"), ("1", "another")]
+    assert home.refresh([film(2)]).writes == 0
+
+
+def test_what_people_edit_meanwhile_is_told(home: Home) -> None:
+    """The write itself reads back what stands there; the next refresh mends it."""
+    home.refresh(films(1, 2))
+    changes = home.changes([film(1, "New"), film(2)])
+    home.person.inserts_rows("Films", 2)
+    receipt = home.sink().apply(home.tracker, changes)
+    assert receipt.writes == 1
+    home.refresh([film(1, "New"), film(2)])
+    assert [row for row in home.shown("Id", "Title") if row[0]] == [("1", "New"), ("2", "Film 2")]
+
+
+def test_content_of_others_is_adopted_by_key_and_label(home: Home) -> None:
+    """Rows keep their places and what stands beside them."""
+    home.person.adds_tab("Films")
+    for at, row in enumerate([["Mine", "Id", "Title"], ["a", "2", "Old"], ["b", "7", "x"]], 1):
+        for letter, text in zip("ABC", row, strict=True):
+            home.person.types(f"Films!{letter}{at}", text)
+    with pytest.raises(SinkError, match="tracker-not-ours"):
+        home.refresh(films(1, 2))
+    home.refresh(films(1, 2), adopt=True, mode="upsert")
+    assert home.shown("Mine", "Id", "Title", "Late") == [
+        ("a", "2", "Film 2", "FALSE"),
+        ("b", "7", "x", ""),
+        ("", "1", "Film 1", "FALSE"),
+    ]
+    assert home.refresh(films(1, 2), mode="upsert").writes == 0
+
+
+# ---- annotations
+
+
+def test_columns_that_people_are_asked_to_fill_in(home: Home) -> None:
+    """Are made once, validated, read back, and never written again."""
+    asked = (
+        Annotation(Column("decision", "Decision", STRING), ("go", "no go")),
+        Annotation(Column("seen", "Seen", BOOLEAN)),
+        Annotation(Column("due", "Due", DATE)),
+    )
+    home.options = {"annotations": asked}
+    home.refresh(films(1, 2))
+    assert home.person.sees_rows("Films")[0][4:] == ["Decision", "Seen", "Due"]
+    with pytest.raises(Exception, match="accepts only go, no go"):
+        home.person.types("Films!G2", "maybe")
+    home.person.types("Films!G2", "go")
+    home.person.types("Films!I2", "2026-03-01")
+    home.person.moves_columns("Films", "G", 1, "A")
+    present = home.changes(films(1, 2)).present
+    assert [row.annotations for row in present.rows] == [
+        ("go", None, date(2026, 3, 1)),
+        (None, None, None),
+    ]
+    assert home.refresh([film(2), film(1), film(3)]).updated == 0
+    assert home.shown("Id", "Decision") == [("1", "go"), ("2", ""), ("3", "")]
+    assert home.refresh(films(1, 2, 3)).writes == 0
+
+
+def test_an_annotation_that_comes_later(home: Home) -> None:
+    """Stands right of ours, before people's."""
+    home.refresh(films(1))
+    annotate(home)
+    asked = (Annotation(Column("decision", "Decision", STRING)),)
+    home.refresh(films(1), annotations=asked)
+    assert home.person.sees_rows("Films")[0] == [
+        "Id",
+        "Title",
+        "Budget",
+        "Late",
+        "Decision",
+        "Note",
+    ]
+    assert home.refresh(films(1), annotations=asked).writes == 0
+
+
+# ---- budgets and large loads
+
+
+def test_a_spreadsheet_that_would_be_too_large(home: Home) -> None:
+    """Is refused before anything is written."""
+    home.person._request(
+        {
+            "updateSheetProperties": {
+                "properties": {"gridProperties": {"rowCount": 384_000}},
+                "fields": "gridProperties.rowCount",
+            }
+        }
+    )
+    with pytest.raises(SinkError, match=r"24,024 cells beside 9,984,000 in other"):
+        home.refresh(films(*range(2000)))
+    assert home.writes() == 0
+
+
+@pytest.fixture
+def narrow(tmp_path: Path) -> Iterator[Home]:
+    """A spreadsheet that takes little at a time."""
+    with SheetsEmulator(clock=HandClock(), limits=Limits(payload=20_000)) as google:
+        yield Home(google, tmp_path, payload=20_000)
+
+
+def test_a_large_first_load_shows_at_once(narrow: Home) -> None:
+    """It is written into a hidden tab, of which nothing is left."""
+    receipt = narrow.refresh(films(*range(1000)))
+    assert receipt.writes == 2 + math.ceil(receipt.bytes / 20_000 - 0.5)
+    assert [tab.title for tab in narrow.book.tabs] == ["Sheet1", "Films"]
+    assert narrow.shown("Id", "Title") == [(str(n), f"Film {n}") for n in range(1000)]
+    assert narrow.tab.frozen["ROWS"] == 1
+    assert narrow.refresh(films(*range(1000))).writes == 0
+
+
+def test_a_large_load_into_an_empty_tab(narrow: Home) -> None:
+    """Goes the same way."""
+    narrow.person.adds_tab("Films")
+    narrow.refresh(films(*range(1200)))
+    assert len(narrow.shown("Id")) == 1200
+    assert narrow.refresh(films(*range(1200))).writes == 0
+
+
+def test_a_large_refresh_is_split(narrow: Home) -> None:
+    """Into as few calls as hold it, each of which leaves a tracker that is right."""
+    narrow.refresh(films(*range(500)))
+    annotate_some(narrow)
+    wanted = [film(n, "New") for n in range(600, 100, -1)]
+    receipt = narrow.refresh(wanted, order="query")
+    assert receipt.writes == math.ceil(receipt.bytes / 20_000)
+    assert narrow.shown("Id", "Title") == [(str(n), "New") for n in range(600, 100, -1)]
+    assert notes(narrow)["200"] == "about 200"
+    assert narrow.refresh(wanted, order="query").writes == 0
+
+
+def annotate_some(home: Home) -> None:
+    home.person.types("Films!G1", "Note")
+    home.person.types("Films!G202", "about 200")
+
+
+def test_a_writer_that_was_first_wins(home: Home) -> None:
+    """The other one's whole batch fails, and nothing is doubled."""
+    home.refresh(films(1))
+    late = home.changes(films(1, 2))
+    home.refresh(films(1, 3))
+    with pytest.raises(SinkBusy, match="tracker-changed"):
+        home.sink().apply(home.tracker, late)
+    assert home.shown("Id") == [("1",), ("3",)]
