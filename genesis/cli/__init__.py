@@ -31,7 +31,7 @@ _COMMANDS = {
     "preview": "show the rows of an input",
     "run": "refresh trackers now",
     "ingest": "take change events into the lake",
-    "sinks": "tell whether a service is as genesis relies on it",
+    "sinks": "tell whether services let us in, and do what we rely on",
     "status": "tell how fresh the trackers are",
     "schema": "write JSON Schemas of the YAML, for editors",
 }

@@ -1,4 +1,4 @@
-"""`genesis sinks`: the services that trackers live in, asked whether they are as genesis relies on them."""
+"""`genesis sinks`: do the services of trackers let us in, and do they what genesis relies on?"""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from genesis.errors import Problems
 if TYPE_CHECKING:
     from genesis.run.rates import Buckets
     from genesis.sinks.probing import Fact
+    from genesis.sinks.reach import Reached
 
 _TIMEOUT = timedelta(minutes=15)
 _MAKES = {
@@ -59,6 +60,59 @@ def probe(session: Session, kind: str, place: str, yes: bool, format_: str) -> i
             show(fact.claim)
     _tell(facts, kind, place, format_)
     return 0 if all(fact.agrees for fact in facts) else 1
+
+
+@command.command("check")
+@click.option(
+    "--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+@click.pass_obj
+def check(session: Session, format_: str) -> int:
+    """Tell of each tracker in a service whether it can be read, and as whom.
+
+    Nothing is written, so whether it may be written is only known from a refresh.
+
+    \b
+    genesis sinks check
+    """
+    from genesis.run.jobs import all_jobs
+    from genesis.sinks.reach import Reach
+    from genesis.sync.changes import Tracker
+
+    problems = Problems()
+    project = session.load(problems)
+    places = [(job.name, job.job.to) for job in all_jobs(project)]
+    trackers = [Tracker(name, to, ()) for name, to in places if to and to.sink in _MAKES]
+    with _rates(session) as rates:
+        until = rates.clock.now() + _TIMEOUT
+        ask = Reach(project.settings.sinks, rates, until, session.root).ask
+        reached = [ask(tracker) for tracker in trackers]
+    _tell_reached(reached, format_)
+    return min((one.exit_code for one in reached if one.problem), default=0)
+
+
+def _tell_reached(reached: list[Reached], format_: str) -> None:
+    from genesis.console import show_problems, table_text
+    from genesis.run.jobs import place_text
+
+    if format_ == "json":
+        told = {"schema": "genesis/reach@1", "trackers": [one.to_json() for one in reached]}
+        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        return
+    rows = [
+        [
+            one.tracker.name,
+            place_text(one.tracker.place),
+            one.account,
+            one.title if one.problem is None else "refused",
+        ]
+        for one in reached
+    ]
+    if not rows:
+        click.echo("no tracker is in a service", err=True)
+        return
+    click.echo(table_text(["TRACKER", "PLACE", "ACCOUNT", "FOUND"], rows))
+    show_problems(dict.fromkeys(one.problem for one in reached if one.problem))
 
 
 def _facts(session: Session, kind: str, place: str, rates: Buckets) -> Iterator[Fact]:
