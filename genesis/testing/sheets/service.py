@@ -94,7 +94,6 @@ class Service:
         self.url = ""
         self.calls: list[Call] = []
         self.pending: list[Pending] = []
-        self.before: dict[str, Book] = {}
         self._lock = threading.RLock()
         self._quota = Quota(limits)
         self._books: dict[str, Book] = {}
@@ -119,12 +118,17 @@ class Service:
     def change(self, id: str) -> Iterator[Book]:
         """A copy to change, put in place of the spreadsheet unless something is raised."""
         with self._lock:
-            old = self._books[id]
-            book = old.copy()
+            book = self._books[id].copy()
             yield book
             book.check_size()
-            self._books[id], self.before[id] = book, old
+            self._books[id] = book
             self._files[id] = self._files[id].touched(self.clock.now())
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else changes anything until the end of the block."""
+        with self._lock:
+            yield
 
     def add(self, title: str, owner: str) -> Book:
         """A new spreadsheet with one tab, as Google makes it."""
