@@ -217,6 +217,7 @@ MISTAKES = [
     report("as", "not-an-expression", "name:", "fields: [upper(title) «as» y]"),
     report("a window function", "not-an-expression", "pick", "fields: [{field: «row_number»() over (order by title), name: x}]"),
     report("what does not parse", "invalid-sql", "", "fields: [{field: \"upper(«title»\", name: x}]"),
+    report("a number without its exponent", "invalid-sql", "", "fields: [title]\nfilters: ['budget > «1e»']"),
     report("two operators", "invalid-sql", "", "fields: [title]\nfilters: ['budget > «>» 5']"),
     report("an open quote in SQL", "invalid-sql", "", "fields: [title]\nfilters: [\"title = «'x»\"]"),
     report("a nondeterministic function", "nondeterministic", "equal rows", "fields: [{field: «random»(), name: x}]"),

@@ -209,6 +209,9 @@ def _parsed(text: str, dialect: str, names: frozenset[str]) -> tuple[exp.Expr, _
     return tree, next(filter(None, map(_refusal, tree.walk())), None)
 
 
+_NUMBER = re.compile(r"(\d[\d_]*\.?\d*|\.\d+)([eE][+-]?\d+)?")  # sqlglot's `1e` is one too
+
+
 def _refuse_tokens(tokens: list[sqlglot.Token]) -> None:
     for left, right in itertools.pairwise(tokens):
         # `a > > b` is read as a shift to the right.
@@ -217,6 +220,8 @@ def _refuse_tokens(tokens: list[sqlglot.Token]) -> None:
     for token in tokens:
         if token.token_type == TokenType.SEMICOLON:
             raise ParseError("`;`", [_error_at(token, "an expression holds no `;`")])
+        if token.token_type == TokenType.NUMBER and not _NUMBER.fullmatch(token.text):
+            raise ParseError("no number", [_error_at(token, "digits are missing behind `e`")])
     # Subscripts take the parser a time that grows with the square of their number.
     if sum(token.token_type == TokenType.L_BRACKET for token in tokens) > MAX_DEPTH:
         raise RecursionError
@@ -453,7 +458,12 @@ def _plainly(description: str) -> str:
 
 _OUR_WORDS = {
     text: text
-    for text in ("two operators in a row", "an expression holds no `;`", "it holds no value")
+    for text in (
+        "two operators in a row",
+        "an expression holds no `;`",
+        "it holds no value",
+        "digits are missing behind `e`",
+    )
 }
 
 
