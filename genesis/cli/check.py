@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from genesis.cli.kept import Kept, KeptFindings, parts_of, problem_of
 from genesis.cli.session import Session, definitions_option, inputs_option
 from genesis.console import FORMATS, progress, show_problems, write_problems
 from genesis.errors import Problem, Problems, UsageError
 from genesis.folders import file_name
-from genesis.spec.project import SETTINGS
 
 if TYPE_CHECKING:
+    from genesis.compile.known import Found, Known
     from genesis.spec.project import Project
 
 FAILED = 2
@@ -53,14 +56,10 @@ def command(
     genesis check inputs/open_tasks.yaml --format concise --fix
     genesis check --data definitions/task.yaml
     """
-    from genesis.compile.check import check_project
-
     wanted = _wanted(paths, session)
     if fix:
         _mend(session, definitions, inputs, wanted)
-    problems = Problems()
-    project = session.read(problems, definitions, inputs, lenient=True)
-    check_project(project, problems)
+    problems, counts = _check(session, definitions, inputs)
     notes: tuple[str, ...] = ()
     if data:
         whole = session.read(Problems(), definitions, inputs)
@@ -70,22 +69,62 @@ def command(
         show_problems(told, root=session.shown_root)
         for note in notes:
             click.echo(f"note: {note}", err=True)
-        read = {
-            "data source": project.data_sources,
-            "input": project.inputs,
-            "workflow": project.workflows,
-        }
-        counts = ", ".join(_counted(len(names), kind) for kind, names in read.items())
+        read = ", ".join(_counted(number, kind) for kind, number in counts.items())
         found = ", ".join(
             _counted(sum(problem.severity == severity for problem in told), severity)
             for severity in ("error", "warning")
         )
-        click.echo(f"checked {counts}: {found}", err=True)
+        click.echo(f"checked {read}: {found}", err=True)
         if told:  # once, as rustc does: under every problem it would be noise
             click.echo(f"for more about one: genesis explain {_most_telling(told).code}", err=True)
     else:
         write_problems(told, format_, root=session.shown_root)
     return FAILED if any(problem.severity == "error" for problem in told) else 0
+
+
+def _check(
+    session: Session, definitions: Sequence[Path], inputs: Sequence[Path]
+) -> tuple[Problems, dict[str, int]]:
+    """All problems, and how many definitions of each kind there are; known ones where nothing changed."""
+    if definitions or inputs:
+        return _check_anew(session, definitions, inputs, {})[:2]
+    kept = Kept(session.root, ["check"])
+    if answer := _told(kept.read()):
+        return answer
+    findings = KeptFindings(session.root)
+    problems, counts, known = _check_anew(session, (), (), findings.read())
+    kept.write(json.dumps((parts_of(problems), counts)))
+    findings.write(known.kept())
+    return problems, counts
+
+
+def _told(answer: str | None) -> tuple[Problems, dict[str, int]] | None:
+    """The problems and counts of a kept answer; `None` of one that is none, or not of our making."""
+    with suppress(ValueError, TypeError, KeyError):
+        told, counts = json.loads(answer or "")
+        return Problems(map(problem_of, told)), {**counts}
+    return None
+
+
+def _check_anew(
+    session: Session,
+    definitions: Sequence[Path],
+    inputs: Sequence[Path],
+    before: Mapping[str, Found],
+) -> tuple[Problems, dict[str, int], Known]:
+    from genesis.compile.check import check_project
+    from genesis.compile.known import Known
+
+    problems = Problems()
+    project = session.read(problems, definitions, inputs, lenient=True)
+    known = Known(project, before)
+    check_project(project, problems, known)
+    counts = {
+        "data source": len(project.data_sources),
+        "input": len(project.inputs),
+        "workflow": len(project.workflows),
+    }
+    return problems, counts, known
 
 
 def _most_telling(told: Sequence[Problem]) -> Problem:
@@ -132,6 +171,7 @@ def _prove(
     from genesis.compile.run import Run
     from genesis.plugins import find_plugin
     from genesis.run.prove import prove
+    from genesis.spec.project import SETTINGS
 
     if SETTINGS in project.broken:
         return ()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 from sqlglot import exp
 
@@ -17,15 +18,16 @@ from genesis.compile.expression import Fragment, parse_expression, paths_in
 from genesis.compile.formats import apply_formatter, find_formatter, inline_labels
 from genesis.compile.infer import type_of
 from genesis.compile.joins import find_join, target_name
+from genesis.compile.known import Known
 from genesis.compile.moment import Moment
 from genesis.compile.parameters import check_value
-from genesis.compile.query import Block, Node, Query
+from genesis.compile.query import Block, Node
 from genesis.compile.resolve import resolve
 from genesis.compile.run import Run
 from genesis.compile.scope import Scope, is_broken
 from genesis.compile.structure import check_keys, without_faults
-from genesis.compile.trackers import check_tracker
-from genesis.errors import Problem, Problems, did_you_mean, suggest
+from genesis.compile.trackers import Heading, check_tracker, headings_of
+from genesis.errors import Location, Problem, Problems, did_you_mean, suggest
 from genesis.spec.data_source import DataSource, Field, Measure
 from genesis.spec.formatter import BUILT_IN
 from genesis.spec.input import Input
@@ -33,22 +35,27 @@ from genesis.spec.project import SETTINGS, Project
 from genesis.spec.workflow import Audit, Job, Workflow
 
 
-def check_project(project: Project, problems: Problems) -> None:
-    """Tell every problem of a project's definitions, inputs, workflows and audits."""
+def check_project(project: Project, problems: Problems, known: Known | None = None) -> None:
+    """Tell every problem of a project's definitions, inputs, workflows and audits.
+
+    What is known of a data source or an input is not looked for again.
+    """
+    known = known or Known(project, {})
     whole, project = project, _without_faults(project)
     faulty = {name for name, s in project.data_sources.items() if s is not whole.data_sources[name]}
+    for name in faulty:
+        check_keys(whole, whole.data_sources[name], problems)
+    told = {(problem.code, problem.at) for problem in problems}
     for source in _bases_first(project):
-        found = Problems()
-        if source.name in faulty:
-            check_keys(whole, whole.data_sources[source.name], problems)
-        check_data_source(project, source, found)
-        _extend(problems, _independent(found, project, source.name, faulty), source.file)
-    queries: dict[str, Query | None] = {}
+        found = known.find(source, partial(check_data_source, project, source))
+        independent = _independent(found.problems, project, source.name, faulty)
+        _extend(problems, told, independent, source.file)
+    headings: dict[str, tuple[Heading, ...] | None] = {}
     for definition in project.inputs.values():
-        found = Problems()
-        queries[definition.name] = resolve(definition, project, Run(parameters=None), found)
-        told = _independent(found, project, definition.source, faulty)
-        _extend(problems, told, definition.file)
+        found = known.find(definition, partial(_check_input, project, definition))
+        headings[definition.name] = found.headings
+        independent = _independent(found.problems, project, definition.source, faulty)
+        _extend(problems, told, independent, definition.file)
     for name, formatter in project.formatters.items():
         if formatter.sql is not None and formatter is not BUILT_IN.get(name):
             fragment = Fragment(formatter.sql, formatter, ("sql",))
@@ -58,7 +65,7 @@ def check_project(project: Project, problems: Problems) -> None:
         _check_workflow(project, workflow, problems)
         for position, job in enumerate(workflow.jobs):
             if job.refresh:
-                check_tracker(project, workflow, position, queries.get(job.refresh), problems)
+                check_tracker(project, workflow, position, headings.get(job.refresh), problems)
     for audit in project.audits.values():
         _check_audit(project, audit, problems)
     if not problems.errors:  # a mistyped name may be its only use
@@ -66,6 +73,13 @@ def check_project(project: Project, problems: Problems) -> None:
             message = f"nothing uses data source `{source.name}`"
             hint = "delete it, or select from it"
             problems.warn("unused-data-source", message, source.locate_name(), hint=hint)
+
+
+def _check_input(
+    project: Project, definition: Input, problems: Problems
+) -> tuple[Heading, ...] | None:
+    query = resolve(definition, project, Run(parameters=None), problems)
+    return None if query is None else headings_of(query)
 
 
 def _check_names(tree: exp.Expr | None, fragment: Fragment, problems: Problems) -> None:
@@ -114,14 +128,20 @@ def _bases_first(project: Project) -> list[DataSource]:
     return sorted(project.data_sources.values(), key=depth)
 
 
-def _extend(problems: Problems, found: Iterable[Problem], file: str) -> None:
+def _extend(
+    problems: Problems,
+    told: set[tuple[str, Location | None]],
+    found: Iterable[Problem],
+    file: str,
+) -> None:
     """Add what is found; of what is inherited or used from another file, only what is not told there yet."""
-    told = {(problem.code, problem.at) for problem in problems}
-    problems.extend(
+    new = [
         problem
         for problem in found
         if (problem.code, problem.at) not in told or (problem.at and problem.at.file == file)
-    )
+    ]
+    problems.extend(new)
+    told.update((problem.code, problem.at) for problem in new)
 
 
 def check_data_source(project: Project, source: DataSource, problems: Problems) -> None:

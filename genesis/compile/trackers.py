@@ -5,12 +5,12 @@ A job's options may stand in a template: then a problem is told there.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from genesis.compile.compare import typed_literal
 from genesis.compile.identifiers import words
 from genesis.compile.query import Query
-from genesis.compile.statement import Column
 from genesis.errors import Location, Problems
 from genesis.spec.project import Project
 from genesis.spec.workflow import EXPORTS, Annotation, Job, Workflow
@@ -20,11 +20,26 @@ _KEY_PREFIX = "_key_"
 _Locate = Callable[..., Location]
 
 
+class Heading(NamedTuple):
+    """What a tracker sees of a column of its report."""
+
+    name: str
+    label: str
+    key: bool
+    hidden: bool
+
+
+def headings_of(query: Query) -> tuple[Heading, ...]:
+    """The headings of a report's columns."""
+    columns = (output.column for output in query.outputs)
+    return tuple(Heading(c.name, c.label, c.key, c.hidden) for c in columns)
+
+
 def check_tracker(
     project: Project,
     workflow: Workflow,
     position: int,
-    query: Query | None,
+    headings: Sequence[Heading] | None,
     problems: Problems,
 ) -> None:
     """Tell what a refresh's tracker cannot do."""
@@ -36,13 +51,13 @@ def check_tracker(
     if not job.annotations:
         return
     at = _place(project, workflow, position, "annotations")
-    if reason := _refusal(job, query):
+    if reason := _refusal(job, headings):
         problems.add("not-supported", reason[0], at(key=True), hint=reason[1])
         return
     for name, asked in job.annotations.items():
         _check_annotation(name, asked, at, problems)
-    if query is not None:
-        _check_clashes(job, [output.column for output in query.outputs], at, problems)
+    if headings is not None:
+        _check_clashes(job, headings, at, problems)
 
 
 def _place(project: Project, workflow: Workflow, position: int, option: str) -> _Locate:
@@ -72,14 +87,14 @@ def _check_archive(
         )
 
 
-def _refusal(job: Job, query: Query | None) -> tuple[str, str] | None:
+def _refusal(job: Job, headings: Sequence[Heading] | None) -> tuple[str, str] | None:
     if job.to and job.to.sink in EXPORTS:
         message = f"nobody writes into a `{job.to.sink}` tracker, it is written anew"
         return message, "`annotations` are for `xlsx`, `google_sheets` and `airtable`"
     if job.mode == "replace":
         message = "`annotations` need rows that are known by key, `mode: replace` has none"
         return message, "`mode: mirror` keeps rows, and what people put beside them"
-    if query is not None and not any(output.column.key for output in query.outputs):
+    if headings is not None and not any(heading.key for heading in headings):
         message = "`annotations` need a key, and this report is one row of totals"
         return message, "group it by a field"
     return None
@@ -97,7 +112,7 @@ def _check_annotation(name: str, asked: Annotation, at: _Locate, problems: Probl
             problems.add("wrong-literal", f"`{value}` is no {asked.type}", place)
 
 
-def _check_clashes(job: Job, columns: list[Column], at: _Locate, problems: Problems) -> None:
+def _check_clashes(job: Job, columns: Sequence[Heading], at: _Locate, problems: Problems) -> None:
     """A name is a column's in the table that is read back, a label a header's in the tracker."""
     names = {column.name.removeprefix(_KEY_PREFIX) for column in columns if column.key}
     names |= {column.name for column in columns}

@@ -95,6 +95,11 @@ class Located(Checked):
         """The file it was read from, relative to the project's root."""
         return self._document.file
 
+    @property
+    def text(self) -> str:
+        """All of that file's text."""
+        return self._document.text
+
     def locate(self, *path: str | int, offset: int | None = None, length: int = 1) -> Location:
         """The place of a value, as `Document.locate`; paths start at this model."""
         return self._document.locate(*self._root, *path, offset=offset, length=length)

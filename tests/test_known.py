@@ -1,0 +1,261 @@
+"""What is checked again after an edit tells what a first check would tell, to the byte."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from genesis.cli import run_command
+from genesis.compile import check
+from genesis.spec.input import Input
+
+FILES = {
+    "genesis.yaml": "project: shop\nalerts: {ops: {email: ops@example.com}}\n",
+    "definitions/orders.yaml": """\
+data_source: orders
+table: shop.orders
+primary_key: order_id
+latest: true
+where: not is_test
+fields:
+  order_id: integer
+  customer_id: integer
+  status: {type: string, labels: {O: Open, F: Filled}}
+  total: {type: "decimal(18,2)", format: money}
+  ordered_on: date
+  is_test: boolean
+  rank: {type: integer, deprecated: use total}
+  customer_name: {type: string, sql: customer.name}
+  lines_open: {type: integer, sql: count(lines), where: not lines.returned}
+joins:
+  customer: {by: customer_id}
+  lines: {data_source: line, by: order_id}
+measures: {revenue: {sql: sum(total), format: money}}
+sets: {core: [status, total, customer.name]}
+""",
+    "definitions/web_orders.yaml": """\
+data_source: web_orders
+extends: orders
+table: shop.web_orders
+fields: {browser: string, status: string}
+""",
+    "definitions/customer.yaml": """\
+data_source: customer
+table: shop.customer
+primary_key: customer_id
+fields: {customer_id: integer, name: string, nation_id: integer, joined: date}
+joins: {nation: {by: nation_id}, orders: {by: customer_id}}
+---
+data_source: nation
+table: shop.nation
+primary_key: nation_id
+fields: {nation_id: integer, name: string}
+""",
+    "definitions/line.yaml": """\
+data_source: line
+table: shop.line
+primary_key: [order_id, number]
+fields: {order_id: integer, number: integer, price: "decimal(18,2)", returned: boolean, note: string}
+""",
+    "definitions/formats.yaml": """\
+formatters:
+  money: {number: "$#,##0.00"}
+  shout: {sql: "upper(value)", type: string}
+""",
+    "inputs/late.yaml": """\
+input: late
+source: orders
+parameters: {since: {type: date, default: "2026-01-01"}}
+fields:
+  - order_id
+  - {set: core, except: [status]}
+  - {field: customer.nation.name, format: shout}
+  - {field: "list(lines.note)", name: notes}
+  - rank
+filters: ["ordered_on >= :since", "status <> 'F'"]
+sort: [total desc]
+""",
+    "inputs/web.yaml": """\
+input: web
+source: web_orders
+fields: [order_id, browser, customer_name, lines_open, total]
+limit: 10
+""",
+    "inputs/by_nation.yaml": """\
+input: by_nation
+source: customer
+shape: summary
+fields: [nation.name, {field: count(orders), name: orders}, {field: soundex(max(name)), name: odd, type: string}]
+""",
+    "inputs/lines.yaml": "input: lines\nsource: line\nfields: [order_id, number, price]\n",
+    "workflows/daily.yaml": """\
+workflow: daily
+schedule: {every: 15m}
+jobs:
+  - refresh: late
+    to: {xlsx: {file: late.xlsx, tab: Late}}
+    annotations: {remark: {type: string}, checked: {type: boolean, label: Seen}}
+  - {refresh: web, use: [shared]}
+alerts: {on_failure: [ops]}
+""",
+    "workflows/shared.yaml": "templates: {shared: {to: {xlsx: {file: web.xlsx, tab: Web}}}}\n",
+}
+WORDS = [
+    "order_id", "customer_id", "status", "total", "name", "orders", "customer", "nation", "lines", "line", "price", "core",
+    "money", "shout", "late", "web", "remark", "shared", "integer", "string", "date", "note", "extends", "value", "latest", "sum",
+]  # fmt: skip
+
+
+def edit(root: Path, chance: Random) -> None:
+    """Do to a random file what people do, well or badly."""
+    files = sorted(file for file in root.rglob("*.yaml"))
+    file = chance.choice(files)
+    lines = file.read_text("utf-8").splitlines(keepends=True)
+    line = chance.randrange(len(lines)) if lines else 0
+    match chance.choice(("word", "word", "word", "line", "note", "remove", "move", "copy", "mend")):
+        case "word" if lines:
+            lines[line] = lines[line].replace(chance.choice(WORDS), chance.choice(WORDS), 1)
+            file.write_text("".join(lines), "utf-8")
+        case "line" if lines:
+            file.write_text("".join(lines[:line] + lines[line + 1 :]), "utf-8")
+        case "note":
+            file.write_text("# a note\n" + "".join(lines), "utf-8")
+        case "remove" if len(files) > 6 and file.name != "genesis.yaml":
+            file.unlink()
+        case "move" if file.name != "genesis.yaml":
+            file.rename(file.with_name(f"{chance.choice(WORDS)}_{chance.randrange(9)}.yaml"))
+        case "copy" if file.name != "genesis.yaml":
+            shutil.copy(file, file.with_name(f"again_{file.name}"))
+        case _:
+            write(root, chance.choice(sorted(FILES)))
+
+
+def write(root: Path, *names: str) -> None:
+    """Write files as they are meant to be."""
+    for name in names:
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text(FILES[name], "utf-8")
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    write(tmp_path, *FILES)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def told(capfd: pytest.CaptureFixture[str]) -> Callable[[], str]:
+    """What `check` tells: its exit code, problems and counts."""
+
+    def tell() -> str:
+        code = run_command(["check"])
+        output = capfd.readouterr()
+        return f"{code}\n{output.out}{output.err}"
+
+    return tell
+
+
+def cold(project: Path, told: Callable[[], str]) -> str:
+    """What is told where nothing is known."""
+    kept, aside = project / ".genesis", project / ".aside"
+    kept.rename(aside)
+    answer = told()
+    shutil.rmtree(kept)
+    aside.rename(kept)
+    return answer
+
+
+STEPS = 25
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_after_any_edits_all_is_told_as_if_nothing_were_known(
+    seed: int, project: Path, told: Callable[[], str]
+) -> None:
+    chance = Random(seed)
+    told()
+    for step in range(STEPS):
+        for _ in range(chance.choice((1, 1, 2, 4))):
+            edit(project, chance)
+        assert told() == cold(project, told), f"step {step}"
+
+
+def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The inputs that are looked at from now on."""
+    looked: list[str] = []
+    resolve = check.resolve
+
+    def watch(definition: Input, *rest: object) -> object:
+        looked.append(definition.name)
+        return resolve(definition, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(check, "resolve", watch)
+    return looked
+
+
+@pytest.mark.parametrize(
+    ("file", "reached"),
+    [
+        ("inputs/web.yaml", ["web"]),
+        ("definitions/line.yaml", ["by_nation", "late", "lines", "web"]),
+        ("definitions/web_orders.yaml", ["web"]),
+        ("definitions/formats.yaml", ["by_nation", "late", "lines", "web"]),
+        ("workflows/daily.yaml", []),
+    ],
+)
+def test_an_edit_is_looked_at_where_it_reaches(
+    file: str,
+    reached: list[str],
+    project: Path,
+    told: Callable[[], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told()
+    looked = looked_at(monkeypatch)
+    (project / file).write_text(FILES[file] + "# more\n", "utf-8")
+    told()
+    assert sorted(looked) == reached
+
+
+def test_what_was_undone_is_known(
+    project: Path, told: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The findings of before stay a while."""
+    first = told()
+    (project / "inputs/web.yaml").write_text("input: web\nsource: line\nfields: [price]\n")
+    told()
+    looked = looked_at(monkeypatch)
+    write(project, "inputs/web.yaml")
+    (project / "workflows/more.yaml").write_text("workflow: more\njobs: [{compact: orders}]\n")
+    assert told() != first
+    assert looked == []
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", '{"a": 1}', '{"a": [[["no-such-code", "", null, null, "error", null]], null]}']
+)  # fmt: skip
+def test_findings_that_cannot_be_read_are_none(
+    text: str, project: Path, told: Callable[[], str]
+) -> None:
+    first = told()
+    for file in (project / ".genesis/answers").iterdir():
+        file.write_text(text + "\n-- whole\n", "utf-8")
+    assert told() == first
+
+
+def test_the_findings_of_one_check_stay_few(project: Path, told: Callable[[], str]) -> None:
+    """They are of the definitions that there are, and of as many from before."""
+    for number in range(5):
+        write(project, *FILES)
+        for file in project.glob("*/*.yaml"):
+            file.write_text(file.read_text("utf-8") + f"# {number}\n", "utf-8")
+        told()
+    (findings,) = (project / ".genesis/answers").glob("findings-*")
+    kept = json.loads(findings.read_text("utf-8").removesuffix("\n-- whole\n"))
+    assert 9 <= len(kept) <= 2 * 9
