@@ -19,6 +19,7 @@ from genesis.testing.clock import HandClock
 from genesis.testing.sheets import Refused, SheetsEmulator, drive_calls
 from genesis.testing.sheets.drive import Permission
 from tests.sinks.google_office import Office
+from tests.sinks.sheets_home import COLUMNS, Home
 
 OPEN = (Column("id", "Id", STRING, key=True),)
 SALARIES = (*OPEN, Column("salary", "Salary", STRING, sensitivity="confidential"))
@@ -126,3 +127,48 @@ def test_haste_is_no_refusal(office: Office) -> None:
     start = office.clock.now()
     assert check(office) == ()
     assert office.since(start) == 10
+
+
+# ---- in a refresh
+
+FILM = {"id": 1, "title": "Film 1", "budget": None, "late": False}
+
+
+def test_a_refresh_asks_before_its_first_write(tmp_path: Path) -> None:
+    """What it refuses was not written to; the call is no read of Sheets."""
+    with SheetsEmulator(clock=HandClock()) as google:
+        home = Home(google, tmp_path)
+        google.share(home.id, "anyone", "reader")
+        with pytest.raises(SinkError, match="open-to-anyone"):
+            home.refresh([FILM])
+        assert home.writes() == 0
+        google.unshare(home.id, "anyone")
+        before = home.refresh([FILM])
+        assert (before.reads, before.writes) == (2, 1)
+        home.rates.close()
+
+
+def test_a_refresh_without_changes_asks_each_day(tmp_path: Path) -> None:
+    """So that nobody opens a tracker unnoticed just because its data rests."""
+    with SheetsEmulator(clock=HandClock()) as google:
+        home = Home(google, tmp_path)
+        home.refresh([FILM])
+        google.share(home.id, "anyone", "reader")
+        assert home.refresh([FILM]).writes == 0
+        google.wait(timedelta(days=1))
+        with pytest.raises(SinkError, match="open-to-anyone"):
+            home.refresh([FILM])
+        home.rates.close()
+
+
+def test_a_receipt_tells_who_may_read_what_is_sensitive(tmp_path: Path) -> None:
+    """Once a day."""
+    columns = (*COLUMNS, Column("salary", "Salary", STRING, sensitivity="confidential"))
+    with SheetsEmulator(clock=HandClock()) as google:
+        home = Home(google, tmp_path, columns)
+        everybody = Permission("9", "domain", "reader", "example.com")
+        google._service.permit(home.id, everybody)
+        told = "everybody at `example.com` may read the spreadsheet, and so `salary` (confidential)"
+        assert home.refresh([FILM]).notes == (told,)
+        assert home.refresh([FILM]).notes == ()
+        home.rates.close()

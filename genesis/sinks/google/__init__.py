@@ -43,6 +43,7 @@ from genesis.sinks.google.present import (
     tagged_tab,
 )
 from genesis.sinks.google.service import Connection, open_spreadsheet
+from genesis.sinks.google.sharing import check_readers
 from genesis.sinks.google.write import Writer, show_staged
 from genesis.sinks.workbook.package import paused_collector
 from genesis.sync.changes import Changes, Receipt, Tracker
@@ -81,21 +82,29 @@ class GoogleSheetsSink:
         present = changes.present
         if not isinstance(present, SheetsPresent):
             raise TypeError("changes to a spreadsheet start from what its sink read")
-        if changes.is_empty and not tracker.touch:
-            return changes.receipt(reads=present.reads)
         with self._opened(tracker) as connection, paused_collector():
-            new_id = random.SystemRandom().randrange(2**20, 2**31 - 10)
-            layout = lay_out(changes, present, tracker, new_id)
-            _check_cells(tracker, changes, present, layout.width)
-            run = uuid.uuid4().hex[:12]
-            writer = Writer(connection, tracker, present, layout, run)
-            if changes.is_empty:
-                writer.send([note(tracker, layout)])
+            heard = check_readers(connection, tracker, self._rates)
+            if changes.is_empty and not tracker.touch:
+                receipt = changes.receipt(reads=present.reads)
             else:
-                payload = self.payload - _ENVELOPE
-                plan = plan_changes(changes, present, tracker, new_id=new_id, payload=payload)
-                self._write(writer, plan, changes)
-            return _receipt(changes, present, connection, writer)
+                receipt = self._make(changes, present, tracker, connection)
+            return replace(receipt, notes=(*receipt.notes, *heard))
+
+    def _make(
+        self, changes: Changes, present: SheetsPresent, tracker: Tracker, connection: Connection
+    ) -> Receipt:
+        new_id = random.SystemRandom().randrange(2**20, 2**31 - 10)
+        layout = lay_out(changes, present, tracker, new_id)
+        _check_cells(tracker, changes, present, layout.width)
+        run = uuid.uuid4().hex[:12]
+        writer = Writer(connection, tracker, present, layout, run)
+        if changes.is_empty:
+            writer.send([note(tracker, layout)])
+        else:
+            payload = self.payload - _ENVELOPE
+            plan = plan_changes(changes, present, tracker, new_id=new_id, payload=payload)
+            self._write(writer, plan, changes)
+        return _receipt(changes, present, connection, writer)
 
     def _write(self, writer: Writer, plan: Plan, changes: Changes) -> None:
         payload = self.payload - _ENVELOPE
