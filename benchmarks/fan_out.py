@@ -19,8 +19,8 @@ import duckdb
 
 from genesis.compile.compiler import compile_input
 from genesis.document import read_documents
-from genesis.engines.duckdb import WRONG_OPTIMIZERS
 from genesis.errors import Problems
+from genesis.lake.duck import WRONG_OPTIMIZERS
 from genesis.spec.data_source import DataSource
 from genesis.spec.input import Input
 from genesis.spec.model import read_definition

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 import duckdb
 
-from genesis.engines.duckdb import FAILING_OPTIMIZERS, WRONG_OPTIMIZERS
+from genesis.lake.duck import FAILING_OPTIMIZERS, WRONG_OPTIMIZERS
 
 _SQL_TYPES = {
     "integer": "BIGINT",

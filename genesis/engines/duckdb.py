@@ -8,8 +8,6 @@ a query is the choice of snapshots: an engine sees one version of each table whi
 
 from __future__ import annotations
 
-import tempfile
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -27,6 +25,7 @@ from genesis.compile.identifiers import identifier
 from genesis.compile.statement import Scan, Statement
 from genesis.errors import EngineBusy, EngineError, Problem, Problems, did_you_mean
 from genesis.lake.catalog import Identifier, find_catalog, table_identifier, table_name, tables
+from genesis.lake.duck import FAILING_OPTIMIZERS, WRONG_OPTIMIZERS, in_memory, lock_down
 from genesis.lake.read import Pinned, pin
 from genesis.spec.project import Target
 
@@ -46,15 +45,6 @@ class _Attached:
 
 
 _Found = Pinned | _Attached
-
-
-# DuckDB 2.0 answers wrong with them. `common_subplan` takes different joins of the same tables for one
-# another and counts the other's rows (DuckDB issues 23691 and 25819); `statistics_propagation` thinks
-# that a left join without a match has no rows, and leaves out a LIMIT (since pull request 24160).
-# Without them, joins and newest records of millions of rows took 0.97 to 1.05 of the CPU time.
-WRONG_OPTIMIZERS = ("common_subplan", "statistics_propagation")
-# It does not answer at all over some joins with this one, which is too useful to be turned off for all.
-FAILING_OPTIMIZERS = ("outer_join_simplification",)
 
 
 class DuckDBEngine:
@@ -78,12 +68,12 @@ class DuckDBEngine:
                 return self._answer(statement, (*WRONG_OPTIMIZERS, *FAILING_OPTIMIZERS))
 
     def _answer(self, statement: Statement, disabled: Iterable[str]) -> pa.Table:
-        with closing(_in_memory(disabled)) as duck:
+        with closing(in_memory(disabled)) as duck:
             scans = _merged(statement.scans)
             found = self._find(duck, scans)
             for scan in scans:
                 _make_view(duck, scan, found[scan.table])
-            _lock_down(duck, [file for table in found.values() for file in table.files])
+            lock_down(duck, [file for table in found.values() for file in table.files])
             if statement.unstaged and not all(isinstance(t, Pinned) for t in found.values()):
                 return duck.sql(statement.unstaged).to_arrow_table()
             for step in statement.setup:
@@ -189,30 +179,6 @@ def _missing_columns(scan: Scan, columns: Sequence[str]) -> Iterator[Problem]:
         if name.lower() not in present:
             message = f"the table `{scan.table}` has no column `{name}`"
             yield Problem("unknown-column", message, hint=did_you_mean(name, columns))
-
-
-def _in_memory(disabled: Iterable[str] = WRONG_OPTIMIZERS) -> duckdb.DuckDBPyConnection:
-    """A DuckDB without anything in it. Extensions are code from the network: none is loaded."""
-    spill = Path(tempfile.gettempdir()) / f"genesis-{uuid.uuid4()}"  # made and removed by DuckDB
-    duck = duckdb.connect(
-        config={
-            "disabled_optimizers": ",".join(disabled),
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-            "allow_community_extensions": "false",
-            "temp_directory": str(spill),
-        }
-    )
-    duck.execute("SET TimeZone = 'UTC'")
-    return duck
-
-
-def _lock_down(duck: duckdb.DuckDBPyConnection, files: Sequence[str]) -> None:
-    """Let what runs from here on read these files, and nothing else outside."""
-    paths = exp.Array(expressions=[exp.Literal.string(file) for file in files])
-    duck.execute(f"SET allowed_paths = {paths.sql('duckdb')}")
-    duck.execute("SET enable_external_access = false")
-    duck.execute("SET lock_configuration = true")
 
 
 def _make_view(duck: duckdb.DuckDBPyConnection, scan: Scan, found: _Found) -> None:
