@@ -350,6 +350,7 @@ CODES: dict[str, str] = {
     "state-failed": "the run ledger cannot be used",
     "unknown-plugin": "no plug-in of that kind has the name",
     "wrong-batch": "a batch of events cannot be taken",
+    "not-compacted": "a change log cannot be rewritten to its newest records",
     # the data, against what is declared
     "data-not-unique": "records share a key that is declared unique",
     "data-not-to-one": "a join that is declared to-one leads to many rows",

@@ -32,6 +32,7 @@ _COMMANDS = {
     "run": "refresh trackers now",
     "ingest": "take change events into the lake",
     "sinks": "tell whether services let us in, and do what we rely on",
+    "compact": "rewrite change logs to their newest records",
     "status": "tell how fresh the trackers are",
     "schema": "write JSON Schemas of the YAML, for editors",
 }

@@ -105,6 +105,48 @@ def newest_in_two_phases(
     return (setup,), _select(list(map(_column, columns)), table.copy(), conditions)
 
 
+def surviving_events(
+    table: exp.Table,
+    key: Sequence[str],
+    latest: Latest,
+    *,
+    locator: str,
+    dialect: str = "trino",
+) -> exp.Select:
+    """The `locator` of each event that a compaction of the log keeps.
+
+    That is the newest of every key, a delete too, and its newest heartbeat. No two events share a locator.
+    """
+    groups = [*map(_column, key), *_heartbeat(latest, _deleted(latest.deleted, dialect))]
+    if locator == "_pos" and has_positions(latest):
+        position = exp.alias_(_newest_position(), identifier(locator))
+        newest = _select([position], table.copy(), [])
+        newest.set("group", exp.Group(expressions=groups))
+        return newest
+    newest_first = [
+        exp.Ordered(this=_column(name), desc=True, nulls_first=False)
+        for name in (*latest.order_by, locator)
+    ]
+    ranked = exp.Window(
+        this=exp.RowNumber(),
+        partition_by=groups,
+        order=exp.Order(expressions=newest_first),
+        over="OVER",
+    )
+    survivors = _select([_column(locator)], table.copy(), [])
+    first = exp.EQ(this=ranked, expression=exp.Literal.number(1))
+    survivors.set("qualify", exp.Qualify(this=first))
+    return survivors
+
+
+def is_delete(latest: Latest, *, dialect: str = "trino") -> exp.Expr | None:
+    """The condition that an event deletes its key, never NULL; nothing where no event does."""
+    deleted = _deleted(latest.deleted, dialect)
+    if deleted is None:
+        return None
+    return exp.Coalesce(this=deleted.copy(), expressions=[exp.false()])
+
+
 def _select(
     columns: list[exp.Expr], source: exp.Expr, conditions: Iterable[exp.Expr]
 ) -> exp.Select:
@@ -136,10 +178,16 @@ def _ranked_events(
     latest: Latest, deleted: exp.Expr | None, as_of: datetime | None
 ) -> Iterator[exp.Expr]:
     """Which events are ranked at all: no heartbeats, and nothing that came after `as_of`."""
-    if "_pos" in latest.order_by or "_op" in _columns_in(deleted):  # a log that may have heartbeats
-        yield exp.NullSafeNEQ(this=_column("_op"), expression=exp.Literal.string("h"))
+    for heartbeat in _heartbeat(latest, deleted):
+        yield exp.NullSafeNEQ(this=heartbeat.this, expression=heartbeat.expression)
     if as_of is not None:
         yield exp.LTE(this=_column(latest.order_by[0]), expression=_instant(as_of))
+
+
+def _heartbeat(latest: Latest, deleted: exp.Expr | None) -> Iterator[exp.NullSafeEQ]:
+    """The condition that an event is a heartbeat, in a log that may have some."""
+    if "_pos" in latest.order_by or "_op" in _columns_in(deleted):
+        yield exp.NullSafeEQ(this=_column("_op"), expression=exp.Literal.string("h"))
 
 
 @functools.lru_cache(maxsize=256)

@@ -22,14 +22,18 @@ from typing import Any, BinaryIO, Literal, Self, TextIO
 import pyarrow as pa
 from pyiceberg.conversions import from_bytes
 from pyiceberg.exceptions import CommitFailedException
-from pyiceberg.expressions import EqualTo
 from pyiceberg.io.pyarrow import _dataframe_to_data_files
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
-from pyiceberg.table.snapshots import Snapshot, ancestors_of
 from pyiceberg.types import LongType
 
 from genesis.errors import EngineBusy, EngineError, Problem, UsageError
+from genesis.lake.batches import (
+    BATCH_PROPERTY,
+    REJECTED_PROPERTY,
+    rejected_when_landed,
+    snapshot_property,
+)
 from genesis.lake.catalog import (
     STATE_FOLDER,
     catalog_failed,
@@ -47,9 +51,7 @@ from genesis.spec.project import Target
 
 # In the properties of the snapshot that a batch made. A commit that adds no events, such as a
 # compaction, hands the position on.
-BATCH_PROPERTY = "genesis.batch"
 POSITION_PROPERTY = "genesis.position"
-REJECTED_PROPERTY = "genesis.rejected"
 
 Step = Literal["read", "write", "reject", "commit", "done"]
 
@@ -102,7 +104,7 @@ def ingest(
         rejects = stack.enter_context(_Rejects(root, source, batch))
         for _ in range(_ATTEMPTS):
             log = change_log(catalog, source, root)
-            if (rejected := _rejected_when_landed(log, batch)) is not None:
+            if (rejected := rejected_when_landed(log, batch)) is not None:
                 return _landed_before(source, batch, log, rejects, rejected)
             with suppress(CommitFailedException):
                 reader = Reader(record_columns(source), now)
@@ -176,26 +178,12 @@ def _checked(batch: str) -> str:
     raise UsageError(Problem("wrong-batch", f"`{batch}` cannot be the id of a batch", hint=hint))
 
 
-def _rejected_when_landed(log: Table, batch: str) -> int | None:
-    """How many lines of the batch were refused when it landed; `None` where it never did."""
-    history = list(ancestors_of(log.current_snapshot(), log.metadata))
-    for snapshot in history:
-        if _property(snapshot, BATCH_PROPERTY) == batch:
-            return int(_property(snapshot, REJECTED_PROPERTY) or 0)
-    if not history or (history[-1].sequence_number or 0) <= 1:
-        return None
-    # The first snapshots have expired; the events still say which batch they came with.
-    with told_as_problem("the warehouse"):
-        events = log.scan(selected_fields=(BATCH.name,), limit=1)
-        return 0 if events.filter(EqualTo(term=BATCH.name, value=batch)).count() else None
-
-
-def _last_position(log: Table) -> int:
+def last_position(log: Table) -> int:
     """The highest position that was ever given in this log, 0 in a new one."""
     snapshot = log.current_snapshot()
     if snapshot is None:
         return 0
-    if position := _property(snapshot, POSITION_PROPERTY):
+    if position := snapshot_property(snapshot, POSITION_PROPERTY):
         return int(position)
     # Another writer was here. Its files say how far they go, or else their rows do.
     field = log.schema().find_field(POS.name).field_id
@@ -206,11 +194,6 @@ def _last_position(log: Table) -> int:
             return max((int(from_bytes(LongType(), b)) for b in bounds if b), default=0)
         batches = log.scan(selected_fields=(POS.name,)).to_arrow_batch_reader()
         return max((max(batch.column(0).to_pylist(), default=0) for batch in batches), default=0)
-
-
-def _property(snapshot: Snapshot, name: str) -> str | None:
-    value = snapshot.summary[name] if snapshot.summary is not None else None
-    return None if value is None else str(value)
 
 
 def _written(log: Table, batches: Iterator[pa.RecordBatch]) -> list[DataFile]:
@@ -245,7 +228,7 @@ class _Intake:
 
     def __init__(self, log: Table, batch: str, reader: Reader, rejects: _Rejects) -> None:
         self.landed = 0
-        self.position = _last_position(log)
+        self.position = last_position(log)
         self.ignored: set[str] = set()
         self._batch = batch
         self._rejects = rejects

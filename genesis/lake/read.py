@@ -53,10 +53,12 @@ class _Group:
 class Pinned:
     """A table as it was when it was first asked for.
 
-    `groups` are its files for DuckDB; `None` where it cannot read them as they are.
+    `tasks` are its data files, with the files of deletes that act on each. `groups` are the same
+    for DuckDB; `None` where it cannot read them as they are.
     """
 
     table: Table
+    tasks: tuple[FileScanTask, ...]
     groups: tuple[_Group, ...] | None
 
     @property
@@ -68,6 +70,11 @@ class Pinned:
     def columns(self) -> tuple[str, ...]:
         """The names of the columns, in the table's order."""
         return tuple(field.name for field in self.table.schema().fields)
+
+    @property
+    def data_files(self) -> tuple[DataFile, ...]:
+        """The snapshot's data files."""
+        return tuple(task.file for task in self.tasks)
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -99,8 +106,8 @@ def pin(catalog: Catalog, table: Identifier) -> Pinned | None:
     if found is None:
         return None
     with told_as_problem(f"the table `{'.'.join(table)}`"):
-        tasks = list(found.scan().plan_files())
-        return Pinned(found, _groups(found.schema().fields, tasks))
+        tasks = tuple(found.scan().plan_files())
+        return Pinned(found, tasks, _groups(found.schema().fields, tasks))
 
 
 def _groups(

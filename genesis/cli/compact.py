@@ -1,0 +1,87 @@
+"""`genesis compact`: change logs rewritten to their newest records, and what they leave cleared away."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import click
+
+from genesis.cli.session import Session
+from genesis.errors import DefinitionError, Problem, Problems, UsageError, suggest
+
+
+@click.command("compact")
+@click.argument("data_sources", nargs=-1, required=True, metavar="DATA_SOURCE...")
+@click.option("--dry-run", is_flag=True, help="Print what would be done and do nothing.")
+@click.option(
+    "--older-than",
+    default="24h",
+    show_default=True,
+    metavar="LENGTH",
+    help="Snapshots and unreferenced files younger than this stay: the longest reader may need them.",
+)
+@click.option(
+    "--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+@click.pass_obj
+def command(
+    session: Session, data_sources: tuple[str, ...], dry_run: bool, older_than: str, format_: str
+) -> int:
+    """Rewrite change logs to their newest records.
+
+    Reports stay the same; reading them gets cheap. Old snapshots are forgotten, and files that
+    nothing refers to are deleted in a later call, once they are older than the longest reader.
+
+    \b
+    genesis compact production task
+    genesis compact production --dry-run
+    """
+    from genesis.lake.upkeep import keep_up
+
+    length = _length(older_than)
+    problems = Problems()
+    project = session.load(problems)
+    for name in data_sources:
+        if name in project.data_sources:
+            continue
+        if ("data_source", name) in project.broken:
+            raise DefinitionError(problems.errors)
+        hint = suggest(name, project.data_sources)
+        raise DefinitionError(
+            Problem("unknown-data-source", f"unknown data source `{name}`", hint=hint)
+        )
+    _, target = session.target(project)
+    receipts = []
+    for name in dict.fromkeys(data_sources):
+        done = keep_up(
+            project.data_sources[name],
+            project.data_sources.values(),
+            root=session.root,
+            target=target,
+            dialect=project.settings.dialect,
+            now=datetime.now(UTC),
+            older_than=length,
+            dry_run=dry_run,
+        )
+        receipts.append(done.to_json())
+        if format_ == "text":
+            click.echo(f"{name}: {done}")
+    if format_ == "json":
+        report = {"schema": "genesis/compact@1", "dry_run": dry_run, "logs": receipts}
+        click.echo(json.dumps(report, indent=2, ensure_ascii=False))
+    return 0
+
+
+def _length(text: str) -> timedelta:
+    from pydantic import TypeAdapter, ValidationError
+
+    from genesis.spec.values import Duration
+
+    try:
+        return TypeAdapter[timedelta](Duration).validate_python(text)
+    except ValidationError:
+        hint = "for example `24h`, `7d`"
+        raise UsageError(
+            Problem("wrong-usage", f"`--older-than {text}` is no length of time", hint=hint)
+        ) from None

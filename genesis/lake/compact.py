@@ -1,0 +1,222 @@
+"""A change log rewritten to its newest records.
+
+One snapshot is pinned and ranked, its winners are written sorted by key, and one commit puts the
+new files in the place of that snapshot's; what lands meanwhile stays. Nothing is committed unless
+as many events were written as won. The surprise: deletes stay too, for the declared lateness, or
+an event that comes late would bring its record back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import duckdb
+import pyarrow as pa
+from pyiceberg.catalog import Catalog
+from pyiceberg.manifest import DataFile
+
+from genesis.errors import EngineError, Problem, did_you_mean
+from genesis.lake.batches import remembered, snapshot_property
+from genesis.lake.catalog import tables
+from genesis.lake.ranking import Ranking, Survivors, microseconds
+from genesis.lake.read import Pinned, pin
+from genesis.lake.replace import DiskFull, Overtaken, replace
+from genesis.lake.rules import Rules
+from genesis.lake.write import discarded_on, write_files
+
+# In the properties of the snapshot that a compaction made, if nothing landed meanwhile: by what
+# rules it was made, and the time of the oldest delete that it kept.
+RULES_PROPERTY = "genesis.compacted-by"
+OLDEST_DELETE_PROPERTY = "genesis.oldest-delete"
+
+Step = Literal["pin", "rank", "write", "verify", "commit", "done"]
+
+_STARTS = 3
+_ROW_GROUP = 122_880  # events
+_ROW_GROUP_BYTES = 64 * 1024 * 1024  # of packed events, which are in memory at once
+_VECTOR = 2_048  # events that DuckDB hands over at least
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much a table holds."""
+
+    events: int
+    files: int
+    bytes: int
+
+    @classmethod
+    def of(cls, files: Iterable[DataFile]) -> Size:
+        """The size of some data files."""
+        files = list(files)
+        return cls(
+            sum(file.record_count for file in files),
+            len(files),
+            sum(file.file_size_in_bytes for file in files),
+        )
+
+    def to_json(self) -> dict[str, int]:
+        """The size as receipts have it."""
+        return {"events": self.events, "files": self.files, "bytes": self.bytes}
+
+
+@dataclass(frozen=True, slots=True)
+class Compaction:
+    """What a compaction did to the files it found. `forgotten` are deletes that were old enough.
+
+    `after` is `None` where it was only foreseen; `snapshot_id` where nothing was, or had to be, done.
+    """
+
+    table: str
+    before: Size
+    kept: int
+    forgotten: int = 0
+    after: Size | None = None
+    snapshot_id: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The compaction as receipts have it."""
+        return {
+            "table": self.table,
+            "before": self.before.to_json(),
+            "after": self.after.to_json() if self.after else None,
+            "kept": self.kept,
+            "forgotten": self.forgotten,
+            "snapshot": self.snapshot_id,
+        }
+
+
+def compact(
+    catalog: Catalog,
+    rules: Rules,
+    *,
+    now: datetime,
+    memory_limit: str | None = None,
+    dry_run: bool = False,
+    told: Callable[[Step], None] = lambda _: None,
+) -> Compaction:
+    """Rewrite a change log to its newest records, or tell what that would do.
+
+    `memory_limit` is DuckDB's, which spills what is above it; `told` hears of each step before it
+    is taken. Raises `EngineError`, and then nothing has changed.
+    """
+    for _ in range(_STARTS - 1):
+        with suppress(Overtaken):
+            return _compact(catalog, rules, now - rules.lateness, memory_limit, dry_run, told)
+    return _compact(catalog, rules, now - rules.lateness, memory_limit, dry_run, told)
+
+
+def _compact(
+    catalog: Catalog,
+    rules: Rules,
+    late: datetime,
+    memory_limit: str | None,
+    dry_run: bool,
+    told: Callable[[Step], None],
+) -> Compaction:
+    told("pin")
+    pinned = _pinned(catalog, rules)
+    if _is_compacted(pinned, rules, late):
+        size = Size.of(pinned.data_files)
+        return Compaction(rules.table, size, kept=size.events, after=size)
+    with (
+        _told_as_problem(rules),
+        Ranking.opened(pinned, rules, late, memory_limit=memory_limit) as ranking,
+    ):
+        told("rank")
+        survivors = ranking.rank()
+        if dry_run:
+            return _outcome(rules, pinned, survivors)
+        told("write")
+        files = write_files(pinned.table, ranking.rows(_rows_at_once(pinned)))
+    with discarded_on(BaseException, pinned.table, files):
+        told("verify")
+        _verify(rules, survivors, files)
+        batches = remembered(pinned.table)
+        told("commit")
+    with discarded_on((Overtaken, DiskFull), pinned.table, files):
+        said = _said(rules, survivors)
+        snapshot_id = replace(
+            catalog, rules.identifier, pinned, files, if_alone=said, properties=batches
+        )
+    told("done")
+    return _outcome(rules, pinned, survivors, Size.of(files), snapshot_id)
+
+
+def _pinned(catalog: Catalog, rules: Rules) -> Pinned:
+    pinned = pin(catalog, rules.identifier)
+    if pinned is None:
+        message = f"unknown table `{rules.table}`"
+        hint = did_you_mean(rules.table, tables(catalog))
+        raise EngineError(Problem("unknown-table", message, hint=hint))
+    present = {name.lower() for name in pinned.columns}
+    for name in rules.columns:
+        if name.lower() not in present:
+            message = f"the table `{rules.table}` has no column `{name}`"
+            hint = did_you_mean(name, pinned.columns)
+            raise EngineError(Problem("unknown-column", message, hint=hint))
+    if not pinned.table.spec().is_unpartitioned():
+        message = f"the table `{rules.table}` is partitioned"
+        raise EngineError(Problem("not-compacted", message, hint="only tables that are not can be"))
+    return pinned
+
+
+def _is_compacted(pinned: Pinned, rules: Rules, late: datetime) -> bool:
+    """Whether nothing landed since the last compaction, and no delete has come of age."""
+    snapshot = pinned.table.current_snapshot()
+    if snapshot is None or not pinned.tasks:
+        return True
+    if snapshot_property(snapshot, RULES_PROPERTY) != str(rules):
+        return False
+    oldest = snapshot_property(snapshot, OLDEST_DELETE_PROPERTY)
+    return oldest is None or int(oldest) >= microseconds(late)
+
+
+def _rows_at_once(pinned: Pinned) -> int:
+    """A row group's worth; fewer where events are long."""
+    size = Size.of(pinned.data_files)
+    limit = int(pinned.table.properties.get("write.parquet.row-group-limit", _ROW_GROUP))
+    fit = _ROW_GROUP_BYTES * size.events // max(size.bytes, 1)
+    return max(_VECTOR, min(limit, fit))
+
+
+def _verify(rules: Rules, survivors: Survivors, files: Iterable[DataFile]) -> None:
+    """Refuse what does not add up, by what the new files say of themselves."""
+    written = sum(file.record_count for file in files)
+    if written != survivors.kept:
+        message = f"the table `{rules.table}` was not compacted: {survivors.kept:,} events are to be kept, and {written:,} were written"
+        hint = "nothing has changed; does `_pos` repeat in the table?"
+        raise EngineError(Problem("not-compacted", message, hint=hint))
+
+
+def _said(rules: Rules, survivors: Survivors) -> dict[str, str]:
+    oldest = survivors.oldest_delete
+    said = {} if oldest is None else {OLDEST_DELETE_PROPERTY: str(oldest)}
+    return {**said, RULES_PROPERTY: str(rules)}
+
+
+def _outcome(
+    rules: Rules,
+    pinned: Pinned,
+    survivors: Survivors,
+    after: Size | None = None,
+    snapshot_id: int | None = None,
+) -> Compaction:
+    before = Size.of(pinned.data_files)
+    return Compaction(rules.table, before, survivors.kept, survivors.forgotten, after, snapshot_id)
+
+
+@contextmanager
+def _told_as_problem(rules: Rules) -> Iterator[None]:
+    """What DuckDB or the disk refuse, as a problem with the first line of what is said."""
+    try:
+        yield
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        said = next(iter(str(error).splitlines()), "") or type(error).__name__
+        message = f"the table `{rules.table}` was not compacted: {said}"
+        hint = "nothing has changed in it"
+        raise EngineError(Problem("not-compacted", message, hint=hint)) from error

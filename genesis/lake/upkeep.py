@@ -1,0 +1,109 @@
+"""What keeps a change log cheap: a compaction, then old snapshots go, then files that nothing needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from genesis.errors import EngineError, Problem
+from genesis.lake.catalog import find_catalog, load_table
+from genesis.lake.compact import Compaction, compact
+from genesis.lake.expire import expire
+from genesis.lake.rules import rules_of
+from genesis.lake.sweep import Sweep, sweep
+from genesis.spec.data_source import DataSource
+from genesis.spec.project import Target
+
+LONGEST_READER = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """What was done for a data source's log, or would be."""
+
+    data_source: str
+    compaction: Compaction
+    expired: int
+    sweep: Sweep
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there was nothing to do."""
+        return self.compaction.snapshot_id is None and self.expired == 0 and self.sweep.deleted == 0
+
+    def to_json(self) -> dict[str, Any]:
+        """The receipt."""
+        return {
+            "data_source": self.data_source,
+            **self.compaction.to_json(),
+            "expired_snapshots": self.expired,
+            "swept": self.sweep.to_json(),
+        }
+
+    def __str__(self) -> str:
+        return "; ".join(_described(self))
+
+
+def keep_up(
+    source: DataSource,
+    readers: Iterable[DataSource],
+    *,
+    root: Path,
+    target: Target,
+    dialect: str,
+    now: datetime,
+    older_than: timedelta = LONGEST_READER,
+    dry_run: bool = False,
+) -> Upkeep:
+    """Compact a data source's log; forget snapshots, and delete files, that are `older_than`.
+
+    `readers` are the data sources that may read its table, `dialect` the one of their SQL.
+    Raises `DefinitionError` where the log may not be compacted, `EngineError` where it cannot be.
+    """
+    rules = rules_of(source, readers, dialect=dialect)
+    catalog = find_catalog(root, target)
+    if catalog is None:
+        raise EngineError(
+            Problem(
+                "catalog-failed",
+                "there is no catalog, so there is nothing to compact",
+                hint="`genesis ingest DATA_SOURCE FILE...` makes it, with the table of a data source",
+            )
+        )
+    with closing(catalog):
+        done = compact(catalog, rules, now=now, dry_run=dry_run)
+        log = load_table(catalog, rules.identifier)
+        if log is None:
+            message = f"unknown table `{rules.table}`"
+            raise EngineError(Problem("unknown-table", message))
+        expired = expire(log, now=now, older_than=older_than, dry_run=dry_run)
+        swept = sweep(catalog, log, root=root, now=now, older_than=older_than, dry_run=dry_run)
+    return Upkeep(source.name, done, expired, swept)
+
+
+def _described(done: Upkeep) -> Iterable[str]:
+    found = done.compaction
+    if found.before.events == found.kept and found.snapshot_id is None and found.after:
+        yield f"{found.kept:,} events, nothing to compact"
+    else:
+        files = f", {found.before.files:,} files -> {found.after.files:,}" if found.after else ""
+        sizes = (
+            f", {_size(found.before.bytes)} -> {_size(found.after.bytes)}" if found.after else ""
+        )
+        yield f"{found.before.events:,} events -> {found.kept:,}{files}{sizes}"
+    if found.forgotten:
+        yield f"{found.forgotten:,} old deletes forgotten"
+    if done.expired:
+        yield f"{done.expired:,} snapshots expired"
+    if done.sweep.deleted:
+        yield f"{done.sweep.deleted:,} files swept ({_size(done.sweep.bytes)})"
+    if done.sweep.waiting:
+        yield f"{done.sweep.waiting:,} files wait to be swept"
+
+
+def _size(bytes_: int) -> str:
+    return f"{bytes_ / 1e6:,.1f} MB" if bytes_ >= 1e5 else f"{bytes_ / 1e3:,.1f} kB"
