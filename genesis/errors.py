@@ -370,6 +370,7 @@ CODES: dict[str, str] = {
     "tracker-changed": "the tracker changed while it was being refreshed",
     "tracker-too-large": "the tracker does not fit its place",
     "held-change": "a change waits for a person",
+    "nothing-held": "there is no change to approve",
     "access-refused": "a service does not let us in",
     "open-to-anyone": "anyone who has its link may read the tracker",
     "too-many-calls": "a refresh would call a service more often than it may",

@@ -30,6 +30,7 @@ _COMMANDS = {
     "compile": "print the SQL of inputs",
     "preview": "show the rows of an input",
     "run": "refresh trackers now",
+    "approve": "let a change through that a run held back",
     "ingest": "take change events into the lake",
     "sinks": "tell whether services let us in, and do what we rely on",
     "compact": "rewrite change logs to their newest records",

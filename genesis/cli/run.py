@@ -142,7 +142,9 @@ def _described(outcome: Outcome) -> str:
     first, _, rest = text.partition("\n")
     if outcome.receipt and outcome.receipt.annotated:
         first += f", {outcome.receipt.annotated} annotated"
-    return f"{first}{where}" + (f"\n{rest}" if rest and outcome.state != "succeeded" else "")
+    if outcome.state == "succeeded":  # the rows themselves are in the tracker
+        rest = "\n".join(f"  ! {note}" for note in outcome.changes.notes)
+    return f"{first}{where}" + (f"\n{rest}" if rest else "")
 
 
 def _exit_code(outcomes: Iterable[Outcome]) -> int:

@@ -15,6 +15,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from genesis.run.held import HeldChanges
+from genesis.run.shapes import Shapes
 from genesis.run.state import State, metadata
 
 _runs = sa.Table(
@@ -56,6 +58,8 @@ class Ledger:
 
     def __init__(self, url: str, root: Path) -> None:
         self._state = State(url, root)
+        self.held = HeldChanges(self._state)
+        self.shapes = Shapes(self._state)
 
     def close(self) -> None:
         self._state.close()

@@ -18,6 +18,7 @@ from genesis.compile.run import Run as Reading
 from genesis.compile.statement import Column, Statement
 from genesis.errors import DefinitionError, GenesisError, Problem, SinkError
 from genesis.interfaces import AnnotationLog, Engine, Sink
+from genesis.run.held import Waiting
 from genesis.run.jobs import NamedJob, place_text
 from genesis.run.ledger import Ledger
 from genesis.spec.project import Project
@@ -25,7 +26,7 @@ from genesis.spec.workflow import JobOptions
 from genesis.sync.changes import Annotation, Changes, Receipt, Tracker
 from genesis.sync.compare import compare
 from genesis.sync.encode import encode
-from genesis.sync.guards import Guards, check_guards
+from genesis.sync.guards import Guards, Held, check_guards, retyped
 from genesis.sync.said import cells_of, read_back
 
 
@@ -133,14 +134,21 @@ class Runner:
         present = sink.read(tracker)
         changes = compare(wanted=wanted, present=present, policy=tracker.policy)
         said, unread = read_back(changes, tracker, last)
-        changes = replace(changes, rejects=(*changes.rejects, *unread))
+        drift = retyped(changes.columns, self.ledger.shapes.last(job.name) if self.ledger else {})
+        changes = replace(
+            changes, rejects=(*changes.rejects, *unread), notes=(*changes.notes, *drift)
+        )
         # Before anything else is decided: what people said is kept, also if the change is refused.
         if self.annotations and not self.dry_run:
             self.annotations.append(tracker, said, at=self.clock())
-        check_guards(changes, Guards.of(options))
+        waiting = self._check_guards(job, changes)
         if self.dry_run:
             return Outcome(job.name, place_text(options.to), "planned", changes=changes)
         receipt = replace(sink.apply(tracker, changes), annotated=len(said))
+        if self.ledger:
+            self.ledger.shapes.keep(job.name, changes.columns)
+        if waiting and self.ledger:
+            self.ledger.held.release(job.name)
         state = (
             "partial" if receipt.is_partial else "no_change" if changes.is_empty else "succeeded"
         )
@@ -152,6 +160,19 @@ class Runner:
             receipt=receipt,
             exit_code=SinkError.exit_code if receipt.is_partial else 0,
         )
+
+    def _check_guards(self, job: NamedJob, changes: Changes) -> Waiting | None:
+        """What was held back until now. Raises `SinkError` for what still is, and remembers it."""
+        guards = Guards.of(job.job)
+        held = None if self.dry_run or self.ledger is None else self.ledger.held
+        waiting = held.find(job.name) if held else None
+        try:
+            check_guards(changes, guards, waiting.approved if waiting else None)
+        except SinkError as refused:
+            if held and (change := Held.of(changes, refused.problems)):
+                held.hold(job.name, change, at=self.clock())
+            raise
+        return waiting
 
     def _compile(self, name: str, parameters: Mapping[str, Any]) -> Statement:
         if name not in self.project.inputs:

@@ -456,6 +456,7 @@ class Receipt:
         if self.month:
             calls["month"] = self.month.to_json()
         annotated = {"annotated": self.annotated} if self.annotated else {}
+        notes = {"notes": list(self.notes)} if self.notes else {}
         return {
             "inserted": self.inserted,
             "updated": self.updated,
@@ -472,6 +473,7 @@ class Receipt:
                 }
                 for edit in self.human_edits
             ],
+            **notes,
             "calls": calls,
             "bytes": self.bytes,
         }

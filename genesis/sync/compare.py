@@ -308,6 +308,8 @@ def _followed(present: Sequence[PresentRow], rows: Sequence[PresentRow]) -> tupl
 
 
 def _notes(present: Present, columns: _Columns, rows: Sequence[PresentRow]) -> Iterator[str]:
+    for gone in columns.dropped:
+        yield f"column `{gone.header}` left the report, and the tracker with all that is in it"
     for column in columns.renamed:
         yield f"header `{column.label}` was renamed to `{column.header}` and stays so"
     copied = sorted({row.key for row in present.copies})

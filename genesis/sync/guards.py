@@ -1,21 +1,26 @@
 """Guards: reasons not to make changes, each with the way to say that they are meant.
 
 A report goes empty or shrinks when a join, a filter or a load upstream breaks far more often than
-because the rows are really gone, and a deleted row takes its notes along.
+because the rows are really gone, and a deleted row takes its notes along. What is held back can be
+approved: then just that may be done, or less of it. The surprise: what was held is kept as hashes,
+which tell rows again and say nothing of them.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from genesis.errors import Problems, SinkError
-from genesis.sync.changes import Changes
+from genesis.errors import Problem, Problems, SinkError
+from genesis.sync.changes import Changes, HumanEdit
 from genesis.sync.keys import a_few
+from genesis.sync.stamps import fingerprint
 
 if TYPE_CHECKING:
+    from genesis.compile.statement import Column
     from genesis.spec.workflow import JobOptions
 
 # Cells that a place can hold and still be refreshed in seconds.
@@ -41,14 +46,108 @@ class Guards:
         return cls(options.max_deletes, options.min_rows, options.allow_empty, budget)
 
 
-def check_guards(changes: Changes, guards: Guards) -> None:
-    """Raise `SinkError` with every reason not to make the changes."""
+def check_guards(changes: Changes, guards: Guards, approved: Held | None = None) -> None:
+    """Raise `SinkError` with every reason not to make the changes, but for what was approved."""
     problems = Problems()
     _check_rows(changes, guards, problems)
     _check_cells(changes, guards, problems)
     _check_edits(changes, problems)
-    if problems:
-        raise SinkError(tuple(problems))
+    left = [p for p in problems if approved is None or not approved.covers(p.code, changes)]
+    if not left:
+        return
+    if approved is not None:
+        name = changes.tracker
+        message = f"what would be done to tracker `{name}` is not what was approved"
+        left.append(Problem("held-change", message, hint=f"look at it: `genesis approve {name}`"))
+    raise SinkError(tuple(left))
+
+
+def retyped(columns: Iterable[Column], before: Mapping[str, str]) -> Iterator[str]:
+    """What people should hear of columns that hold values of another type than before.
+
+    It is told and not held back: types stand in the definitions, and those were reviewed.
+    """
+    for column in columns:
+        was = before.get(column.name, str(column.type))
+        if was != str(column.type):
+            yield f"column `{column.label}` holds {column.type} now, it held {was}"
+
+
+# What a person can approve. That a place is too small for its rows, nobody can.
+APPROVABLE = ("empty-result", "too-few-rows", "too-many-deletes", "held-change")
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A change that is held back: why, of how many rows, and hashes of what it deletes or overwrites.
+
+    `sample` are a few of the rows it is about.
+    """
+
+    reasons: tuple[str, ...]
+    rows: int
+    deletes: frozenset[str]
+    edits: frozenset[str]
+    sample: tuple[str, ...]
+
+    @classmethod
+    def of(cls, changes: Changes, problems: Iterable[Problem]) -> Self | None:
+        """What waits for a person, or `None` where approval would be no help."""
+        problems = list(problems)
+        if any(problem.code not in APPROVABLE for problem in problems):
+            return None
+        keys = [*changes.deletes, *dict.fromkeys(edit.key for edit in changes.human_edits)]
+        return cls(
+            tuple(problem.message for problem in problems),
+            changes.wanted_rows,
+            frozenset(map(_hash, changes.deletes)),
+            frozenset(map(_edit_hash, changes.human_edits)),
+            tuple(keys[:_SAMPLE]),
+        )
+
+    def covers(self, code: str, changes: Changes) -> bool:
+        """Whether a reason that is there now was approved, or less than it."""
+        deletes = {_hash(key) for key in changes.deletes}
+        match code:
+            case "empty-result" | "too-many-deletes":
+                return deletes <= self.deletes
+            case "too-few-rows":
+                return changes.wanted_rows >= self.rows and deletes <= self.deletes
+            case "held-change":
+                return set(map(_edit_hash, changes.human_edits)) <= self.edits
+            case _:
+                return False
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "reasons": list(self.reasons),
+            "rows": self.rows,
+            "deletes": sorted(self.deletes),
+            "edits": sorted(self.edits),
+            "sample": list(self.sample),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """What `to_json` gave."""
+        return cls(
+            tuple(data["reasons"]),
+            data["rows"],
+            frozenset(data["deletes"]),
+            frozenset(data["edits"]),
+            tuple(data["sample"]),
+        )
+
+
+_SAMPLE = 10
+
+
+def _hash(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def _edit_hash(edit: HumanEdit) -> str:
+    return _hash(f"{edit.key}\n{edit.column}\n{fingerprint(edit.found)}")
 
 
 def _check_rows(changes: Changes, guards: Guards, problems: Problems) -> None:
@@ -58,7 +157,7 @@ def _check_rows(changes: Changes, guards: Guards, problems: Problems) -> None:
         problems.add(
             "empty-result",
             f"the report has no rows, tracker `{changes.tracker}` has {present:,}",
-            hint="`allow_empty: true` if that can be right",
+            hint=f"if that can be right, {_once(changes)}, `allow_empty: true` always",
         )
         return
     if wanted < guards.min_rows:
@@ -66,17 +165,23 @@ def _check_rows(changes: Changes, guards: Guards, problems: Problems) -> None:
             "too-few-rows",
             f"the report for tracker `{changes.tracker}` has {wanted:,} rows,"
             f" `min_rows` asks for {guards.min_rows:,}",
-            hint="look at the report with `genesis preview`, or lower `min_rows`",
+            hint=f"look at the report with `genesis preview`; {_once(changes)}, a lower `min_rows`"
+            " always",
         )
     allowed = _allowed(guards.max_deletes, present)
+    verb = "archived" if changes.archived else "deleted"
     if deletes > allowed:
         problems.add(
             "too-many-deletes",
-            f"{deletes:,} of {present:,} rows of tracker `{changes.tracker}` would be deleted,"
+            f"{deletes:,} of {present:,} rows of tracker `{changes.tracker}` would be {verb},"
             f" {allowed:,} may be",
-            hint=f"`max_deletes: {math.ceil(100 * deletes / present)}%` or `max_deletes: {deletes}`"
-            " if they are really gone, `on_delete: keep` or `mark` to keep them",
+            hint=f"if they are really gone, {_once(changes)}, or say `max_deletes:"
+            f" {math.ceil(100 * deletes / present)}%`; `on_delete: keep` or `mark` keep them",
         )
+
+
+def _once(changes: Changes) -> str:
+    return f"`genesis approve {changes.tracker}` lets it through once"
 
 
 def _allowed(max_deletes: int | float, present: int) -> int:
@@ -103,5 +208,5 @@ def _check_edits(changes: Changes, problems: Problems) -> None:
         problems.add(
             "held-change",
             f"people changed managed cells of tracker `{changes.tracker}`, in rows {a_few(rows)}",
-            hint="put them back, or `on_human_edit: overwrite` or `keep`",
+            hint=f"put them back, {_once(changes)}, or say `on_human_edit: overwrite` or `keep`",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -22,7 +23,7 @@ from genesis.sync.changes import (
     WantedRow,
 )
 from genesis.sync.compare import compare
-from genesis.sync.guards import Guards, check_guards
+from genesis.sync.guards import Guards, Held, check_guards, retyped
 from genesis.sync.stamps import stamp_of
 
 COLUMNS = (Column("title", "Title", STRING),)
@@ -108,3 +109,52 @@ def test_guards_of_a_job() -> None:
     job = JobOptions(to=Place(xlsx={"file": "a.xlsx"}), max_deletes="50%", min_rows=3)
     assert Guards.of(job) == Guards(max_deletes=0.5, min_rows=3, max_cells=200_000)
     assert Guards.of(JobOptions(to=Place(csv={"file": "a.csv"}))).max_cells is None
+
+
+def test_less_than_was_approved_may_be_done() -> None:
+    """Each reason for itself."""
+    gone = changes(10, 2)
+    approved = held(gone, Guards())
+    check_guards(changes(10, 3), Guards(), approved)
+    with pytest.raises(SinkError, match="is not what was approved"):
+        check_guards(changes(10, 1), Guards(), approved)
+
+
+def test_fewer_rows_than_were_approved_are_held() -> None:
+    """Of a tracker in which no row is deleted."""
+    policy = Policy(mode="upsert")
+    guards = Guards(min_rows=9)
+    approved = held(changes(0, 5, policy), guards)
+    check_guards(changes(0, 6, policy), guards, approved)
+    with pytest.raises(SinkError, match="asks for 9"):
+        check_guards(changes(0, 4, policy), guards, approved)
+
+
+def test_what_nobody_can_approve_is_not_held() -> None:
+    """A place does not grow by approval."""
+    with pytest.raises(SinkError) as refused:
+        check_guards(changes(100, 1), Guards(max_cells=1))
+    assert Held.of(changes(100, 1), refused.value.problems) is None
+
+
+def test_what_is_held_survives_being_written_down() -> None:
+    """In the state database."""
+    approved = held(changes(10, 2), Guards())
+    assert Held.from_json(json.loads(json.dumps(approved.to_json()))) == approved
+
+
+def test_columns_of_another_type_are_told() -> None:
+    """New ones are not."""
+    columns = (Column("title", "Title", STRING), Column("new", "New", STRING))
+    assert list(retyped(columns, {"title": "integer", "old": "date"})) == [
+        "column `Title` holds string now, it held integer"
+    ]
+
+
+def held(of: Changes, guards: Guards) -> Held:
+    """What waits for a person."""
+    with pytest.raises(SinkError) as refused:
+        check_guards(of, guards)
+    found = Held.of(of, refused.value.problems)
+    assert found is not None
+    return found
