@@ -120,6 +120,7 @@ def test_all_rows_may_go(home: Home) -> None:
     home.refresh(films(1, 2))
     home.person.deletes_rows("Films", 4)
     home.refresh([])
+    assert home.refresh([]).writes == 0
     assert home.shown("Id") == []
     home.refresh(films(3))
     assert home.shown("Id") == [("3",)]
@@ -369,15 +370,21 @@ def test_a_copied_row_is_its_owner_s(home: Home) -> None:
     assert home.refresh([film(2)]).writes == 0
 
 
-def test_what_people_edit_meanwhile_is_told(home: Home) -> None:
-    """The write itself reads back what stands there; the next refresh mends it."""
+def test_a_row_that_a_person_puts_in_meanwhile(home: Home) -> None:
+    """May get what was meant for the one below; the next refresh mends both."""
     home.refresh(films(1, 2))
     changes = home.changes([film(1, "New"), film(2)])
     home.person.inserts_rows("Films", 2)
-    receipt = home.sink().apply(home.tracker, changes)
-    assert receipt.writes == 1
+    home.person.types("Films!D2", "mine")
+    home.sink().apply(home.tracker, changes)
+    assert home.shown("Title", "Late")[0] == ("New", "mine")
     home.refresh([film(1, "New"), film(2)])
-    assert [row for row in home.shown("Id", "Title") if row[0]] == [("1", "New"), ("2", "Film 2")]
+    assert home.shown("Id", "Title", "Late") == [
+        ("", "", "mine"),
+        ("1", "New", "FALSE"),
+        ("2", "Film 2", "FALSE"),
+    ]
+    assert home.refresh([film(1, "New"), film(2)]).writes == 0
 
 
 def test_content_of_others_is_adopted_by_key_and_label(home: Home) -> None:
@@ -395,6 +402,42 @@ def test_content_of_others_is_adopted_by_key_and_label(home: Home) -> None:
         ("", "1", "Film 1", "FALSE"),
     ]
     assert home.refresh(films(1, 2), mode="upsert").writes == 0
+
+
+# ---- rows that left
+
+
+def test_rows_that_left_can_be_archived(home: Home) -> None:
+    """Whole, the newest on top, in the same one write; under the header that they had."""
+    home.refresh(films(1, 2, 3, 4))
+    annotate(home)
+    home.person.notes("Films!B3", "a note on film 2")
+    receipt = home.refresh(films(1, 4), on_delete="archive")
+    assert (receipt.deleted, receipt.reads, receipt.writes) == (2, 1, 1)
+    assert home.shown("Id") == [("1",), ("4",)]
+    assert home.shown("Id", "Title", "Note", tab="Films archive") == [
+        ("2", "Film 2", "about 2"),
+        ("3", "Film 3", "about 3"),
+    ]
+    assert home.person.reads_note("Films archive!B2") == "a note on film 2"
+    home.refresh(films(4), on_delete="archive")
+    ids = [id_ for (id_,) in home.shown("Id", tab="Films archive")]
+    assert ids == ["1", "2", "3"]
+    home.person.types("Films!D1", "Behind")
+    receipt = home.refresh(films(9), on_delete="archive")
+    assert (receipt.reads, receipt.writes) == (1, 1)
+    rows = home.person.sees_rows("Films archive")
+    assert [row[:2] for row in rows[:3]] == [["Id", "Title"], ["4", "Film 4"], ["Id", "Title"]]
+    assert rows[0][3] == "Behind"
+    assert home.refresh(films(9), on_delete="archive").writes == 0
+
+
+def test_a_spreadsheet_that_anyone_may_read_is_refused(home: Home) -> None:
+    """Before the first write to it."""
+    home.google.share(home.id, "anyone", "reader")
+    with pytest.raises(SinkError, match="open-to-anyone"):
+        home.refresh(films(1))
+    assert home.writes() == 0
 
 
 # ---- annotations

@@ -27,8 +27,8 @@ from genesis.sinks.google.present import (
     place_of,
 )
 from genesis.sinks.google.rows import RowPlan, Span, plan_rows, spans
-from genesis.sync.changes import Annotation, Changes, Insert, Tracker
-from genesis.sync.stamps import stamp_of, stamps
+from genesis.sync.changes import Annotation, Changes, Insert, PresentRow, Tracker
+from genesis.sync.stamps import fingerprint, split, stamp_of, stamps
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -533,15 +533,30 @@ def _updates(
         if key in places:
             cells.setdefault(places[key], {}).update(beside)
     followed = {row.position for row in changes.followed}
+    texts = set()
     for stamp in stamps(changes):
+        texts.add(stamp.text)
         row = cells.setdefault(rows.place(stamp.position), {})
         row[layout.stamp] = stamp.text
         if stamp.position in followed or not present.ours:
             row[layout.key] = stamp.key
     for position in changes.releases:
         cells[rows.place(position)] = {layout.key: None, layout.stamp: None}
+    for stray in present.strays:
+        if stray.stamp in texts:
+            cells[rows.place(stray.position)] = _cleared(stray, present, layout)
     for group in _groups(sorted(cells.items()), size):
         yield list(write_cells(layout, group))
+
+
+def _cleared(stray: PresentRow, present: SheetsPresent, layout: Layout) -> dict[int, Raw]:
+    """What a write that was meant for another row left in a person's: no more than that."""
+    prints = split(stray.stamp, len(present.columns)) or ()
+    cells: dict[int, Raw] = {layout.stamp: None}
+    for column, cell, print_ in zip(present.columns, stray.cells, prints, strict=False):
+        if cell is not None and fingerprint(cell) == print_ and column.name in layout.columns:
+            cells[layout.columns[column.name]] = None
+    return cells
 
 
 def write_cells(layout: Layout, cells: Cells) -> Iterator[Json]:

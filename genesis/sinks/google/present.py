@@ -65,6 +65,7 @@ class Archive:
 class SheetsPresent(Present):
     """What a tab holds now, and where: rows and columns from 0.
 
+    `strays` are rows that bear a stamp and no key: a write may have met a row that a person put in.
     `tags` are those of our columns, by name. `marked` says that the header row bears our mark. `others` counts
     the cells of other tabs, as far as they were read; `leftovers` are hidden tabs that a refresh which ended early left behind.
     """
@@ -78,6 +79,7 @@ class SheetsPresent(Present):
     key_column: int | None = None
     stamp_column: int | None = None
     stamp_tag: Tag | None = None
+    strays: tuple[PresentRow, ...] = ()
     tags: Mapping[str, Tag] = field(default_factory=dict)
     tagged: bool = False
     zone: tzinfo = UTC
@@ -125,7 +127,7 @@ def archive_of(answer: Json, tracker: Tracker) -> Archive | None:
             is_whole = (TAB, place_of(tracker).tab) in _tags_of(sheet)
             if not is_whole:
                 header = tuple((rows[0].get("values") if rows else None) or ())
-                return Archive(_id(sheet), _size(sheet)[1], header)
+                return Archive(_id(sheet), size_of(sheet)[1], header)
     return None
 
 
@@ -138,7 +140,8 @@ def _id(sheet: Json) -> int:
     return int(sheet["properties"].get("sheetId", 0))
 
 
-def _size(sheet: Json) -> tuple[int, int]:
+def size_of(sheet: Json) -> tuple[int, int]:
+    """The rows and the columns of a tab."""
     grid = sheet["properties"].get("gridProperties") or {}
     return grid.get("rowCount", 0), grid.get("columnCount", 0)
 
@@ -176,7 +179,7 @@ def outline(answer: Json, tracker: Tracker) -> tuple[Json | None, dict[str, Any]
 
 
 def _others(sheets: Sequence[Json], own: int | None) -> dict[str, Any]:
-    sizes = [_size(sheet) for sheet in sheets if _id(sheet) != own]
+    sizes = [size_of(sheet) for sheet in sheets if _id(sheet) != own]
     leftovers = [_id(s) for s in sheets if s["properties"]["title"].startswith(STAGING)]
     return {"others": sum(r * c for r, c in sizes), "leftovers": tuple(leftovers)}
 
@@ -194,7 +197,7 @@ class _Tab:
         self._known = managed_columns(tracker)
         self._rows = [(row or {}).get("values") or () for row in data.get("rowData") or ()]
         self._zone = _zone(answer)
-        self.sheet, self.size = _id(sheet), _size(sheet)
+        self.sheet, self.size = _id(sheet), size_of(sheet)
         self.title = sheet["properties"]["title"]
         self.tagged = (TAB, place_of(tracker).tab) in _tags_of(sheet)
         self._fence = fence_of(answer.get("namedRanges") or (), self.sheet)
@@ -230,10 +233,14 @@ class _Tab:
             )
             for at in found
         )
-        rows = [
-            (number, str(key), _at(row, self._stamp[0]) if self._stamp else None)
+        every = [
+            (number, _at(row, self.key), _at(row, self._stamp[0]) if self._stamp else None)
             for number, row in enumerate(self._rows[header + 1 :], header + 1)
-            if isinstance(key := _at(row, self.key), str) and key
+        ]
+        rows = [
+            (number, key if isinstance(key, str) else "", stamp)
+            for number, key, stamp in every
+            if key or stamp
         ]
         stamps = [
             select(stamp, found, len(order))
@@ -245,16 +252,17 @@ class _Tab:
         asked = self._annotations(header)
         cells = self._cells(numbers, columns, stamps)
         beside = self._cells(numbers, asked, None)
-        kept, copies = _apart(
+        found_rows = [
             PresentRow(key, values, number, stamp, notes)
             for (number, key, _), values, stamp, notes in zip(
                 rows, cells, stamps, beside, strict=True
             )
-        )
+        ]
+        kept, copies = _apart(row for row in found_rows if row.key)
         tags = {called[at]: self._tags[recorded[names[at]]] for at in found}
         tags |= {column.name: self._asked[column.position] for column in asked}
         present = self._present(header, columns, kept, copies, asked=asked, tags=tags, **more)
-        return replace(present, ours=True)
+        return replace(present, ours=True, strays=tuple(row for row in found_rows if not row.key))
 
     def adopt(self, **more: Any) -> SheetsPresent:
         """A tab of people's, its rows known by the cells of their key, its columns by their headers."""

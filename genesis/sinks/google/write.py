@@ -16,7 +16,7 @@ from typing import Any
 from genesis.errors import Problem, SinkBusy
 from genesis.sinks.google.cells import Json, Raw
 from genesis.sinks.google.plan import Layout, Step
-from genesis.sinks.google.present import FENCE, STAGING, SheetsPresent
+from genesis.sinks.google.present import FENCE, OUTLINE, STAGING, SheetsPresent, size_of
 from genesis.sinks.google.refusals import Refusal
 from genesis.sinks.google.service import Connection
 from genesis.sync.changes import Tracker
@@ -93,27 +93,27 @@ class Writer:
             self.differing += _differing(checked, reply)
 
     def _state(self) -> Json:
-        fields = "namedRanges(namedRangeId,name),sheets.properties(sheetId,title)"
-        return self.connection.get(fields=fields)
+        return self.connection.get(fields=OUTLINE)
 
     def _has_landed(self) -> bool:
         names = self._state().get("namedRanges") or ()
         return any(name.get("name") == self._name for name in names)
 
     def _was_overtaken(self) -> bool:
-        """Whether the tab is not what it was when it was read: another fence, name, or none at all."""
+        """Whether the tab is not what it was when it was read: by its fence, its name, its size."""
         state = self._state()
         start = f"{FENCE}{self.layout.sheet}_"
         ids = {name["namedRangeId"] for name in state.get("namedRanges") or ()}
-        titles = {
-            sheet["properties"].get("sheetId", 0): sheet["properties"]["title"]
-            for sheet in state["sheets"]
-        }
+        tabs = {one["properties"].get("sheetId", 0): one for one in state["sheets"]}
         if {name for name in ids if name.startswith(start)} != set(self._fences):
             return True
         if self.present.sheet is None:
-            return self.layout.title.casefold() in map(str.casefold, titles.values())
-        return titles.get(self.present.sheet) != self.layout.title
+            titles = (tab["properties"]["title"].casefold() for tab in tabs.values())
+            return self.layout.title.casefold() in titles
+        tab = tabs.get(self.present.sheet)
+        is_same = tab is not None and tab["properties"]["title"] == self.layout.title
+        is_first = self._count == 1
+        return not is_same or (is_first and tab is not None and size_of(tab) != self.present.size)
 
     # ---- a first load in many calls
 
