@@ -125,6 +125,7 @@ def _facts(session: Session, kind: str, place: str, rates: Buckets) -> Iterator[
         base = open_base(access.airtable, place, rates=rates, until=until, root=session.root)
         yield from probe_airtable(base)
         return
+    from genesis.sinks.google import GoogleSheetsSink
     from genesis.sinks.google.probe import probe as probe_google
     from genesis.sinks.google.service import open_spreadsheet
 
@@ -132,7 +133,8 @@ def _facts(session: Session, kind: str, place: str, rates: Buckets) -> Iterator[
         access.google_sheets, place, rates=rates, until=until, root=session.root
     )
     try:
-        yield from probe_google(spreadsheet)
+        sink = GoogleSheetsSink(session.root, access.google_sheets, rates)
+        yield from probe_google(spreadsheet, sink)
     finally:
         spreadsheet.close()
 

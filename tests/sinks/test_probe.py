@@ -23,6 +23,7 @@ from genesis.testing.sheets.answers import ApiError
 from genesis.testing.sheets.server import ACCOUNT
 
 Json = dict[str, Any]
+REFRESHES = "refreshes insert, update, delete and move rows, and a note stays with its row"
 
 
 @pytest.fixture
@@ -74,9 +75,9 @@ def test_a_spreadsheet_is_probed(google: SheetsEmulator, tmp_path: Path, capsys:
     assert probe(tmp_path, "google_sheets", book, "--yes") == 0
     told = capsys.readouterr()
     lines = told.out.splitlines()[2:]
-    assert len(lines) == 22
+    assert len(lines) == 29
     assert all(line.endswith("  as expected") for line in lines)
-    assert told.err == "all 22 facts are as expected\n"
+    assert told.err == "all 29 facts are as expected\n"
     assert sum(call.is_write for call in google.calls) < 60
     assert sum(not call.is_write for call in google.calls) < 60
 
@@ -126,6 +127,7 @@ def _clears_all_of_a_cell(patch: pytest.MonkeyPatch) -> None:
                 "a row moves to where it would stand before it leaves",
                 "a note moves with its row",
                 "metadata follows a column that moves",
+                REFRESHES,
             ],
         ),
         (
@@ -143,6 +145,7 @@ def _clears_all_of_a_cell(patch: pytest.MonkeyPatch) -> None:
             [
                 "a value that is written leaves note and looks",
                 "a date is a number of days since 1899-12-30",
+                REFRESHES,
             ],
         ),
     ],
@@ -169,7 +172,7 @@ def test_what_differs_is_told(
     assert probe(tmp_path, "google_sheets", google.new_spreadsheet("Scratch"), "--yes") == 1
     told = capsys.readouterr()
     assert "DIFFERS: expected ['b', 'a', 'c', 'd'], found ['a', 'b', 'c', 'd']" in told.out
-    assert told.err == "3 of 22 facts differ\n"
+    assert told.err == "4 of 29 facts differ\n"
 
 
 def test_a_probe_that_is_broken_off_cleans_up(

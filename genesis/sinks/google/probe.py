@@ -1,7 +1,8 @@
 """What the sink of Google Sheets relies on, asked of a spreadsheet.
 
 Each question gets a new tab, which takes the place of the one before; the last one is deleted. All
-else in the spreadsheet stays untouched. How Google says that it was called too often is not provoked.
+else in the spreadsheet stays untouched. The last question is the sink itself: whole refreshes. How
+Google says that it was called too often is not provoked.
 """
 
 from __future__ import annotations
@@ -11,19 +12,27 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from genesis.errors import SinkError
+import pyarrow as pa
+
+from genesis.compile.statement import Column
+from genesis.interfaces import Sink
 from genesis.sinks.google.refusals import Refusal
 from genesis.sinks.google.service import Connection
 from genesis.sinks.probing import Fact, expects, put_all
+from genesis.spec.types import INTEGER, STRING
+from genesis.spec.workflow import GoogleSheetsPlace, Place
+from genesis.sync.changes import Tracker
+from genesis.sync.compare import compare
+from genesis.sync.encode import encode
 
 Json = dict[str, Any]
 
 _REFUSED = "refused with 400"
 
 
-def probe(connection: Connection) -> Iterator[Fact]:
+def probe(connection: Connection, sink: Sink) -> Iterator[Fact]:
     """The facts, one after another; what was made for them is removed. Raises `SinkError`."""
-    scratch = Scratch(connection)
+    scratch = Scratch(connection, sink)
     try:
         yield from put_all(QUESTIONS, scratch)
     finally:
@@ -33,28 +42,37 @@ def probe(connection: Connection) -> Iterator[Fact]:
 class Scratch:
     """A tab to try things on."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, sink: Sink) -> None:
         self.connection = connection
+        self.sink = sink
         self.name = f"genesis_probe_{random.randrange(10**9)}"  # noqa: S311  (no secret)
-        self._first = random.randrange(10**6, 10**9)  # noqa: S311
-        self._tabs: list[int] = []
+        self.tab = -1
+        self._next = random.randrange(10**6, 10**9)  # noqa: S311
+        self._titles: set[str] = set()
 
-    @property
-    def tab(self) -> int:
-        return self._tabs[-1]
+    def title(self) -> str:
+        """A title that no tab has; a tab that bears it is ours to delete."""
+        self._next += 1
+        title = f"genesis probe {self._next}"
+        self._titles.add(title)
+        return title
 
     def fresh(self, *rows: Sequence[Any]) -> None:
         """A new tab that holds rows and has no room for more, in place of the one before."""
-        new = self._first + len(self._tabs)
+        title, new = self.title(), self._next
         grid = {"rowCount": len(rows), "columnCount": len(rows[0])}
-        title = f"genesis probe {new}"
-        gone = [{"deleteSheet": {"sheetId": old}} for old in self._tabs[-1:]]
+        gone = [{"deleteSheet": {"sheetId": self.tab}}] if self.tab >= 0 else []
         add = {"properties": {"sheetId": new, "title": title, "gridProperties": grid}}
         start = {"sheetId": new, "rowIndex": 0, "columnIndex": 0}
         cells = [{"values": [_cell(value) for value in row]} for row in rows]
         update = {"start": start, "rows": cells, "fields": "userEnteredValue"}
         self.send({"addSheet": add}, {"updateCells": update}, *gone)
-        self._tabs.append(new)
+        self.tab = new
+
+    @property
+    def shown_title(self) -> str:
+        """The title of the tab, which has its id in it."""
+        return f"genesis probe {self.tab}"
 
     def send(self, *requests: Json) -> list[Json]:
         """The replies to a batch."""
@@ -122,16 +140,24 @@ class Scratch:
         rows = found["sheets"][0]["data"][0].get("rowData", [])
         return [row.get("values", []) for row in rows]
 
+    def tabs(self) -> dict[str, int]:
+        """The tabs that are ours, by their titles."""
+        found = self.connection.get(fields="sheets.properties(sheetId,title)")["sheets"]
+        ours = (one["properties"] for one in found if one["properties"]["title"] in self._titles)
+        return {one["title"]: one["sheetId"] for one in ours}
+
     def remove(self) -> None:
         """Delete what was made; what a question left behind goes as well."""
-        tabs = [{"deleteSheet": {"sheetId": tab}} for tab in self._tabs[-1:]]
-        try:
-            names = [one["namedRangeId"] for one in self.names()]
-        except SinkError:
-            names = []
-        unnamed = [{"deleteNamedRange": {"namedRangeId": name}} for name in names]
-        if tabs or unnamed:
-            self.send(*unnamed, *tabs)
+        tabs = set(self.tabs().values())
+        names = self.connection.get(fields="namedRanges").get("namedRanges", [])
+        gone = [
+            {"deleteNamedRange": {"namedRangeId": one["namedRangeId"]}}
+            for one in names
+            if one["namedRangeId"].startswith(self.name) or one["range"].get("sheetId") in tabs
+        ]
+        gone += [{"deleteSheet": {"sheetId": tab}} for tab in tabs]
+        if gone:
+            self.send(*gone)
 
 
 def _cell(value: Any) -> Json:
@@ -188,6 +214,14 @@ def _fence(scratch: Scratch) -> Any:
     return first, scratch.outcome(scratch.unnamed("old"), scratch.named("second"))
 
 
+@expects("a named range may cover a whole tab", "taken")
+def _endless_range(scratch: Scratch) -> Any:
+    scratch.fresh(["a"])
+    named = scratch.named("all")
+    named["addNamedRange"]["namedRange"]["range"] = scratch.area()
+    return scratch.outcome(named)
+
+
 @expects("zeros are left out of ranges, or written", "left out", "written")
 def _zeros(scratch: Scratch) -> Any:
     scratch.fresh(["a"])
@@ -203,7 +237,7 @@ def _read_back(scratch: Scratch) -> Any:
         "requests": [scratch.put(_cell("x"), "userEnteredValue")],
         "includeSpreadsheetInResponse": True,
         "responseIncludeGridData": True,
-        "responseRanges": [f"'genesis probe {scratch.tab}'"],
+        "responseRanges": [f"'{scratch.shown_title}'"],
     }
     sheet = scratch.connection.batch_update(body)["updatedSpreadsheet"]["sheets"][0]
     return sheet["data"][0]["rowData"][0]["values"][0]["userEnteredValue"]["stringValue"]
@@ -287,6 +321,30 @@ def _lookup(scratch: Scratch) -> Any:
     return scratch.values(_marked(scratch))
 
 
+@expects("a tab is found by its metadata, and told with that of its columns", (["a", "b"], ["v"]))
+def _tab_lookup(scratch: Scratch) -> Any:
+    scratch.fresh(["a"], ["b"])
+    piece: Json = {"metadataKey": scratch.name + "_tab", "metadataValue": "w"}
+    piece |= {"visibility": "DOCUMENT", "location": {"sheetId": scratch.tab}}
+    scratch.send(_mark(scratch), {"createDeveloperMetadata": {"developerMetadata": piece}})
+    lookup = {"metadataKey": scratch.name + "_tab", "metadataValue": "w"}
+    body = {"dataFilters": [{"developerMetadataLookup": lookup}], "includeGridData": True}
+    fields = "sheets.data(columnMetadata.developerMetadata(metadataValue),rowData.values.userEnteredValue)"
+    (sheet,) = scratch.connection.get_by_filter(body, fields=fields)["sheets"]
+    (data,) = sheet["data"]
+    values = [row["values"][0]["userEnteredValue"]["stringValue"] for row in data["rowData"]]
+    marks = [m["metadataValue"] for c in data["columnMetadata"] for m in c["developerMetadata"]]
+    return values, marks
+
+
+@expects("metadata that is nowhere finds nothing, and is no mistake", "nothing")
+def _no_lookup(scratch: Scratch) -> Any:
+    lookup = {"metadataKey": scratch.name + "_never", "metadataValue": "w"}
+    body = {"dataFilters": [{"developerMetadataLookup": lookup}], "includeGridData": True}
+    found = scratch.connection.get_by_filter(body, fields="sheets.data.rowData")
+    return "nothing" if not any(sheet.get("data") for sheet in found.get("sheets", ())) else found
+
+
 @expects("metadata follows a column that moves", [[1, 2, "a"], ["a"]])
 def _metadata_moves(scratch: Scratch) -> Any:
     scratch.fresh(["a", 1, 2])
@@ -334,6 +392,31 @@ def _types(scratch: Scratch) -> Any:
     return scratch.values()
 
 
+@expects("values that are put as they are stay so", [["=1+1", 1, True]])
+def _raw(scratch: Scratch) -> Any:
+    scratch.fresh(["a", "b", "c"])
+    scratch.connection.put_values(f"'{scratch.shown_title}'!A1", [["=1+1", 1, True]])
+    return scratch.values()
+
+
+@expects("cells are copied as they are", ["a", "a"])
+def _copy(scratch: Scratch) -> Any:
+    scratch.fresh(["a"], ["b"])
+    source = scratch.area(startRowIndex=0, endRowIndex=1, startColumnIndex=0, endColumnIndex=1)
+    target = source | {"startRowIndex": 1, "endRowIndex": 2}
+    copy = {"source": source, "destination": target, "pasteType": "PASTE_VALUES"}
+    scratch.send({"copyPaste": copy})
+    return scratch.first_column()
+
+
+@expects("a protection that only warns does not stop an account", "taken")
+def _warning(scratch: Scratch) -> Any:
+    scratch.fresh(["a"])
+    warning = {"range": scratch.area(), "warningOnly": True}
+    scratch.send({"addProtectedRange": {"protectedRange": warning}})
+    return scratch.outcome(scratch.put(_cell("x"), "userEnteredValue"))
+
+
 @expects("a date is a number of days since 1899-12-30", (46349, "2026-11-23"))
 def _date(scratch: Scratch) -> Any:
     scratch.fresh([46349])
@@ -353,6 +436,46 @@ def _zone(scratch: Scratch) -> Any:
     return "known"
 
 
+# ---- the sink itself
+
+
+@expects(
+    "refreshes insert, update, delete and move rows, and a note stays with its row",
+    ("+4 ~0 -0 >0", "+1 ~1 -1 >2", "unchanged", [None, "n", None, None]),
+)
+def _refresh(scratch: Scratch) -> Any:
+    title = scratch.title()
+    tab = GoogleSheetsPlace(
+        spreadsheet=scratch.connection.spreadsheet,
+        tab=title,
+        allow_anyone=True,  # there is nothing in it that people may not see
+    )
+    tracker = Tracker("genesis.probe", Place(google_sheets=tab), _COLUMNS, order="query")
+    told = [_refreshed(scratch, tracker, {1: "a", 2: "b", 3: "c", 4: "d"})]
+    scratch.tab = scratch.tabs()[title]
+    start = {"sheetId": scratch.tab, "rowIndex": 2, "columnIndex": 0}
+    note = {"start": start, "rows": [{"values": [{"note": "n"}]}], "fields": "note"}
+    scratch.send({"updateCells": note})
+    rows = {4: "d", 2: "x", 5: "e", 1: "a"}
+    told += [_refreshed(scratch, tracker, rows), _refreshed(scratch, tracker, rows)]
+    notes = [row[0].get("note") for row in scratch.cells("note")[1:5] if row]
+    return *told, notes
+
+
+_COLUMNS = (Column("id", "Id", INTEGER, key=True), Column("title", "Title", STRING))
+
+
+def _refreshed(scratch: Scratch, tracker: Tracker, rows: dict[int, str]) -> str:
+    """What a refresh did."""
+    table = pa.table({"id": pa.array(rows, pa.int64()), "title": list(rows.values())})
+    present = scratch.sink.read(tracker)
+    changes = compare(wanted=encode(table, tracker), present=present, policy=tracker.policy)
+    if changes.is_empty:
+        return "unchanged"
+    done = scratch.sink.apply(tracker, changes)
+    return f"+{done.inserted} ~{done.updated} -{done.deleted} >{done.moved}"
+
+
 def _bold(cell: Json) -> bool:
     return bool(cell.get("userEnteredFormat", {}).get("textFormat", {}).get("bold", False))
 
@@ -363,6 +486,7 @@ QUESTIONS = (
     _taken_id,
     _gone_id,
     _fence,
+    _endless_range,
     _zeros,
     _read_back,
     _move,
@@ -372,12 +496,18 @@ QUESTIONS = (
     _inherit,
     _hidden,
     _lookup,
+    _tab_lookup,
+    _no_lookup,
     _metadata_moves,
     _metadata_goes,
     _looks_stay,
     _clear,
     _formula,
     _types,
+    _raw,
+    _copy,
+    _warning,
     _date,
     _zone,
+    _refresh,
 )
