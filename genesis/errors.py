@@ -7,6 +7,7 @@ Nothing here states a place it does not know: a made-up line is worse than none.
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -97,11 +98,19 @@ def _one_line(text: str) -> str:
     return line if len(line) <= _WIDEST else f"{line[:_WIDEST]}…"
 
 
-class Problems:
-    """A collector: what is wrong so far, each thing once, in the order of the files."""
+class Enough(Exception):
+    """So much is told already that nobody reads on."""
 
-    def __init__(self, problems: Iterable[Problem] = ()) -> None:
+
+class Problems:
+    """A collector: what is wrong so far, each thing once, in the order of the files.
+
+    One that takes so many at `most` ends the search for more with `Enough`.
+    """
+
+    def __init__(self, problems: Iterable[Problem] = (), *, most: float = math.inf) -> None:
         self._problems: dict[Problem, None] = dict.fromkeys(problems)
+        self._most = most
         self.passes_over = False
         """Whether something is wrong that is told elsewhere, so that nothing may rest on it."""
 
@@ -118,6 +127,8 @@ class Problems:
         if fix is None and isinstance(hint, Meant) and at is not None:
             fix = hint.fix(at)
         self._problems[Problem(code, message, at, hint, fix=fix)] = None
+        if len(self._problems) >= self._most:
+            raise Enough
 
     def warn(
         self, code: str, message: str, at: Location | None = None, *, hint: str | None = None

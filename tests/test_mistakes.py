@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from genesis.compile.check import check_project
+from genesis.compile.known import MOST
 from genesis.errors import Location, Problem, Problems
 from genesis.load import load_files
 
@@ -441,3 +442,10 @@ def test_a_definition_with_a_wrong_key_compiles_to_nothing(tmp_path: Path) -> No
         f"{STUDIO}---\ninput: report\nsource: production\nfields: [title]\nfilter: is_late\n"
     )
     assert "report" not in load_files(tmp_path, [tmp_path], Problems()).inputs
+
+
+def test_an_input_of_mistakes_is_left_after_a_thousand(tmp_path: Path) -> None:
+    """A flow list has room for ten thousand; nobody reads on, and to tell each takes time."""
+    fields = ", ".join(f"a{n} +" for n in range(3_000))
+    text = f"input: report\nsource: production\nfields: [{fields}]\nsort: [title]\n"
+    assert [p.code for p in _problems(text, tmp_path)] == ["invalid-sql"] * MOST

@@ -9,6 +9,7 @@ every time, since a hint may name anything in the project.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from hashlib import blake2b
 from itertools import islice
 from typing import NamedTuple
@@ -16,12 +17,14 @@ from typing import NamedTuple
 from genesis.compile.joins import target_name
 from genesis.compile.survey import survey
 from genesis.compile.trackers import Heading
-from genesis.errors import Problem, Problems
+from genesis.errors import Enough, Problem, Problems
 from genesis.spec.data_source import DataSource
 from genesis.spec.formatter import BUILT_IN
 from genesis.spec.input import Input
 from genesis.spec.model import Located
 from genesis.spec.project import SETTINGS, Project
+
+MOST = 1_000  # problems of a definition; a flow list has room for ten thousand
 
 
 class Found(NamedTuple):
@@ -50,8 +53,9 @@ class Known:
         key = self._key(definition)
         found = self._before.get(key)
         if found is None:
-            problems = Problems()
-            headings = look(problems)
+            problems, headings = Problems(most=MOST), None
+            with suppress(Enough):
+                headings = look(problems)
             found = Found(tuple(problems), headings)
         if all(problem.severity == "warning" for problem in found.problems):
             self.now[key] = found
