@@ -8,7 +8,6 @@ without related rows has a row too.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -73,7 +72,7 @@ class Aggregates:
         branch = scope.rows or self._branches.over(f"`{name}`", argument, scope)
         if branch is None:
             return broken()
-        inside = replace(scope, rows=None) if scope.rows else _among(branch, scope)
+        inside = scope._replace(rows=None) if scope.rows else _among(branch, scope)
         value = self._argument(name, argument, inside, distinct=distinct)
         if is_broken(value) or not self._takes(name, value, node, scope, distinct=distinct):
             return broken()
@@ -115,7 +114,7 @@ class Aggregates:
             counted = self._counted(argument, scope, distinct=distinct)
             if counted is not None:
                 return counted
-        return self._binder.bind_tree(argument, replace(scope, is_condition=False))
+        return self._binder.bind_tree(argument, scope._replace(is_condition=False))
 
     def _counted(self, argument: exp.Expr, scope: Scope, *, distinct: bool) -> exp.Expr | None:
         """What `count(join)` counts: the rows of a to-many step, or the matches of a to-one behind it."""
@@ -217,7 +216,7 @@ class Aggregates:
         fragment = scope.beside(scope.options.where, "where")
         return [
             self._binder.bind(
-                replace(scope, fragment=fragment, is_condition=True, options=_NONE, among=())
+                scope._replace(fragment=fragment, is_condition=True, options=_NONE, among=())
             )
         ]
 
@@ -263,7 +262,7 @@ class Aggregates:
         text, descending = split_direction(scope.options.sort[position])
         fragment = scope.beside(text, "sort", position)
         bound = self._binder.bind(
-            replace(scope, fragment=fragment, options=_NONE, is_condition=False)
+            scope._replace(fragment=fragment, options=_NONE, is_condition=False)
         )
         return ordered(bound, descending=descending)
 
@@ -281,7 +280,7 @@ class Aggregates:
             if scope.rows:
                 where = "a measure aggregates"
             return self._wrong(node, scope, f"{where}, and `{name}` asks of one record")
-        asked = replace(scope, options=_NONE)
+        asked = scope._replace(options=_NONE)
         shapes = self._branches.shapes(given[0], asked)
         if shapes is not None and not any(shape.chain for shape in shapes):
             message = f"`{name}` asks of related rows, and its condition names none"
@@ -291,7 +290,7 @@ class Aggregates:
         if branch is None:
             return broken()
         condition = self._binder.bind_tree(
-            given[0], replace(asked, places=branch.places, is_condition=True)
+            given[0], asked._replace(places=branch.places, is_condition=True)
         )
         if is_broken(condition):
             return broken()
@@ -310,7 +309,7 @@ class Aggregates:
         """A measure of the data source that a to-many path leads to, or of the one whose rows a measure sees."""
         name = shape.names[-1]
         if scope.rows is not None:
-            among = (*scope.among, *self._where(replace(scope, rows=None)))
+            among = (*scope.among, *self._where(scope._replace(rows=None)))
             return self._measure(name, scope.rows, among)
         if scope.summary is not None and len(shape.names) == 1:
             branch: Branch | None = scope.summary.own
@@ -401,7 +400,7 @@ _NEEDED_BY = {
 def _among(branch: Branch, scope: Scope) -> Scope:
     """The scope of what is bound among the rows of a branch."""
     is_paired = scope.summary is not None
-    return replace(scope, places=branch.places, summary=None, is_paired=is_paired)
+    return scope._replace(places=branch.places, summary=None, is_paired=is_paired)
 
 
 def _listed(names: frozenset[str]) -> str:

@@ -13,6 +13,7 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import sqlglot
 from sqlglot import exp
@@ -88,8 +89,7 @@ def _start(node: exp.Expr) -> int:
     return int(node.meta.get("start", 1 << 30))
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One name of a dotted path, with its place in the fragment."""
 
     name: str

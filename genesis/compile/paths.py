@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from genesis.compile.expression import Step
 from genesis.compile.functions.calls import AGGREGATES, CLOCKS
 from genesis.compile.joins import fans_out, target_name
 from genesis.compile.query import Node
 from genesis.compile.scope import Scope
+from genesis.compile.survey import survey
 from genesis.errors import Location, did_you_mean, suggest
 from genesis.spec.data_source import DataSource
 from genesis.spec.input import Input
@@ -19,23 +18,21 @@ if TYPE_CHECKING:
     from genesis.compile.bind import Binder
 
 
-@dataclass(frozen=True)
-class Shape:
+class Shape(NamedTuple):
     """A path as far as it can be told without joining.
 
     `source` is the one that its last name is of, or that it leads to. `fans_at` is its last step to
-    many rows, `fans_after` the number of steps up to there.
+    many rows, `fans_after` the number of steps up to there. `through` are the data sources that its
+    joins lead to, as far as they are not taken already.
     """
 
     steps: tuple[Step, ...]
+    names: tuple[str, ...]
     ends_in: Literal["field", "measure", "join"]
     source: DataSource
     fans_after: int = 0
     fans_at: Step | None = None
-
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        return tuple(step.name for step in self.steps)
+    through: tuple[DataSource, ...] = ()
 
     @property
     def chain(self) -> tuple[str, ...]:
@@ -49,31 +46,38 @@ class Paths:
     def __init__(self, binder: Binder) -> None:
         self._binder = binder
         self._problems = binder.problems
-        self._shapes: dict[tuple[object, ...], Shape] = {}
+        self._shapes = survey(binder.project).shapes
 
     def shape(self, steps: tuple[Step, ...], scope: Scope) -> Shape | None:
         """What a path leads to, or `None` with its first wrong step told."""
-        key = (steps, scope.source.name, *scope.places)
+        name = scope.source.name
+        if self._binder.project.data_sources.get(name) is not scope.source:
+            return self._shape(steps, scope)  # a copy, with which somebody tries something out
+        key = (steps, name, *scope.places)
         known = self._shapes.get(key)
         if known is None:
             known = self._shape(steps, scope)
             if known is not None:
                 self._shapes[key] = known
+        else:
+            for source in known.through:  # what is wrong with them is told in each report
+                self._binder.is_sound(source)
         return known
 
     def _shape(self, steps: tuple[Step, ...], scope: Scope) -> Shape | None:
         names = tuple(step.name for step in steps)
         if names in scope.places:  # the path of a join that is taken already
-            return Shape(steps, "join", scope.places[names].source)
+            return Shape(steps, names, "join", scope.places[names].source)
         start = scope.longest_place(names[:-1])
         source = scope.places[names[:start]].source if start else scope.source
         fans_after, fans_at = 0, None
+        through: tuple[DataSource, ...] = ()
         for position in range(start, len(steps)):
             step, is_last = steps[position], position == len(steps) - 1
             if is_last and step.name in source.fields:
-                return Shape(steps, "field", source, fans_after, fans_at)
+                return Shape(steps, names, "field", source, fans_after, fans_at, through)
             if is_last and step.name in source.measures:
-                return Shape(steps, "measure", source, fans_after, fans_at)
+                return Shape(steps, names, "measure", source, fans_after, fans_at, through)
             if step.name not in source.joins:
                 self._tell_unknown_step(step, source, scope, is_last=is_last)
                 return None
@@ -82,8 +86,8 @@ class Paths:
                 return None
             if fans_out(source, step.name, target):
                 fans_after, fans_at = position + 1, step
-            source = target
-        return Shape(steps, "join", source, fans_after, fans_at)
+            source, through = target, (*through, target)
+        return Shape(steps, names, "join", source, fans_after, fans_at, through)
 
     def place(self, names: tuple[str, ...], scope: Scope) -> Node | None:
         """The node of a path that is taken already; `()` is the record, which may be out of reach."""

@@ -220,8 +220,8 @@ class _Records:
         type_ = node.source.fields[name].type
         if taken not in self.outputs:
             value = self.binder.field(node, name)
-            at = node.source.locate_key("fields", name)
-            self.outputs[taken] = Output(Column(taken, taken, type_), value, value, at)
+            place = Fragment(name, node.source, ("fields", name))
+            self.outputs[taken] = Output(Column(taken, taken, type_), value, value, place)
         found = column(taken, self.start.alias)
         typed(found, type_)
         return found

@@ -14,6 +14,7 @@ from typing import Literal
 
 from sqlglot import exp
 
+from genesis.compile.expression import Fragment
 from genesis.compile.identifiers import Names, column, identifier
 from genesis.compile.infer import to_sql, type_of, typed
 from genesis.compile.statement import Column
@@ -168,17 +169,21 @@ class Branch:
 class Output:
     """One column of the report: its value as it is shown, and raw, as it is sorted.
 
-    `at` is where it is asked for, `asked` its text there; of a hidden key there is none. `format_at` is
+    `place` is where it is asked for, `asked` its text there; of a hidden key there is none. `format_at` is
     where its formatter is asked for, if it has one.
     """
 
     column: Column
     shown: exp.Expr
     raw: exp.Expr
-    at: Location
+    place: Fragment
     asked: str = ""
     formatter: Formatter | None = None
     format_at: Location | None = None
+
+    @property
+    def at(self) -> Location:
+        return self.place.at()
 
 
 @dataclass(frozen=True)

@@ -81,8 +81,12 @@ class _Wish:
 
     item: Item
     fragment: Fragment
-    at: Location
+    place: Fragment
     name: str | None
+
+    @property
+    def at(self) -> Location:
+        return self.place.at()
 
     @property
     def is_of_set(self) -> bool:
@@ -217,12 +221,12 @@ class _Resolver:
             else:
                 path = ("fields", position, "field")
                 fragment = Fragment(item.field or "", self._definition, path)
-                yield self._wish(item, fragment, fragment.at())
+                yield self._wish(item, fragment, fragment)
 
-    def _wish(self, item: Item, fragment: Fragment, at: Location) -> _Wish:
+    def _wish(self, item: Item, fragment: Fragment, place: Fragment) -> _Wish:
         tree = self._binder.parse(fragment)
         name = item.name or (_derived_name(tree, item) if tree is not None else None)
-        return _Wish(item, fragment, at, name)
+        return _Wish(item, fragment, place, name)
 
     def _set(self, item: Item, position: int) -> Iterator[_Wish]:
         name = item.set or ""
@@ -253,8 +257,8 @@ class _Resolver:
         for index, member in enumerate(members):
             if member not in item.except_:
                 fragment = Fragment(member, self._source, ("sets", name, index))
-                at = self._definition.locate("fields", position, "set")
-                yield self._wish(Item(field=member), fragment, at)
+                place = Fragment(name, self._definition, ("fields", position, "set"))
+                yield self._wish(Item(field=member), fragment, place)
 
     def _output(self, wish: _Wish) -> Output | None:
         item, binder = wish.item, self._binder
@@ -272,7 +276,8 @@ class _Resolver:
         if type_of(raw) is None:
             typed(raw, type_)
         plain = binder.plain_field(shape, scope) if shape else None
-        shown = self._shown(wish, raw, type_, plain, shape)
+        formatter = self._formatter(wish, plain, shape)
+        shown = self._shown(wish, raw, type_, plain, *formatter)
         if shown is None:
             return None
         # A label or a link is no key.
@@ -288,9 +293,8 @@ class _Resolver:
             key=is_key,
             sensitivity=next((s for s in map(_sensitivity, binder.touched) if s), None),
         )
-        formatter = self._formatter(wish, plain, shape)
         return self._as_rendered(
-            Output(column, shown.value, raw, wish.at, wish.fragment.text, *formatter)
+            Output(column, shown.value, raw, wish.place, wish.fragment.text, *formatter)
         )
 
     def _type(self, wish: _Wish, raw: exp.Expr) -> Type | None:
@@ -337,9 +341,9 @@ class _Resolver:
         raw: exp.Expr,
         type_: Type,
         plain: tuple[Node, Field] | None,
-        shape: Shape | None,
+        formatter: Formatter | None,
+        at: Location | None,
     ) -> Shown | None:
-        formatter, at = self._formatter(wish, plain, shape)
         if formatter is None:
             return Shown(raw, type_) if at is None else None
         node = plain[0] if plain else self._root if formatter.sql else None
@@ -373,8 +377,8 @@ class _Resolver:
                 hidden = f"_key_{name}"
                 type_ = self._source.fields[name].type
                 column = Column(hidden, hidden, type_, key=True, hidden=True)
-                at = self._source.locate("primary_key")
-                yield self._as_rendered(Output(column, raw, raw, at))
+                place = Fragment(name, self._source, ("primary_key",))
+                yield self._as_rendered(Output(column, raw, raw, place))
 
     def _hidden_groups(self) -> Iterator[Output]:
         for name, raw in self._summary.groups.items() if self._summary else ():
@@ -382,7 +386,8 @@ class _Resolver:
                 type_ = type_of(raw)
                 hidden = f"_key_{name}"
                 column = Column(hidden, hidden, type_ or STRING, key=True, hidden=True)
-                yield self._as_rendered(Output(column, raw, raw, self._definition.locate("fields")))
+                place = Fragment(name, self._definition, ("fields",))
+                yield self._as_rendered(Output(column, raw, raw, place))
 
     # --- filters and order ----------------------------------------------------------------------
 

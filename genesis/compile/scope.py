@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from sqlglot import exp
 
@@ -27,11 +27,12 @@ def broken() -> exp.Expr:
 
 def is_broken(tree: exp.Expr | None) -> bool:
     """Whether a mistake in the expression, or below it, was told already."""
-    return tree is None or any(_BROKEN in node.meta for node in tree.find_all(exp.Null))
+    if tree is None or isinstance(tree, exp.Column):  # most are columns
+        return tree is None
+    return any(_BROKEN in node.meta for node in tree.find_all(exp.Null))
 
 
-@dataclass(frozen=True)
-class Scope:
+class Scope(NamedTuple):
     """What the names of a fragment mean.
 
     `places` maps paths of joins to nodes: `()` is the record itself, longer ones are steps already
@@ -45,7 +46,7 @@ class Scope:
     fragment: Fragment
     places: Mapping[tuple[str, ...], Node]
     source: DataSource
-    options: Aggregated = field(default_factory=lambda: _NO_OPTIONS)
+    options: Aggregated = _NO_OPTIONS
     own_field: str | None = None
     is_condition: bool = False
     value: exp.Expr | None = None

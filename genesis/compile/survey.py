@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from sqlglot import exp
@@ -15,6 +16,9 @@ from genesis.errors import Problems
 from genesis.spec.data_source import DataSource
 from genesis.spec.project import Project
 
+if TYPE_CHECKING:
+    from genesis.compile.paths import Shape
+
 
 class Survey:
     """A project's data sources as all reports see them."""
@@ -23,6 +27,7 @@ class Survey:
         # The project would never go if what it is the key of held it; its parts are all that is needed.
         self._project = Project(project.settings, project.data_sources, broken=project.broken)
         self._sound: dict[str, tuple[bool, Problems]] = {}
+        self.shapes: dict[tuple[object, ...], Shape] = {}
 
     @cached_property
     def words(self) -> frozenset[str]:
