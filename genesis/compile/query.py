@@ -15,7 +15,7 @@ from typing import Literal
 from sqlglot import exp
 
 from genesis.compile.expression import Fragment
-from genesis.compile.identifiers import Names, column, identifier
+from genesis.compile.identifiers import Names, column
 from genesis.compile.infer import to_sql, type_of, typed
 from genesis.compile.statement import Column
 from genesis.errors import Location
@@ -218,8 +218,3 @@ def with_ties(order: Iterable[exp.Ordered], keys: Iterable[exp.Expr]) -> list[ex
         if key not in [part.this for part in found]:
             found.append(ordered(key))
     return found
-
-
-def select_alias(expression: exp.Expr, name: str) -> exp.Alias:
-    """An output column of a SELECT."""
-    return exp.Alias(this=expression, alias=identifier(name))

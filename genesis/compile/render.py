@@ -1,11 +1,18 @@
-"""A plan -> SQL text of one dialect, from syntax trees built node by node."""
+"""A plan -> SQL text of one dialect.
+
+Expressions are syntax trees, and sqlglot writes them. The surprise: the frame round them (SELECT, FROM,
+JOIN) is written here, to the byte as sqlglot would write its tree. Most nodes of a report are names
+in that frame; making and writing them was two thirds of rendering.
+"""
 
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import sqlglot
@@ -16,7 +23,6 @@ from genesis.compile.dialects.unnest import written_for
 from genesis.compile.identifiers import Names, identifier, table
 from genesis.compile.latest import has_positions, log_columns, newest_by_rank, newest_in_two_phases
 from genesis.compile.plan import Cte, From, JoinTo, Newest, Plan, Select, Written
-from genesis.compile.query import select_alias
 from genesis.compile.run import Run
 from genesis.compile.statement import Scan, Statement
 from genesis.compile.trees import copied
@@ -28,19 +34,17 @@ def render(plan: Plan, dialect: str, run: Run, source_dialect: str) -> Statement
     Staged, newest records are found by statements that run before (DuckDB, tables with positions);
     else everything is one readable text.
     """
-    is_ours = not any(isinstance(cte.body, Written) for cte in plan.ctes)
-    writers = _OF_OUR_TREES if is_ours else _OF_ALL_TREES
-    tree = _Tree(dialect, source_dialect, run.moment if run.as_of else None)
+    text = _Text(dialect, source_dialect, run.moment if run.as_of else None)
     setup: list[exp.Expr] = []
     unstaged = None
     if run.staged and dialect == "duckdb" and any(map(_is_staged, plan.ctes)):
-        unstaged = _text(replace(tree, is_kept=True).whole(plan), dialect, writers)
-        tree = replace(tree, setup=setup)
+        unstaged = replace(text, is_kept=True).whole(plan)
+        text = replace(text, setup=setup)
     return Statement(
-        sql=_text(tree.whole(plan), dialect, writers),
+        sql=text.whole(plan),
         columns=plan.columns,
         scans=tuple(_scans(plan, source_dialect)),
-        setup=tuple(_text(statement, dialect, _OF_OUR_TREES) for statement in setup),
+        setup=tuple(_writer(dialect).generate(statement, copy=False) for statement in setup),
         unstaged=unstaged,
     )
 
@@ -49,19 +53,20 @@ def _is_staged(cte: Cte) -> bool:
     return isinstance(cte.body, Newest) and has_positions(cte.body.latest)
 
 
-Writers = Mapping[type[exp.Expr], Callable[[sqlglot.Generator, Any], str]]
+# --- what sqlglot writes --------------------------------------------------------------------------
 
 
-def _text(tree: exp.Expr, dialect: str, writers: Writers) -> str:
-    text: str = _writer(dialect, writers).generate(tree, copy=False)
-    return text
-
-
-def _writer(dialect: str, writers: Writers) -> sqlglot.Generator:
+def _writer(dialect: str, *, is_ours: bool = True) -> sqlglot.Generator:
     writer = sqlglot.Dialect.get_or_raise(dialect).generator(pretty=True, comments=False)
     # The generators are compiled and leave out what is a dialect's default; this is the one way in.
-    writer._dispatch = {**writer._dispatch, **writers}
+    writer._dispatch = {**writer._dispatch, **(_OF_OUR_TREES if is_ours else _OF_ALL_TREES)}
     return writer
+
+
+def _pass_on_warnings(writer: sqlglot.Generator) -> None:
+    """What sqlglot warns of when it writes a whole tree: a dialect lacks something."""
+    for message in writer.unsupported_messages:
+        logging.getLogger("sqlglot").warning(message)
 
 
 def _sort_key(writer: sqlglot.Generator, node: exp.Expr) -> str:
@@ -76,21 +81,50 @@ def _plain_select(writer: sqlglot.Generator, node: exp.Select) -> str:
     return writer.select_sql(node)
 
 
+Writers = Mapping[type[exp.Expr], Callable[[sqlglot.Generator, Any], str]]
 _OF_ALL_TREES: Writers = {exp.Ordered: _sort_key}
 _OF_OUR_TREES: Writers = {**_OF_ALL_TREES, exp.Select: _plain_select}
 
 
+# The reports of a project share names, tables and newest records.
+
+
+@functools.lru_cache(maxsize=4096)
+def _name(name: str, dialect: str) -> str:
+    return _writer(dialect).sql(identifier(name))
+
+
+@functools.lru_cache(maxsize=1024)
+def _table(dotted: str, dialect: str) -> str:
+    return _writer(dialect).sql(table(dotted))
+
+
 @functools.lru_cache(maxsize=1024)
 def _ranked(newest: Newest, as_of: datetime | None, dialect: str, source_dialect: str) -> str:
-    """The text of newest records, as part of a larger one: the reports of a project share many."""
     name, columns, key, latest = newest.table, newest.columns, newest.key, newest.latest
     select = newest_by_rank(table(name), columns, key, latest, as_of, dialect=source_dialect)
-    return _writer(dialect, _OF_OUR_TREES).sql(to_dialect(select, dialect))
+    return _writer(dialect).sql(to_dialect(select, dialect))
+
+
+# --- what is written here -------------------------------------------------------------------------
+
+
+def _indented(text: str) -> str:
+    return "  " + _hanging(text)
+
+
+def _hanging(text: str) -> str:
+    """A text whose lines are indented, but for the first."""
+    return text.replace("\n", "\n  ")
+
+
+def _list(words: str, items: Iterable[str]) -> str:
+    return f"{words}\n" + ",\n".join(map(_indented, items))
 
 
 @dataclass(frozen=True)
-class _Tree:
-    """Makes the tree of a plan, in a dialect's words; unless it `is_kept`, the plan is used up by it.
+class _Text:
+    """Writes a plan, as sqlglot would write its tree; unless it `is_kept`, the plan is used up by it.
 
     What is to run before goes to `setup`, where there is one.
     """
@@ -101,29 +135,31 @@ class _Tree:
     setup: list[exp.Expr] | None = None
     is_kept: bool = False
 
-    def whole(self, plan: Plan) -> exp.Select:
+    def whole(self, plan: Plan) -> str:
         ctes = [
-            exp.CTE(this=self._body(cte), alias=exp.TableAlias(this=identifier(cte.name)))
-            for cte in plan.ctes
+            f"{self._name(cte.name)} AS (\n{_indented(self._body(cte))}\n)" for cte in plan.ctes
         ]
         root = self._select(plan.root)
-        if ctes:
-            root.set("with_", exp.With(expressions=ctes))
-        return root
+        text = f"WITH {', '.join(ctes)}\n{root}" if ctes else root
+        _pass_on_warnings(self._writer)
+        return text.replace(self._writer.SENTINEL_LINE_BREAK, "\n")  # it stands in literals
 
-    def _body(self, cte: Cte) -> exp.Expr:
+    def _body(self, cte: Cte) -> str:
         match cte.body:
             case Select():
                 return self._select(cte.body)
             case Written(query):
                 written = written_for(query, self.dialect, self.source_dialect)
-                return to_dialect(written, self.dialect)
+                writer = _writer(self.dialect, is_ours=False)
+                text = writer.sql(to_dialect(written, self.dialect))
+                _pass_on_warnings(writer)
+                return text
             case Newest():
                 return self._newest(cte.name, cte.body)
 
-    def _newest(self, name: str, newest: Newest) -> exp.Expr:
+    def _newest(self, name: str, newest: Newest) -> str:
         if self.setup is None or not has_positions(newest.latest):
-            return exp.Var(this=_ranked(newest, self.as_of, self.dialect, self.source_dialect))
+            return _ranked(newest, self.as_of, self.dialect, self.source_dialect)
         statements, select = newest_in_two_phases(
             table(newest.table),
             newest.columns,
@@ -134,58 +170,60 @@ class _Tree:
             dialect=self.source_dialect,
         )
         self.setup.extend(to_dialect(statement, self.dialect) for statement in statements)
-        return to_dialect(select, self.dialect)
+        return self._value(select)
 
-    def _written(self, value: exp.Expr) -> exp.Expr:
-        return to_dialect(copied(value) if self.is_kept else value, self.dialect)
-
-    def _all(self, values: Iterable[exp.Expr]) -> list[exp.Expr]:
-        return list(map(self._written, values))
-
-    def _select(self, plan: Select) -> exp.Select:
-        columns = [select_alias(self._written(value), name) for name, value in plan.columns]
-        select = exp.Select(expressions=columns)
-        select.set("from_", exp.From(this=_from(plan.start)))
-        select.set("joins", [self._join(join) for join in plan.joins])
+    def _select(self, plan: Select) -> str:
+        columns = [f"{self._value(value)} AS {self._name(name)}" for name, value in plan.columns]
+        if plan.rank_by is not None:
+            rank = Names(frozenset(name for name, _ in plan.columns)).take("_rank")
+            columns.append(f"{self._value(plan.rank_by)} AS {self._name(rank)}")
+        parts = [_list("SELECT", columns), f"FROM {self._from(plan.start)}"]
+        parts += map(self._join, plan.joins)
         if plan.where:
-            select.set("where", exp.Where(this=exp.and_(*self._all(plan.where), copy=False)))
+            parts.append(f"WHERE\n{_indented(self._all_of(plan.where))}")
         if plan.group_by:
-            select.set("group", exp.Group(expressions=self._all(plan.group_by)))
+            parts.append(_list("GROUP BY", map(self._value, plan.group_by)))
         if plan.having:
-            select.set("having", exp.Having(this=exp.and_(*self._all(plan.having), copy=False)))
+            parts.append(f"HAVING\n{_indented(self._all_of(plan.having))}")
         if plan.order:
-            select.set("order", exp.Order(expressions=self._all(plan.order)))
+            parts.append(_list("ORDER BY", map(self._value, plan.order)))
         if plan.limit is not None:
-            select.set("limit", exp.Limit(expression=exp.Literal.number(plan.limit)))
-        if plan.rank_by is None:
-            return select
-        return _first_of_each(select, plan, self._written(plan.rank_by))
+            parts.append(f"LIMIT {plan.limit}")
+        text = "\n".join(parts)
+        return text if plan.rank_by is None else self._first_of_each(text, plan, rank)
 
-    def _join(self, join: JoinTo) -> exp.Join:
-        side = {"side": "LEFT"} if join.kind == "LEFT" else {"kind": "INNER"}
-        to: exp.Expr = _from(join.to)
+    def _first_of_each(self, text: str, plan: Select, rank: str) -> str:
+        columns = _list("SELECT", (self._name(name) for name, _ in plan.columns))
+        return f"{columns}\nFROM (\n{_indented(text)}\n) AS ranked\nWHERE\n  {self._name(rank)} = 1"
+
+    def _from(self, source: From) -> str:
+        name, alias = source.name, self._name(source.alias)
+        if source.is_table:
+            return f"{_table(name, self.dialect)} AS {alias}"
+        return alias if source.alias == name else f"{self._name(name)} AS {alias}"
+
+    def _join(self, join: JoinTo) -> str:
+        to = self._from(join.to)
         if join.inside:
-            to.set("joins", [self._join(part) for part in join.inside])
-            to = exp.Subquery(this=to)
-        return exp.Join(this=to, on=self._written(join.on), **side)
+            inside = "\n".join([to, *map(_indented, map(self._join, join.inside))])
+            to = f"(\n{_indented(inside)}\n)"
+        return f"{join.kind} JOIN {to}\n  ON {_hanging(self._value(join.on))}"
 
+    def _all_of(self, conditions: Iterable[exp.Expr]) -> str:
+        return self._value(exp.and_(*conditions, copy=False))
 
-def _first_of_each(select: exp.Select, plan: Select, rank_by: exp.Expr) -> exp.Select:
-    rank = Names(frozenset(name for name, _ in plan.columns)).take("_rank")
-    select.append("expressions", select_alias(rank_by, rank))
-    ranked = exp.Subquery(this=select, alias=exp.TableAlias(this=identifier("ranked")))
-    outer = exp.Select(expressions=[exp.Column(this=identifier(name)) for name, _ in plan.columns])
-    outer.set("from_", exp.From(this=ranked))
-    is_first = exp.EQ(this=exp.Column(this=identifier(rank)), expression=exp.Literal.number(1))
-    outer.set("where", exp.Where(this=is_first))
-    return outer
+    def _value(self, value: exp.Expr) -> str:
+        if isinstance(value, exp.Column):
+            return f"{self._name(value.table)}.{self._name(value.name)}"
+        written = to_dialect(copied(value) if self.is_kept else value, self.dialect)
+        return self._writer.sql(written)
 
+    @cached_property
+    def _writer(self) -> sqlglot.Generator:
+        return _writer(self.dialect)
 
-def _from(source: From) -> exp.Table:
-    found = table(source.name) if source.is_table else exp.Table(this=identifier(source.name))
-    if source.is_table or source.alias != source.name:
-        found.set("alias", exp.TableAlias(this=identifier(source.alias)))
-    return found
+    def _name(self, name: str) -> str:
+        return _name(name, self.dialect)
 
 
 def _scans(plan: Plan, source_dialect: str) -> Iterator[Scan]:
