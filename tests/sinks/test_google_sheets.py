@@ -376,7 +376,8 @@ def test_a_row_that_a_person_puts_in_meanwhile(home: Home) -> None:
     changes = home.changes([film(1, "New"), film(2)])
     home.person.inserts_rows("Films", 2)
     home.person.types("Films!D2", "mine")
-    home.sink().apply(home.tracker, changes)
+    receipt = home.sink().apply(home.tracker, changes)
+    assert receipt.notes == ()  # what was written stands there
     assert home.shown("Title", "Late")[0] == ("New", "mine")
     home.refresh([film(1, "New"), film(2)])
     assert home.shown("Id", "Title", "Late") == [
@@ -385,6 +386,18 @@ def test_a_row_that_a_person_puts_in_meanwhile(home: Home) -> None:
         ("2", "Film 2", "FALSE"),
     ]
     assert home.refresh([film(1, "New"), film(2)]).writes == 0
+
+
+def test_a_row_that_goes_instead_of_another(home: Home) -> None:
+    """Because a person put one in meanwhile: it is told at once, and made anew."""
+    home.refresh(films(1, 2, 3))
+    changes = home.changes(films(1, 3))
+    home.person.inserts_rows("Films", 2)
+    receipt = home.sink().apply(home.tracker, changes)
+    (told,) = receipt.notes
+    assert told.startswith("rows `1` went instead of others: someone edited meanwhile")
+    home.refresh(films(1, 3))
+    assert sorted(row for row in home.shown("Id") if row[0]) == [("1",), ("3",)]
 
 
 def test_content_of_others_is_adopted_by_key_and_label(home: Home) -> None:

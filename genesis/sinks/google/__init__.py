@@ -21,11 +21,12 @@ from genesis.errors import Problem, SinkError
 from genesis.sinks.google.cells import Json, collapsed
 from genesis.sinks.google.plan import (
     SPARE_COLUMNS,
-    Plan,
     dress,
     lay_out,
+    memory,
     new_rows,
     note,
+    open_tab,
     pack,
     plan_changes,
 )
@@ -47,6 +48,7 @@ from genesis.sinks.google.sharing import check_readers
 from genesis.sinks.google.write import Writer, show_staged
 from genesis.sinks.workbook.package import paused_collector
 from genesis.sync.changes import Changes, Receipt, Tracker
+from genesis.sync.keys import a_few
 
 if TYPE_CHECKING:
     from genesis.interfaces import Rates
@@ -58,6 +60,7 @@ CELLS = 10_000_000
 
 _TIMEOUT = timedelta(minutes=30)
 _ENVELOPE = 1_000  # bytes of a body that are no requests of a step's
+_KEYS = 20_000  # as many as may come along with an answer
 
 
 class GoogleSheetsSink:
@@ -96,35 +99,43 @@ class GoogleSheetsSink:
         new_id = random.SystemRandom().randrange(2**20, 2**31 - 10)
         layout = lay_out(changes, present, tracker, new_id)
         _check_cells(tracker, changes, present, layout.width)
-        run = uuid.uuid4().hex[:12]
-        writer = Writer(connection, tracker, present, layout, run)
+        writer = Writer(connection, tracker, present, layout, run=uuid.uuid4().hex[:12])
         if changes.is_empty:
             writer.send([note(tracker, layout)])
         else:
-            payload = self.payload - _ENVELOPE
-            plan = plan_changes(changes, present, tracker, new_id=new_id, payload=payload)
-            self._write(writer, plan, changes)
+            self._write(writer, changes)
         return _receipt(changes, present, connection, writer)
 
-    def _write(self, writer: Writer, plan: Plan, changes: Changes) -> None:
+    def _write(self, writer: Writer, changes: Changes) -> None:
+        present, layout, tracker = writer.present, writer.layout, writer.tracker
         payload = self.payload - _ENVELOPE
-        calls = list(pack(plan.opening, plan.steps, payload=payload, requests=REQUESTS))
-        if len(calls) > 1 and not writer.present.exists:
-            self._write_staged(writer, plan, changes)
+        opening = list(open_tab(changes, present, tracker, layout))
+        steps = plan_changes(changes, present, tracker, layout, payload=payload)
+        calls = pack(opening, steps, payload=payload, requests=REQUESTS)
+        call, following = next(calls), next(calls, None)
+        if following and not present.exists:
+            self._write_staged(writer, changes, payload)
             return
-        for number, call in enumerate(calls):
-            writer.send(call, opening=0 if number else len(plan.opening))
+        opened = len(opening)
+        while following:
+            writer.send(call, opening=opened)
+            call, following, opened = following, next(calls, None), 0
+        writer.send(call, opening=opened, expected=_expected(changes))
 
-    def _write_staged(self, writer: Writer, plan: Plan, changes: Changes) -> None:
+    def _write_staged(self, writer: Writer, changes: Changes, payload: int) -> None:
         """A first load that a reader sees at once, although it takes many calls."""
-        present, layout, height = writer.present, plan.layout, len(changes.inserts)
+        present, layout, tracker = writer.present, writer.layout, writer.tracker
+        height, staging = len(changes.inserts), layout.new_id + 2
         rows = new_rows(changes, present, layout)
-        payload = self.payload - _ENVELOPE
-        staging = writer.stage(rows, payload=payload, new_id=layout.sheet + 5, height=height)
-        opening = [request for request in plan.opening if "deleteSheet" not in request]
-        shown = show_staged(layout, staging, height)
-        looks = [*dress(changes, present, writer.tracker, layout), *plan.steps[-1]]
-        writer.send([*opening, *shown, *looks], opening=len(opening))
+        writer.stage(rows, payload=payload, new_id=staging, height=height)
+        opening = list(open_tab(changes, replace(present, leftovers=()), tracker, layout))
+        requests = [
+            *opening,
+            *show_staged(layout, staging, height),
+            *dress(changes, present, tracker, layout),
+            *memory(changes, present, layout),
+        ]
+        writer.send(requests, opening=len(opening))
 
     @contextmanager
     def _opened(self, tracker: Tracker) -> Iterator[Connection]:
@@ -172,6 +183,14 @@ def _lookup(key: str, value: str) -> Json:
     return {"developerMetadataLookup": {"metadataKey": key, "metadataValue": value}}
 
 
+def _expected(changes: Changes) -> frozenset[str]:
+    """The keys to look for afterwards: rows that go may be others, if somebody edits meanwhile."""
+    if not changes.deletes or changes.rows_after > _KEYS:
+        return frozenset()
+    keys = {row.key for row in changes.rows} - set(changes.deletes)
+    return frozenset(keys | {insert.key for insert in changes.inserts})
+
+
 # ---- budgets and receipts
 
 
@@ -196,8 +215,16 @@ def _receipt(
         size=connection.sent,
         fence=writer.fence,
     )
-    if not writer.differing:
-        return receipt
-    word = "cell is" if writer.differing == 1 else "cells are"
-    told = f"{writer.differing:,} {word} not as written: someone edited meanwhile; the next refresh mends it"
-    return replace(receipt, notes=(*receipt.notes, told))
+    return replace(receipt, notes=(*receipt.notes, *_meanwhile(writer)))
+
+
+def _meanwhile(writer: Writer) -> Iterator[str]:
+    """What came of edits between the read and the write."""
+    if writer.differing:
+        word = "cell is" if writer.differing == 1 else "cells are"
+        yield f"{writer.differing:,} {word} not as written: someone edited meanwhile; the next refresh mends it"
+    if writer.missing:
+        yield (
+            f"rows {a_few(writer.missing)} went instead of others: someone edited meanwhile; the next"
+            " refresh makes them anew, the version history has what stood beside them"
+        )

@@ -8,7 +8,7 @@ row is, and never again, since it would be another's if a person sorted or inser
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,8 +45,9 @@ _PARTS = 20  # a step of rows is that part of a payload, so that calls are fille
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where everything stands after the changes."""
+    """Where everything stands after the changes; tabs that are made get `new_id` and the next ones."""
 
+    new_id: int
     sheet: int
     title: str
     header_row: int
@@ -65,34 +66,26 @@ class Layout:
         return row | {self.key: insert.key, self.stamp: stamp_of(insert.cells)}
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """All that a refresh asks for; `opening` makes the tab, before anything can be said of it."""
-
-    layout: Layout
-    opening: Step
-    steps: Sequence[Step]
-
-
 def plan_changes(
-    changes: Changes, present: SheetsPresent, tracker: Tracker, *, new_id: int, payload: int
-) -> Plan:
-    """The changes, step by step; `new_id` is for a tab that has to be made."""
+    changes: Changes,
+    present: SheetsPresent,
+    tracker: Tracker,
+    layout: Layout,
+    *,
+    payload: int,
+) -> Iterator[Step]:
+    """The changes, step by step, each made when it is asked for; `open_tab` comes before."""
     size = payload // _PARTS
-    layout = lay_out(changes, present, tracker, new_id)
     rows = plan_rows(changes, first=present.header_row + 1)
-    opening = list(_opening(changes, present, tracker, layout))
-    writes = _new_tab(changes, present, layout, size) if not present.exists else []
-    steps = [
-        list(dress(changes, present, tracker, layout)),
-        *_deletes(changes, present, tracker, layout, rows, new_id + 1),
-        *_moves(layout, rows),
-        *([] if not present.exists else _inserts(changes, present, layout, rows, size)),
-        *writes,
-        *_updates(changes, present, layout, rows, size),
-        list(_memory(changes, present, layout)),
-    ]
-    return Plan(layout, opening, [step for step in steps if step])
+    yield list(dress(changes, present, tracker, layout))
+    yield from _deletes(changes, present, tracker, layout, rows)
+    yield from _moves(layout, rows)
+    if present.exists:
+        yield from _inserts(changes, present, layout, rows, size)
+    else:
+        yield from _new_tab(changes, present, layout, size)
+    yield from _updates(changes, present, layout, rows, size)
+    yield list(memory(changes, present, layout))
 
 
 def _request(kind: str, **body: object) -> Json:
@@ -119,6 +112,7 @@ def lay_out(changes: Changes, present: SheetsPresent, tracker: Tracker, new_id: 
     at = {column.name: column.position for column in (*present.columns, *present.annotations)}
     title = present.title or place_of(tracker).tab
     return Layout(
+        new_id=new_id,
         sheet=new_id if present.sheet is None else present.sheet,
         title=title,
         header_row=present.header_row,
@@ -164,7 +158,7 @@ def _column_order(changes: Changes, present: SheetsPresent, tracker: Tracker) ->
     return order
 
 
-def _opening(
+def open_tab(
     changes: Changes, present: SheetsPresent, tracker: Tracker, layout: Layout
 ) -> Iterator[Json]:
     """A new tab, or room in an empty one, or columns in their order."""
@@ -341,7 +335,7 @@ def _tag_texts(changes: Changes, present: SheetsPresent, tracker: Tracker) -> di
     return texts if used < METADATA - 1_000 else {name: name for name in texts}
 
 
-def _memory(changes: Changes, present: SheetsPresent, layout: Layout) -> Iterator[Json]:
+def memory(changes: Changes, present: SheetsPresent, layout: Layout) -> Iterator[Json]:
     """Which columns the stamps are of, once they are."""
     order = " ".join(column.name for column in changes.columns)
     if present.stamp_tag is None:
@@ -382,7 +376,6 @@ def _deletes(
     tracker: Tracker,
     layout: Layout,
     rows: RowPlan,
-    new_id: int,
 ) -> Iterator[Step]:
     if not rows.deletes:
         return
@@ -390,9 +383,9 @@ def _deletes(
     if left <= present.header_row + 1:  # Google refuses to delete all rows below the header
         yield [_request("appendDimension", sheetId=layout.sheet, dimension="ROWS", length=1)]
     archives = changes.policy.on_delete == "archive"
-    archive = new_id
+    archive = layout.new_id + 1
     if archives:
-        opening, archive = _open_archive(changes, present, tracker, layout, new_id)
+        opening, archive = _open_archive(changes, present, tracker, layout)
         yield opening
     for span in rows.deletes:
         delete = _request("deleteDimension", range=_lines(layout, "ROWS", span))
@@ -400,12 +393,12 @@ def _deletes(
 
 
 def _open_archive(
-    changes: Changes, present: SheetsPresent, tracker: Tracker, layout: Layout, new_id: int
+    changes: Changes, present: SheetsPresent, tracker: Tracker, layout: Layout
 ) -> tuple[Step, int]:
     """The tab for deleted rows, under the header that they have now."""
     tag = place_of(tracker).tab
     known = present.archive
-    archive = new_id if known is None else known.sheet
+    archive = layout.new_id + 1 if known is None else known.sheet
     top = {"dimensionRange": _lines(archive, "ROWS", Span(0, 1))}
     if known is None:
         grid = {"rowCount": 2, "columnCount": layout.width, "frozenRowCount": 1}

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from genesis.errors import Problem, SinkBusy
 from genesis.sinks.google.cells import Json, Raw
 from genesis.sinks.google.plan import Layout, Step
-from genesis.sinks.google.present import FENCE, OUTLINE, STAGING, SheetsPresent, size_of
+from genesis.sinks.google.present import FENCE, KEY_HEADER, OUTLINE, STAGING, SheetsPresent, size_of
 from genesis.sinks.google.refusals import Refusal
 from genesis.sinks.google.service import Connection
 from genesis.sync.changes import Tracker
@@ -35,6 +35,7 @@ class Writer:
     layout: Layout
     run: str
     differing: int = 0
+    missing: Sequence[str] = ()
     _fences: list[str] = field(default_factory=list)
     _name: str = ""
     _count: int = 0
@@ -47,17 +48,19 @@ class Writer:
         """The fence that stands."""
         return " ".join(self._fences)
 
-    def send(self, requests: Step, *, opening: int = 0) -> None:
+    def send(
+        self, requests: Step, *, opening: int = 0, expected: frozenset[str] = frozenset()
+    ) -> None:
         """Make a batch of requests. Raises `tracker-changed` where another writer was first.
 
-        The first `opening` of them make the tab.
+        The first `opening` of them make the tab; `expected` are keys that should be there then.
         """
         self._count += 1
         self._name = f"{FENCE}{self.layout.sheet}_{self.run}_{self._count}"
         new = f"{FENCE}{self.layout.sheet}_{self._generation + 1}"
         place = opening if self.present.sheet is None else 0
         fenced = [*requests[:place], *self._fence_requests(new), *requests[place:]]
-        self._write(fenced)
+        self._write(fenced, expected)
         self._fences = [new]
 
     @property
@@ -72,15 +75,18 @@ class Writer:
         named = {"namedRangeId": new, "name": self._name, "range": {"sheetId": self.layout.sheet}}
         yield {"addNamedRange": {"namedRange": named}}
 
-    def _write(self, requests: Step) -> None:
+    def _write(self, requests: Step, expected: frozenset[str]) -> None:
         checked = _checked(requests, self.layout)
+        ranges = [one.a1(self.layout.title) for one in checked]
+        if expected:
+            ranges.append(_column(self.layout.title, self.layout.key))
         body: Json = {"requests": requests}
         fields = "spreadsheetId"
-        if checked:
+        if ranges:
             body |= {
                 "includeSpreadsheetInResponse": True,
                 "responseIncludeGridData": True,
-                "responseRanges": [one.a1(self.layout.title) for one in checked],
+                "responseRanges": ranges,
             }
             fields = "updatedSpreadsheet.sheets.data(startRow,startColumn,rowData.values.userEnteredValue)"
         try:
@@ -89,8 +95,12 @@ class Writer:
             if refusal.status == 400 and self._was_overtaken():
                 raise _changed(self.tracker) from refusal
             raise
-        if checked and reply is not None:
-            self.differing += _differing(checked, reply)
+        if ranges and reply is not None:
+            found = _read_back(reply)
+            self.differing += _differing(checked, found)
+            keys = _texts(found.get((0, self.layout.key), ()))
+            if KEY_HEADER in keys:  # or people moved the column, too
+                self.missing = sorted(expected - keys)
 
     def _state(self) -> Json:
         return self.connection.get(fields=OUTLINE)
@@ -119,8 +129,8 @@ class Writer:
 
     def stage(
         self, rows: Iterator[dict[int, Raw]], *, payload: int, new_id: int, height: int
-    ) -> int:
-        """Write rows into a hidden tab, whose id it gives."""
+    ) -> None:
+        """Write rows into a hidden tab."""
         title = f"{STAGING} {self.run}"
         grid = {"rowCount": max(height, 1), "columnCount": self.layout.width}
         properties = {"sheetId": new_id, "title": title, "hidden": True, "gridProperties": grid}
@@ -136,7 +146,6 @@ class Writer:
         for chunk in _chunks(rows, self.layout.width, payload):
             self.connection.put_values(f"'{title}'!A{first}", chunk)
             first += len(chunk)
-        return new_id
 
 
 def show_staged(layout: Layout, staging: int, height: int) -> Step:
@@ -193,9 +202,16 @@ class _Block:
         return max(map(len, self.rows))
 
     def a1(self, title: str) -> str:
-        quoted = title.replace("'", "''")
         end = f"{_letters(self.column + self.width - 1)}{self.row + len(self.rows)}"
-        return f"'{quoted}'!{_letters(self.column)}{self.row + 1}:{end}"
+        return f"{_quoted(title)}!{_letters(self.column)}{self.row + 1}:{end}"
+
+
+def _column(title: str, column: int) -> str:
+    return f"{_quoted(title)}!{_letters(column)}:{_letters(column)}"
+
+
+def _quoted(title: str) -> str:
+    return "'" + title.replace("'", "''") + "'"
 
 
 def _letters(column: int) -> str:
@@ -220,12 +236,20 @@ def _checked(requests: Step, layout: Layout) -> list[_Block]:
     return blocks if len(blocks) <= _CHECKED_RANGES and cells <= _CHECKED_CELLS else []
 
 
-def _differing(blocks: Sequence[_Block], reply: Json) -> int:
+_Rows = Sequence[Json]
+
+
+def _read_back(reply: Json) -> dict[tuple[int, int], _Rows]:
+    """The rows of each range, by its first cell."""
+    return {
+        (data.get("startRow", 0), data.get("startColumn", 0)): data.get("rowData") or ()
+        for sheet in reply.get("updatedSpreadsheet", {}).get("sheets") or ()
+        for data in sheet.get("data") or ()
+    }
+
+
+def _differing(blocks: Sequence[_Block], found: Mapping[tuple[int, int], _Rows]) -> int:
     """How many cells do not hold what was written into them."""
-    found: dict[tuple[int, int], Any] = {}
-    for sheet in reply.get("updatedSpreadsheet", {}).get("sheets") or ():
-        for data in sheet.get("data") or ():
-            found[data.get("startRow", 0), data.get("startColumn", 0)] = data.get("rowData") or ()
     count = 0
     for block in blocks:
         rows = found.get((block.row, block.column), ())
@@ -234,6 +258,11 @@ def _differing(blocks: Sequence[_Block], reply: Json) -> int:
             for one, other in itertools.zip_longest(wanted or (), cells):
                 count += _value(one) != _value(other)
     return count
+
+
+def _texts(rows: _Rows) -> set[str]:
+    cells = ((row.get("values") or [{}])[0] for row in rows)
+    return {cell.get("userEnteredValue", {}).get("stringValue", "") for cell in cells}
 
 
 def _value(cell: Json | None) -> Any:
