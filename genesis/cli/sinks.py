@@ -33,7 +33,7 @@ def command() -> None:
 @command.command("probe")
 @click.argument("kind", type=click.Choice(list(_MAKES)))
 @click.argument("place", metavar="PLACE")
-@click.option("--yes", is_flag=True, help="Do not ask whether to make what is tried things on.")
+@click.option("--yes", is_flag=True, help="Do not ask before anything is made.")
 @click.option(
     "--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
@@ -68,7 +68,7 @@ def probe(session: Session, kind: str, place: str, yes: bool, format_: str) -> i
 )
 @click.pass_obj
 def check(session: Session, format_: str) -> int:
-    """Tell of each tracker in a service whether it can be read, and as whom.
+    """Tell which trackers in services can be read, and as whom.
 
     Nothing is written, so whether it may be written is only known from a refresh.
 

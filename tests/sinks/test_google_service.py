@@ -257,6 +257,20 @@ def test_a_write_that_never_left_is_made_again(office: Office, tmp_path: Path) -
     assert 60 < office.since(start) < 180
 
 
+def test_a_token_that_cannot_be_fetched_is_fetched_later(
+    office: Office, key: str, monkeypatch: Any
+) -> None:
+    """The write that waits for it has not left, so it is tried again."""
+    monkeypatch.setenv("KEY", key)
+    access = GoogleSheetsAccess(endpoint="http://127.0.0.1:1", credentials="${env:KEY}")
+    until, rates = office.clock.now() + timedelta(seconds=20), office.rates()
+    connection = open_spreadsheet(access, "x", rates=rates, until=until, root=office.folder)
+    with pytest.raises(SinkBusy, match="the connection failed") as caught:
+        connection.batch_update(write())
+    assert not isinstance(caught.value, Unanswered)
+    assert connection.writes == 5
+
+
 def test_bodies_are_sent_as_they_are(office: Office) -> None:
     """No blanks and no escapes: bytes are what limits a batch."""
     connection = office.open()
