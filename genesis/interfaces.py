@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from genesis.compile.statement import Statement
 from genesis.sync.changes import Changes, Month, Present, Receipt, Tracker
@@ -94,3 +94,14 @@ class Rates(Protocol):
 
     def settle(self, question: str) -> None:
         """Ask it again tomorrow; days are those of UTC."""
+
+
+class Kept(Protocol):
+    """What the upkeep of one change log did, or would do. As text it is a line."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing had to be done."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The receipt."""

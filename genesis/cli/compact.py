@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import click
 
 from genesis.cli.session import Session
-from genesis.errors import DefinitionError, Problem, Problems, UsageError, suggest
+from genesis.errors import Problem, Problems, UsageError
 
 
 @click.command("compact")
@@ -37,36 +37,21 @@ def command(
     genesis compact production task
     genesis compact production --dry-run
     """
-    from genesis.lake.upkeep import keep_up
+    from genesis.lake.upkeep import find_source, keep_up
 
     length = _length(older_than)
-    problems = Problems()
-    project = session.load(problems)
+    project = session.load(Problems())
     for name in data_sources:
-        if name in project.data_sources:
-            continue
-        if ("data_source", name) in project.broken:
-            raise DefinitionError(problems.errors)
-        hint = suggest(name, project.data_sources)
-        raise DefinitionError(
-            Problem("unknown-data-source", f"unknown data source `{name}`", hint=hint)
-        )
+        find_source(project, name)
     _, target = session.target(project)
     receipts = []
     for name in dict.fromkeys(data_sources):
         done = keep_up(
-            project.data_sources[name],
-            project.data_sources.values(),
-            root=session.root,
-            target=target,
-            dialect=project.settings.dialect,
-            now=datetime.now(UTC),
-            older_than=length,
-            dry_run=dry_run,
+            project, name, root=session.root, target=target, older_than=length, dry_run=dry_run
         )
         receipts.append(done.to_json())
         if format_ == "text":
-            click.echo(f"{name}: {done}")
+            click.echo(str(done))
     if format_ == "json":
         report = {"schema": "genesis/compact@1", "dry_run": dry_run, "logs": receipts}
         click.echo(json.dumps(report, indent=2, ensure_ascii=False))

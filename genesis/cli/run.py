@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -57,6 +58,7 @@ def command(
     genesis run --all --dry-run
     """
     from genesis.lake.annotations import LakeAnnotations
+    from genesis.lake.upkeep import keep_up
     from genesis.plugins import find_plugin
     from genesis.run.jobs import all_jobs, pick_jobs
     from genesis.run.ledger import Ledger
@@ -83,6 +85,7 @@ def command(
             moment=datetime.now(UTC),
             dry_run=dry_run,
             adopt=adopt,
+            keep_up=partial(keep_up, project, root=root, target=target, dry_run=dry_run),
             annotations=LakeAnnotations(root, target, may_make=not dry_run),
         )
         outcomes = [_tell(outcome, format_, session) for outcome in runner.run(jobs)]
@@ -136,6 +139,8 @@ def _tell(outcome: Outcome, format_: str, session: Session) -> Outcome:
 
 def _described(outcome: Outcome) -> str:
     where = f"  -> {outcome.tracker}" if outcome.tracker else ""
+    if outcome.kept:
+        return "\n    ".join(map(str, outcome.kept))
     if outcome.changes is None:
         return outcome.state.replace("_", " ") + where
     text = outcome.changes.summary()

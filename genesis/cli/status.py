@@ -138,7 +138,7 @@ def _last(run: dict[str, Any] | None) -> str:
     if run["outcome"] in ("succeeded", "partial") and receipt:
         counts = (("inserted", "+"), ("updated", "~"), ("deleted", "-"))
         return (
-            " ".join(f"{mark}{receipt[name]}" for name, mark in counts if receipt[name])
+            " ".join(f"{mark}{receipt[name]}" for name, mark in counts if receipt.get(name))
             or run["outcome"]
         )
     return str(run["outcome"]).replace("_", " ")

@@ -45,7 +45,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from genesis.compile.identifiers import table_parts
-from genesis.errors import EngineBusy, EngineError, GenesisError, Problem
+from genesis.errors import EngineBusy, EngineError, GenesisError, Problem, did_you_mean
 from genesis.lake.columns import OWN, LogColumn, record_columns
 from genesis.secrets import resolve_references
 from genesis.spec.data_source import DataSource
@@ -139,6 +139,16 @@ def load_table(catalog: Catalog, identifier: Identifier) -> Table | None:
     """A table as it is now, or `None` where the catalog has none of that name."""
     with told_as_problem(f"the table `{'.'.join(identifier)}`"):
         return _load(catalog, identifier)
+
+
+def existing_table(catalog: Catalog, identifier: Identifier) -> Table:
+    """A table as it is now. Raises `EngineError` where the catalog has none of that name."""
+    found = load_table(catalog, identifier)
+    if found is None:
+        hint = did_you_mean(table_name(identifier), tables(catalog))
+        message = f"unknown table `{table_name(identifier)}`"
+        raise EngineError(Problem("unknown-table", message, hint=hint))
+    return found
 
 
 def tables(catalog: Catalog) -> list[str]:

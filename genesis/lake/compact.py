@@ -21,9 +21,9 @@ from pyiceberg.manifest import DataFile
 
 from genesis.errors import EngineError, Problem, did_you_mean
 from genesis.lake.batches import remembered, snapshot_property
-from genesis.lake.catalog import tables
+from genesis.lake.catalog import existing_table
 from genesis.lake.ranking import Ranking, Survivors, microseconds
-from genesis.lake.read import Pinned, pin
+from genesis.lake.read import Pinned, pin_table
 from genesis.lake.replace import DiskFull, Overtaken, replace
 from genesis.lake.rules import Rules
 from genesis.lake.write import discarded_on, write_files
@@ -148,11 +148,7 @@ def _compact(
 
 
 def _pinned(catalog: Catalog, rules: Rules) -> Pinned:
-    pinned = pin(catalog, rules.identifier)
-    if pinned is None:
-        message = f"unknown table `{rules.table}`"
-        hint = did_you_mean(rules.table, tables(catalog))
-        raise EngineError(Problem("unknown-table", message, hint=hint))
+    pinned = pin_table(existing_table(catalog, rules.identifier))
     present = {name.lower() for name in pinned.columns}
     for name in rules.columns:
         if name.lower() not in present:

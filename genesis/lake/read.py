@@ -103,11 +103,14 @@ class Pinned:
 def pin(catalog: Catalog, table: Identifier) -> Pinned | None:
     """The current snapshot of a table, or `None` where the catalog has no such table."""
     found = load_table(catalog, table)
-    if found is None:
-        return None
-    with told_as_problem(f"the table `{'.'.join(table)}`"):
-        tasks = tuple(found.scan().plan_files())
-        return Pinned(found, tasks, _groups(found.schema().fields, tasks))
+    return None if found is None else pin_table(found)
+
+
+def pin_table(table: Table) -> Pinned:
+    """The snapshot of a table that was loaded."""
+    with told_as_problem(f"the table `{'.'.join(table.name())}`"):
+        tasks = tuple(table.scan().plan_files())
+        return Pinned(table, tasks, _groups(table.schema().fields, tasks))
 
 
 def _groups(

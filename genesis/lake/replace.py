@@ -20,7 +20,7 @@ from pyiceberg.table.snapshots import ancestors_of
 
 from genesis.errors import EngineBusy, EngineError, Problem
 from genesis.lake.batches import snapshot_property
-from genesis.lake.catalog import Identifier, load_table, table_name, told_as_problem
+from genesis.lake.catalog import Identifier, existing_table, table_name, told_as_problem
 from genesis.lake.columns import POS
 from genesis.lake.ingest import POSITION_PROPERTY, last_position
 from genesis.lake.read import Pinned
@@ -57,7 +57,7 @@ def replace(
     """
     run = str(uuid.uuid4())
     for attempt in range(_ATTEMPTS):
-        head = _loaded(catalog, table)
+        head = existing_table(catalog, table)
         if (landed := _landed(head, run)) is not None:
             return landed
         if not _has_pinned(head, pinned):
@@ -73,7 +73,7 @@ def replace(
             wait = min(_FIRST_WAIT * 2**attempt, _LONGEST_WAIT)
             time.sleep(wait * random.uniform(0.5, 1))  # noqa: S311 - no secret
     # An answer may have been lost on the way, and the files be part of the table.
-    if (landed := _landed(_loaded(catalog, table), run)) is not None:
+    if (landed := _landed(existing_table(catalog, table), run)) is not None:
         return landed
     raise _overtaken(table)
 
@@ -102,14 +102,6 @@ def _commit(
         if isinstance(cause, OSError) and cause.errno in _FULL:  # the catalog is told last
             raise DiskFull(error.problems) from cause
         raise
-
-
-def _loaded(catalog: Catalog, table: Identifier) -> Table:
-    head = load_table(catalog, table)
-    if head is None:
-        message = f"the table `{table_name(table)}` is gone from the catalog"
-        raise EngineError(Problem("unknown-table", message))
-    return head
 
 
 def _landed(head: Table, run: str) -> int | None:

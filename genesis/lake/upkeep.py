@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from genesis.errors import EngineError, Problem
-from genesis.lake.catalog import find_catalog, load_table
+from genesis.errors import DefinitionError, EngineError, Problem, suggest
+from genesis.lake.catalog import existing_table, find_catalog
 from genesis.lake.compact import Compaction, compact
 from genesis.lake.expire import expire
 from genesis.lake.rules import rules_of
 from genesis.lake.sweep import Sweep, sweep
 from genesis.spec.data_source import DataSource
-from genesis.spec.project import Target
+from genesis.spec.project import Project, Target
 
 LONGEST_READER = timedelta(hours=24)
 
@@ -45,44 +45,47 @@ class Upkeep:
         }
 
     def __str__(self) -> str:
-        return "; ".join(_described(self))
+        return f"{self.data_source}: {'; '.join(_described(self))}"
+
+
+def find_source(project: Project, name: str) -> DataSource:
+    """A data source by its name. Raises `DefinitionError` where none has it."""
+    if name in project.data_sources:
+        return project.data_sources[name]
+    if ("data_source", name) in project.broken:
+        message, hint = f"data source `{name}` is broken", "`genesis check` says why"
+    else:
+        message, hint = f"unknown data source `{name}`", suggest(name, project.data_sources) or ""
+    raise DefinitionError(Problem("unknown-data-source", message, hint=hint or None))
 
 
 def keep_up(
-    source: DataSource,
-    readers: Iterable[DataSource],
+    project: Project,
+    name: str,
     *,
     root: Path,
     target: Target,
-    dialect: str,
-    now: datetime,
     older_than: timedelta = LONGEST_READER,
     dry_run: bool = False,
 ) -> Upkeep:
-    """Compact a data source's log; forget snapshots, and delete files, that are `older_than`.
+    """Compact the log of the data source `name`; clear away what is `older_than`.
 
-    `readers` are the data sources that may read its table, `dialect` the one of their SQL.
     Raises `DefinitionError` where the log may not be compacted, `EngineError` where it cannot be.
     """
-    rules = rules_of(source, readers, dialect=dialect)
+    sources = project.data_sources
+    rules = rules_of(find_source(project, name), sources.values(), dialect=project.settings.dialect)
     catalog = find_catalog(root, target)
     if catalog is None:
-        raise EngineError(
-            Problem(
-                "catalog-failed",
-                "there is no catalog, so there is nothing to compact",
-                hint="`genesis ingest DATA_SOURCE FILE...` makes it, with the table of a data source",
-            )
-        )
+        message = "there is no catalog, so there is nothing to compact"
+        hint = "`genesis ingest DATA_SOURCE FILE...` makes it, with the table of a data source"
+        raise EngineError(Problem("catalog-failed", message, hint=hint))
+    now = datetime.now(UTC)
     with closing(catalog):
         done = compact(catalog, rules, now=now, dry_run=dry_run)
-        log = load_table(catalog, rules.identifier)
-        if log is None:
-            message = f"unknown table `{rules.table}`"
-            raise EngineError(Problem("unknown-table", message))
+        log = existing_table(catalog, rules.identifier)
         expired = expire(log, now=now, older_than=older_than, dry_run=dry_run)
         swept = sweep(catalog, log, root=root, now=now, older_than=older_than, dry_run=dry_run)
-    return Upkeep(source.name, done, expired, swept)
+    return Upkeep(name, done, expired, swept)
 
 
 def _described(done: Upkeep) -> Iterable[str]:

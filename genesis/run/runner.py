@@ -1,4 +1,4 @@
-"""Refreshes, one after another: query, compare, guard, apply, receipt.
+"""Jobs, one after another. A refresh: query, compare, guard, apply, receipt. A compaction: its receipt.
 
 A job that fails stops those that need it and no others. What a run did is in the ledger before
 the next one starts.
@@ -17,7 +17,7 @@ from genesis.compile.identifiers import words
 from genesis.compile.run import Run as Reading
 from genesis.compile.statement import Column, Statement
 from genesis.errors import DefinitionError, GenesisError, Problem, SinkError
-from genesis.interfaces import AnnotationLog, Engine, Sink
+from genesis.interfaces import AnnotationLog, Engine, Kept, Sink
 from genesis.run.held import Waiting
 from genesis.run.jobs import NamedJob, place_text
 from genesis.run.ledger import Ledger
@@ -41,11 +41,18 @@ class Outcome:
     receipt: Receipt | None = None
     problems: tuple[Problem, ...] = ()
     exit_code: int = 0
+    kept: tuple[Kept, ...] = ()
+
+    def written(self) -> dict[str, Any] | None:
+        """The receipt as the ledger has it."""
+        if self.kept:
+            return {"logs": [kept.to_json() for kept in self.kept]}
+        return self.receipt.to_json() if self.receipt else None
 
     def to_json(self) -> dict[str, Any]:
         """The entry of `genesis run --format json`."""
         entry: dict[str, Any] = {"job": self.job, "tracker": self.tracker, "outcome": self.state}
-        entry["receipt"] = self.receipt.to_json() if self.receipt else None
+        entry["receipt"] = self.written()
         if self.state == "planned" and self.changes is not None:
             entry["changes"] = self.changes.to_json()
         if self.problems:
@@ -66,6 +73,7 @@ class Runner:
     dry_run: bool = False
     adopt: bool = False
     annotations: AnnotationLog | None = None
+    keep_up: Callable[[str], Kept] | None = None
     _failed: set[str] = field(default_factory=set)
 
     def run(self, jobs: Iterable[NamedJob]) -> Iterator[Outcome]:
@@ -94,7 +102,7 @@ class Runner:
         )
         facts: dict[str, Any] = {}
         try:
-            outcome = self._refresh(job, facts)
+            outcome = self._compact(job) if job.job.compact else self._refresh(job, facts)
         except GenesisError as error:
             outcome = Outcome(
                 job.name,
@@ -108,13 +116,21 @@ class Runner:
                 run,
                 state=outcome.state,
                 at=self.clock(),
-                receipt=outcome.receipt.to_json() if outcome.receipt else None,
+                receipt=outcome.written(),
                 problems=tuple(
                     {"code": p.code, "message": p.message, "hint": p.hint} for p in outcome.problems
                 ),
                 **facts,
             )
         return outcome
+
+    def _compact(self, job: NamedJob) -> Outcome:
+        """Rewrite change logs to their newest records."""
+        if self.keep_up is None:
+            raise LookupError("a compaction needs a lake")
+        kept = tuple(self.keep_up(name) for name in job.job.compact or ())
+        done = "no_change" if all(each.is_empty for each in kept) else "succeeded"
+        return Outcome(job.name, "", "planned" if self.dry_run else done, kept=kept)
 
     def _refresh(self, job: NamedJob, facts: dict[str, Any]) -> Outcome:
         """Bring one tracker up to date."""

@@ -167,6 +167,12 @@ def test_a_table_whose_name_starts_like_another_is_swept(catalog: Catalog, tmp_p
 
 
 PROJECT = {
+    "workflows/nightly.yaml": """
+workflow: nightly
+jobs:
+  - compact: scene
+  - {heartbeat: scene, needs: [compact_scene]}
+""",
     "genesis.yaml": "project: studio\n",
     "definitions/scene.yaml": """
 data_source: scene
@@ -211,3 +217,29 @@ def test_the_command_says_what_it_would_do_and_what_it_did(capsys: pytest.Captur
 def test_a_length_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]):
     assert run_command(["compact", "scene", "--older-than", "long"]) == 64
     assert "`--older-than long` is no length of time" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("project")
+def test_a_workflow_compacts(capsys: pytest.CaptureFixture[str]):
+    """What needs it runs after it, and it says when there was nothing to do."""
+    capsys.readouterr()
+    assert run_command(["run", "nightly.compact_scene", "--dry-run"]) == 0
+    assert capsys.readouterr().out == "~ nightly.compact_scene  scene: 3 events -> 1\n"
+    assert run_command(["run", "nightly"]) == 2
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("✓ nightly.compact_scene  scene: 3 events -> 1, 3 files -> 1, ")
+    assert lines[1] == "✗ nightly.heartbeat_scene  failed"
+    assert run_command(["run", "nightly.compact_scene", "--format", "json"]) == 0
+    (job,) = json.loads(capsys.readouterr().out)["jobs"]
+    assert (job["outcome"], job["receipt"]["logs"][0]["kept"]) == ("no_change", 1)
+
+
+@pytest.mark.usefixtures("project")
+def test_an_unknown_data_source_is_told_before_anything_is_done(
+    capsys: pytest.CaptureFixture[str],
+):
+    capsys.readouterr()
+    assert run_command(["compact", "scene", "scen"]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "did you mean `scene`?" in told.err

@@ -174,8 +174,8 @@ jobs: [{refresh: films, use: careful, max_deletes: 3, to: {csv: {file: a.csv}}}]
 
 
 def test_a_job_not_yet_run_is_refused_by_name(tmp_path: Path) -> None:
-    """Compaction is read and checked, and says that it does not run yet."""
-    project = project_with(tmp_path, "workflow: w\njobs: [{compact: film}]\n")
+    """A heartbeat is read and checked, and says that it does not run yet."""
+    project = project_with(tmp_path, "workflow: w\njobs: [{heartbeat: film}]\n")
     (outcome,) = outcomes(project, Desk())
     assert (outcome.state, outcome.exit_code) == ("failed", 2)
     assert outcome.problems[0].code == "not-supported"
