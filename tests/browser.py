@@ -63,8 +63,15 @@ class Browser:
 
     def click(self, selector: str) -> None:
         """Click with the mouse, where the element is."""
-        element = self._ask("element", {"using": "css selector", "value": selector})
-        self._ask(f"element/{element[ELEMENT]}/click", {})
+        for tries_left in reversed(range(5)):
+            element = self._ask("element", {"using": "css selector", "value": selector})
+            try:
+                self._ask(f"element/{element[ELEMENT]}/click", {})
+            except AssertionError as error:  # the page drew it anew in between
+                if not tries_left or "stale element" not in str(error):
+                    raise
+            else:
+                return
 
     def press(self, *keys: str, held: str = "") -> None:
         """Press keys one after another, wherever the focus is."""

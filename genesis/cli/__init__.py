@@ -36,6 +36,7 @@ _COMMANDS = {
     "compact": "rewrite change logs to their newest records",
     "status": "tell how fresh the trackers are",
     "schema": "write JSON Schemas of the YAML, for editors",
+    "demo-sheets": "watch trackers in an emulated Google spreadsheet",
 }
 
 
@@ -52,7 +53,9 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
         if name not in _COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"genesis.cli.{name}").command
+        command: click.Command = importlib.import_module(
+            f"genesis.cli.{name.replace('-', '_')}"
+        ).command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

@@ -16,6 +16,7 @@ let asked = ""; // which window that was
 let selected = null; // {row, column}, by identity
 let editing = null; // the cell that is being typed into
 let calls = -1;
+let drawn = new Map(); // row -> {key, tr}, so that rows that did not change stay as they are
 const texts = new Map(); // row -> column -> the text seen last
 const changed = new Map(); // "row:column" -> when its text changed
 
@@ -97,7 +98,10 @@ function draw() {
   head.forEach((tr, at) => [...tr.children].forEach((cell) => (cell.style.top = `${at * ROW}px`)));
   table.querySelector("thead").replaceChildren(...head);
   const below = state.total - state.from - state.rows.length;
-  table.querySelector("tbody").replaceChildren(space(state.from), ...state.rows.map((row) => drawnRow(row, left)), space(below));
+  const columns = JSON.stringify(state.columns);
+  const next = new Map(state.rows.map((row) => [row.id, keptRow(row, left, columns)]));
+  drawn = next;
+  table.querySelector("tbody").replaceChildren(space(state.from), ...[...next.values()].map(({ tr }) => tr), space(below));
   one("#hidden-count").textContent = state.hidden ? `(${state.hidden})` : "";
   drawTabs();
   drawSelection();
@@ -128,6 +132,21 @@ function space(rows) {
   return tr;
 }
 
+function keptRow(row, left, columns) {
+  const key = columns + JSON.stringify(row);
+  const kept = drawn.get(row.id);
+  if (kept?.key !== key) return { key, tr: drawnRow(row, left) };
+  for (const td of kept.tr.querySelectorAll(".flash")) mark(td, row.id, td.dataset.column);
+  return kept;
+}
+
+// A mark goes on where it was, also when its row is drawn again.
+function mark(td, row, column) {
+  const age = Date.now() - (changed.get(`${row}:${column}`) ?? 0);
+  td.classList.toggle("flash", age < FLASH);
+  td.style.animationDelay = `-${age}ms`;
+}
+
 function drawnRow(row, left) {
   const tr = make("tr");
   tr.dataset.row = row.id;
@@ -143,11 +162,7 @@ function drawnCell(row, column, left) {
   if (column.hidden || row.hidden) td.classList.add("unseen");
   if (cell) fill(td, cell);
   freeze(td, column, left);
-  const age = Date.now() - (changed.get(`${row.id}:${column.id}`) ?? 0);
-  if (age < FLASH) {
-    td.classList.add("flash");
-    td.style.animationDelay = `-${age}ms`;
-  }
+  if (changed.has(`${row.id}:${column.id}`)) mark(td, row.id, column.id);
   return td;
 }
 
@@ -205,7 +220,10 @@ function showCalls(news) {
   }));
 }
 
-const bytes = (count) => (count < 1000 ? `${count} B` : `${(count / 1000).toFixed(1)} kB`);
+function bytes(count) {
+  if (count < 1000) return `${count} B`;
+  return count < 1e6 ? `${(count / 1e3).toFixed(1)} kB` : `${(count / 1e6).toFixed(1)} MB`;
+}
 
 let telling;
 function tell(problem) {
@@ -381,8 +399,8 @@ sheet.addEventListener("dblclick", (event) => placeAt(event.target) && edit());
 async function act(what, more = {}) {
   if (!selected) return;
   if (what === "note") return askForNote();
+  sheet.focus({ preventScroll: true }); // before the answer: who goes on by keyboard does not wait
   await send({ do: what, ...selected, ...more });
-  sheet.focus({ preventScroll: true });
 }
 
 function askForNote() {
