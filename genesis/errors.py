@@ -111,6 +111,8 @@ class Problems:
     def __init__(self, problems: Iterable[Problem] = (), *, most: float = math.inf) -> None:
         self._problems: dict[Problem, None] = dict.fromkeys(problems)
         self._most = most
+        self.told = 0
+        """How many were told, those that were known already counted again."""
         self.passes_over = False
         """Whether something is wrong that is told elsewhere, so that nothing may rest on it."""
 
@@ -126,17 +128,19 @@ class Problems:
         """Tell an error. A hint from `did_you_mean` brings its fix with it."""
         if fix is None and isinstance(hint, Meant) and at is not None:
             fix = hint.fix(at)
-        self._problems[Problem(code, message, at, hint, fix=fix)] = None
+        self.extend([Problem(code, message, at, hint, fix=fix)])
         if len(self._problems) >= self._most:
             raise Enough
 
     def warn(
         self, code: str, message: str, at: Location | None = None, *, hint: str | None = None
     ) -> None:
-        self._problems[Problem(code, message, at, hint, "warning")] = None
+        self.extend([Problem(code, message, at, hint, "warning")])
 
     def extend(self, problems: Iterable[Problem]) -> None:
-        self._problems.update(dict.fromkeys(problems))
+        for problem in problems:
+            self._problems[problem] = None
+            self.told += 1
 
     def __iter__(self) -> Iterator[Problem]:
         return iter(sorted(self._problems, key=_reading_order))

@@ -12,6 +12,11 @@ import pytest
 
 from genesis.cli import run_command
 from genesis.compile import check
+from genesis.compile.resolve import Sound, resolve
+from genesis.compile.run import Run
+from genesis.compile.trackers import headings_of
+from genesis.errors import Problems
+from genesis.load import load_project
 from genesis.spec.input import Input
 
 FILES = {
@@ -186,14 +191,57 @@ def test_after_any_edits_all_is_told_as_if_nothing_were_known(
         assert told() == cold(project, told), f"step {step}"
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_what_is_sound_in_one_report_is_sound_in_another(seed: int, project: Path) -> None:
+    """Problems and headings are those of each report alone."""
+    chance = Random(seed)
+    for number in range(12):
+        (project / f"inputs/report_{number}.yaml").write_text(report(number, chance), "utf-8")
+    edit(project, chance)
+    loaded, sound = load_project(project, Problems(), lenient=True), Sound()
+    for definition in loaded.inputs.values():
+        together, alone = Problems(), Problems()
+        run = Run(parameters=None)
+        shared = resolve(definition, loaded, run, together, sound)
+        own = resolve(definition, loaded, run, alone)
+        assert [*together] == [*alone]
+        assert (shared and headings_of(shared)) == (own and headings_of(own))
+
+
+COLUMNS = [
+    "order_id", "total", "rank", "customer.name", "customer.nation.name", "count(lines)", "revenue", "lines.price", "nowhere",
+    "{field: order_id, name: again}", "{field: total, label: Money}", "{field: total, name: again, format: shout}",
+    "{field: total / :rate, name: share}", "{field: coalesce(status, :rate), name: status, type: string}",
+    "{field: sum(lines.price), default: 1}", "{field: sum(lines.price), default: true}", "{set: core}", "{set: core, except: [total]}",
+    "{field: sum(lines.price), where: lines.note > :rate}", "{field: list(lines.note), sort: [lines.number]}", "is_test", "customer_name",
+]  # fmt: skip
+FILTERS = ["total > :rate", "status <> 'F'", "not is_test", "ordered_on > 5", "any(lines.returned)", "lines.returned"]  # fmt: skip
+
+
+def report(number: int, chance: Random) -> str:
+    """An input whose columns other inputs have too."""
+    lines = [
+        f"input: report_{number}",
+        f"source: {chance.choice(('orders', 'web_orders'))}",
+        f"timezone: {chance.choice(('UTC', 'Asia/Tokyo'))}",
+        f"parameters: {{rate: {{type: {chance.choice(('integer', 'string'))}, default: '5'}}}}",
+        "fields:",
+        *(f"  - {column}" for column in chance.sample(COLUMNS, 5)),
+        "filters:",
+        *(f"  - {condition}" for condition in chance.sample(FILTERS, 2)),
+        f"sort: [{chance.choice(('total', 'order_id', 'customer.name'))}]",
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The inputs that are looked at from now on."""
     looked: list[str] = []
-    resolve = check.resolve
+    look = check.resolve
 
     def watch(definition: Input, *rest: object) -> object:
         looked.append(definition.name)
-        return resolve(definition, *rest)  # type: ignore[arg-type]
+        return look(definition, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(check, "resolve", watch)
     return looked

@@ -22,7 +22,7 @@ from genesis.compile.known import Known
 from genesis.compile.moment import Moment
 from genesis.compile.parameters import check_value
 from genesis.compile.query import Block, Node
-from genesis.compile.resolve import resolve
+from genesis.compile.resolve import Sound, resolve
 from genesis.compile.run import Run
 from genesis.compile.scope import Scope, is_broken
 from genesis.compile.structure import check_keys, without_faults
@@ -51,8 +51,9 @@ def check_project(project: Project, problems: Problems, known: Known | None = No
         independent = _independent(found.problems, project, source.name, faulty)
         _extend(problems, told, independent, source.file)
     headings: dict[str, tuple[Heading, ...] | None] = {}
+    sound = Sound()
     for definition in project.inputs.values():
-        found = known.find(definition, partial(_check_input, project, definition))
+        found = known.find(definition, partial(_check_input, project, definition, sound))
         headings[definition.name] = found.headings
         independent = _independent(found.problems, project, definition.source, faulty)
         _extend(problems, told, independent, definition.file)
@@ -76,9 +77,9 @@ def check_project(project: Project, problems: Problems, known: Known | None = No
 
 
 def _check_input(
-    project: Project, definition: Input, problems: Problems
+    project: Project, definition: Input, sound: Sound, problems: Problems
 ) -> tuple[Heading, ...] | None:
-    query = resolve(definition, project, Run(parameters=None), problems)
+    query = resolve(definition, project, Run(parameters=None), problems, sound)
     return None if query is None else headings_of(query)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
@@ -31,8 +31,17 @@ from genesis.spec.project import Project
 from genesis.spec.types import STRING, Type
 
 
-def resolve(definition: Input, project: Project, run: Run, problems: Problems) -> Query | None:
-    """The query an input means, or `None` with its problems told."""
+def resolve(
+    definition: Input,
+    project: Project,
+    run: Run,
+    problems: Problems,
+    sound: Sound | None = None,
+) -> Query | None:
+    """The query an input means, or `None` with its problems told.
+
+    With `sound`, it is for telling problems alone: nobody runs it.
+    """
     source = _source(definition, project, problems)
     if source is None or not _is_supported(definition, problems):
         return None
@@ -48,6 +57,8 @@ def resolve(definition: Input, project: Project, run: Run, problems: Problems) -
     )
     if not binder.is_sound(source):
         return None
+    if sound is not None and definition.shape == "detail":
+        return _Checker(definition, source, binder, run, sound).query()
     return _Resolver(definition, source, binder, run).query()
 
 
@@ -440,6 +451,62 @@ class _Resolver:
             )
             return broken()
         return self._binder.bind(Scope(fragment, {(): self._root}, self._source))
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Columns and filters of a project's detail reports of which nothing was told, by all they rest on."""
+
+    columns: dict[str, Output] = field(default_factory=dict)
+    filters: set[str] = field(default_factory=set)
+
+
+class _Checker(_Resolver):
+    """Looks for problems: what is known to be sound, in whatever report it stood, is not bound again."""
+
+    def __init__(
+        self, definition: Input, source: DataSource, binder: Binder, run: Run, sound: Sound
+    ) -> None:
+        self._sound = sound
+        super().__init__(definition, source, binder, run)
+
+    def _output(self, wish: _Wish) -> Output | None:
+        item, label = wish.item, wish.item.label
+        texts = item.field, item.where, *item.sort
+        options = item.distinct, item.separator, item.default, item.format, item.type
+        key = self._rests_on(texts, wish.name, options, label is None)
+        output = self._sound.columns.get(key)
+        if output is None:
+            told = self._problems.told
+            output = super()._output(wish)
+            # Whether a column is the key depends on the columns before it.
+            if output is None or self._problems.told > told or self._may_be_key(wish):
+                return output
+            self._sound.columns[key] = output
+        return (
+            output if label is None else replace(output, column=replace(output.column, label=label))
+        )
+
+    def _may_be_key(self, wish: _Wish) -> bool:
+        tree = self._binder.parse(wish.fragment)
+        path = path_of(tree) if tree is not None else None
+        return path is not None and path[-1].name in self._source.primary_key
+
+    def _filter(self, position: int) -> exp.Expr:
+        key = self._rests_on((self._definition.filters[position],))
+        if key in self._sound.filters:
+            return exp.true()
+        told = self._problems.told
+        condition = super()._filter(position)
+        if self._problems.told == told and not is_broken(condition):
+            self._sound.filters.add(key)
+        return condition
+
+    def _rests_on(self, texts: tuple[str | None, ...], *more: object) -> str:
+        """Expressions and what stands beside them, with all that gives them a meaning."""
+        has_parameter = any(text and ":" in text for text in texts)
+        parameters = self._definition.parameters if has_parameter else None
+        return repr((self._source.name, self._binder.moment.timezone, parameters, texts, *more))
 
 
 def _grouped(query: Query, summary: Grouped, having: list[exp.Expr]) -> Query:
