@@ -590,7 +590,7 @@ _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
 @lru_cache(maxsize=64)
 def _line_starts(text: str) -> list[int]:
-    return [0, *(end.end() for end in _LINE_END.finditer(text))]
+    return [0, *[end.end() for end in _LINE_END.finditer(text)]]
 
 
 def _line_and_column(text: str, index: int) -> tuple[int, int]:

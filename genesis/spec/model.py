@@ -57,17 +57,20 @@ class Checked(Model):
     @model_validator(mode="wrap")
     @classmethod
     def _check(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        # A key without a value is as good as none.
-        given = {k: v for k, v in data.items() if v is not None} if isinstance(data, dict) else None
-        faults = () if given is None else cls.faults(given)
+        faults = list(cls.faults(_given(data))) if isinstance(data, dict) else []
+        if not faults:
+            return handler(data)
         found = [InitErrorDetails(type=fault, loc=(), input=data) for fault in faults]
         try:
-            value = handler(data)
+            handler(data)
         except ValidationError as invalid:
             found += map(_again, invalid.errors(include_url=False))
-        if found:
-            raise ValidationError.from_exception_data(cls.__name__, found)
-        return value
+        raise ValidationError.from_exception_data(cls.__name__, found)
+
+
+def _given(data: dict[str, Any]) -> dict[str, Any]:
+    """The data without keys that have no value, which are as good as none."""
+    return {k: v for k, v in data.items() if v is not None} if None in data.values() else data
 
 
 def _again(error: ErrorDetails) -> InitErrorDetails:

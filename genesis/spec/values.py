@@ -43,10 +43,11 @@ def lacking(*keys: str, hint: str | None = None) -> PydanticCustomError:
 
 def exactly_one(data: Mapping[str, Any], *keys: str) -> Iterator[PydanticCustomError]:
     """The error, if any, of a mapping that needs just one of some keys."""
-    given = [key for key in data if key in keys]
+    given = [key for key in keys if key in data]
     if not given:
         yield lacking(*keys)
-    yield from exclusive(data, *keys)
+    elif len(given) > 1:
+        yield from exclusive(data, *keys)
 
 
 def exclusive(data: Mapping[str, Any], *keys: str) -> Iterator[PydanticCustomError]:
