@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,12 +13,14 @@ from typing import Any
 
 import pytest
 
+from genesis.cli import run_command
 from genesis.compile.statement import Column
 from genesis.errors import SinkBusy, SinkError
 from genesis.spec.types import BOOLEAN, DATE, INTEGER, STRING, Type
 from genesis.sync.changes import Annotation
 from genesis.testing.sheets import HandClock, Limits, SheetsEmulator
 from tests.sinks.sheets_home import COLUMNS, Home
+from tests.sinks.test_airtable import _installed as installed
 
 ARRAY = Type("array", item=STRING)
 
@@ -566,3 +569,36 @@ def test_a_writer_that_was_first_wins(home: Home) -> None:
     with pytest.raises(SinkBusy, match="tracker-changed"):
         home.sink().apply(home.tracker, late)
     assert home.shown("Id") == [("1",), ("3",)]
+
+
+# ---- the command
+
+
+def test_a_run_of_the_command(
+    google: SheetsEmulator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """From YAML to cells, with the receipt; a second run writes nothing."""
+    monkeypatch.syspath_prepend(installed(tmp_path))
+    book = google.new_spreadsheet("Films 2026")
+    folder = tmp_path / "project"
+    for name, text in {
+        "definitions/movie.yaml": "data_source: movie\nsql: \"SELECT 1 AS id, 'Dune' AS title\"\n"
+        "primary_key: id\nfields: {id: integer, title: string}\n",
+        "inputs/movies.yaml": "input: movies\nsource: movie\nfields: [id, title]\n",
+        "workflows/movies.yaml": "workflow: movies\njobs: [{refresh: movies, to: {google_sheets:"
+        f" {{spreadsheet: {book}, tab: Movies}}}}}}]\n",
+        "genesis.yaml": f"project: p\nsinks: {{google_sheets: {{endpoint: '{google.url}'}}}}\n",
+    }.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    for inserted in (1, 0):
+        assert run_command(["-C", str(folder), "run", "movies", "--format", "json"]) == 0
+        (job,) = json.loads(capsys.readouterr().out)["jobs"]
+        assert job["receipt"]["inserted"] == inserted
+        assert job["receipt"]["calls"]["write"] == inserted
+    person = google.person(book)
+    assert person.sees_rows("Movies") == [["Id", "Title"], ["1", "Dune"]]
+    assert person.reads_note("Movies!A1").startswith("Movies\nKept by genesis")
