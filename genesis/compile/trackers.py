@@ -5,7 +5,7 @@ A job's options may stand in a template: then a problem is told there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from genesis.compile.compare import typed_literal
@@ -35,6 +35,14 @@ def headings_of(query: Query) -> tuple[Heading, ...]:
     return tuple(Heading(c.name, c.label, c.key, c.hidden) for c in columns)
 
 
+class Refusal(NamedTuple):
+    """An option of a job that its tracker cannot have, why, and the way out."""
+
+    option: str
+    message: str
+    hint: str
+
+
 def check_tracker(
     project: Project,
     workflow: Workflow,
@@ -43,21 +51,38 @@ def check_tracker(
     problems: Problems,
 ) -> None:
     """Tell what a refresh's tracker cannot do."""
-    written = workflow.jobs[position]
-    job = written.filled(project.templates)
-    if job.to is None:
-        return
-    _check_archive(project, workflow, position, job, problems)
-    if not job.annotations:
+    job = workflow.jobs[position].filled(project.templates)
+    refused = list(refusals(job))
+    if job.annotations and headings is not None and not any(each.key for each in headings):
+        message = "`annotations` need a key, and this report is one row of totals"
+        refused.append(Refusal("annotations", message, "group it by a field"))
+    for option, message, hint in refused:
+        at = _place(project, workflow, position, option)
+        place = at(key=True) if option == "annotations" else at()
+        problems.add("not-supported", message, place, hint=hint)
+    if refused:
         return
     at = _place(project, workflow, position, "annotations")
-    if reason := _refusal(job, headings):
-        problems.add("not-supported", reason[0], at(key=True), hint=reason[1])
-        return
     for name, asked in job.annotations.items():
         _check_annotation(name, asked, at, problems)
     if headings is not None:
         _check_clashes(job, headings, at, problems)
+
+
+def refusals(job: Job) -> Iterator[Refusal]:
+    """What a tracker of its sink and mode cannot have."""
+    sink = job.to.sink if job.to else ""
+    if job.on_delete == "archive" and sink in EXPORTS:
+        message = f"a `{sink}` tracker has no archive, it holds nothing but the report"
+        yield Refusal("on_delete", message, "`keep` and `mark` keep rows that left the report")
+    if job.annotations and sink in EXPORTS:
+        message = f"nobody writes into a `{sink}` tracker, it is written anew"
+        hint = "`annotations` are for `xlsx`, `google_sheets` and `airtable`"
+        yield Refusal("annotations", message, hint)
+    elif job.annotations and job.mode == "replace":
+        message = "`annotations` need rows that are known by key, `mode: replace` has none"
+        hint = "`mode: mirror` keeps rows, and what people put beside them"
+        yield Refusal("annotations", message, hint)
 
 
 def _place(project: Project, workflow: Workflow, position: int, option: str) -> _Locate:
@@ -73,31 +98,6 @@ def _place(project: Project, workflow: Workflow, position: int, option: str) -> 
         return owner.locate_key(*path, *more) if key else owner.locate(*path, *more)
 
     return locate
-
-
-def _check_archive(
-    project: Project, workflow: Workflow, position: int, job: Job, problems: Problems
-) -> None:
-    if job.on_delete == "archive" and job.to and job.to.sink in EXPORTS:
-        problems.add(
-            "not-supported",
-            f"a `{job.to.sink}` tracker has no archive, it holds nothing but the report",
-            _place(project, workflow, position, "on_delete")(),
-            hint="`keep` and `mark` keep rows that left the report",
-        )
-
-
-def _refusal(job: Job, headings: Sequence[Heading] | None) -> tuple[str, str] | None:
-    if job.to and job.to.sink in EXPORTS:
-        message = f"nobody writes into a `{job.to.sink}` tracker, it is written anew"
-        return message, "`annotations` are for `xlsx`, `google_sheets` and `airtable`"
-    if job.mode == "replace":
-        message = "`annotations` need rows that are known by key, `mode: replace` has none"
-        return message, "`mode: mirror` keeps rows, and what people put beside them"
-    if headings is not None and not any(heading.key for heading in headings):
-        message = "`annotations` need a key, and this report is one row of totals"
-        return message, "group it by a field"
-    return None
 
 
 def _check_annotation(name: str, asked: Annotation, at: _Locate, problems: Problems) -> None:

@@ -16,6 +16,7 @@ from genesis.compile.compiler import compile_input
 from genesis.compile.identifiers import words
 from genesis.compile.run import Run as Reading
 from genesis.compile.statement import Column, Statement
+from genesis.compile.trackers import refusals
 from genesis.errors import DefinitionError, GenesisError, Problem, SinkError
 from genesis.interfaces import AnnotationLog, Engine, Kept, Sink
 from genesis.run.held import Waiting
@@ -138,6 +139,8 @@ class Runner:
         if options.refresh is None or options.to is None:
             message = f"this version does not run `{options.kind}` jobs yet"
             raise DefinitionError(Problem("not-supported", message))
+        if refused := [Problem("not-supported", m, hint=h) for _, m, h in refusals(options)]:
+            raise DefinitionError(tuple(refused))
         statement = self._compile(options.refresh, options.parameters)
         facts["definition"] = definition_hash(statement)
         tracker = self._tracker(job, statement)

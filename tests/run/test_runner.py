@@ -191,3 +191,15 @@ def test_an_unknown_name_is_told_with_the_nearest(tmp_path: Path) -> None:
         "unknown-job",
     ]
     assert refused.value.problems[1].hint == "did you mean `first`?"
+
+
+@pytest.mark.parametrize("option", ["on_delete: archive", "annotations: {remark: string}"])
+def test_what_an_export_cannot_have_is_refused_before_anything_is_done(
+    tmp_path: Path, option: str
+) -> None:
+    """A run checks no definitions; without this the rows would be gone, archived nowhere."""
+    desk = Desk()
+    workflow = f"workflow: w\njobs: [{{refresh: films, to: {{csv: {{file: a.csv}}}}, {option}}}]"
+    (outcome,) = outcomes(project_with(tmp_path, workflow), desk)
+    assert (outcome.state, outcome.problems[0].code) == ("failed", "not-supported")
+    assert desk.applied == []

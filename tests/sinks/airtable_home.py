@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from genesis.sinks.airtable import AirtableSink
 from genesis.spec.project import AirtableAccess
 from genesis.spec.types import BOOLEAN, INTEGER, STRING, Type
 from genesis.spec.workflow import Place
-from genesis.sync.changes import Changes, Receipt, Tracker
+from genesis.sync.changes import Cell, Changes, Receipt, Tracker
 from genesis.sync.compare import compare
 from genesis.sync.encode import encode
 from genesis.sync.guards import Guards, check_guards
@@ -88,13 +88,18 @@ class Home:
         return AirtableSink(self.folder, access, self.rates)
 
     def changes(
-        self, rows: Sequence[Row], sink: AirtableSink | None = None, **options: Any
+        self,
+        rows: Sequence[Row],
+        sink: AirtableSink | None = None,
+        remembered: Mapping[str, Mapping[str, Cell]] | None = None,
+        **options: Any,
     ) -> Changes:
         tracker = replace(self.tracker, **options)
         named = {c.name: [row.get(c.name) for row in rows] for c in self.columns}
         table = pa.table({c.name: pa.array(named[c.name], _arrow(c.type)) for c in self.columns})
         present = (sink or self.sink()).read(tracker)
-        return compare(wanted=encode(table, tracker), present=present, policy=tracker.policy)
+        wanted = replace(encode(table, tracker), remembered=remembered or {})
+        return compare(wanted=wanted, present=present, policy=tracker.policy)
 
     def refresh(self, rows: Sequence[Row], **options: Any) -> Receipt:
         sink = self.sink()

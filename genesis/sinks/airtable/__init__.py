@@ -8,18 +8,20 @@ than they may. The surprise: two fields of each table are genesis's own, `_genes
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import requests
 
-from genesis.errors import Problem, SinkError
+from genesis.errors import Problem, SinkBusy, SinkError
 from genesis.secrets import resolve_references
+from genesis.sinks.airtable.archive import archive_records
 from genesis.sinks.airtable.fields import Linked, find_table, layout_of, tracker_table
-from genesis.sinks.airtable.make import describe, make_fields
+from genesis.sinks.airtable.make import ask, describe, make_fields
 from genesis.sinks.airtable.present import AirtablePresent, present_of
 from genesis.sinks.airtable.service import (
     BATCH,
@@ -79,11 +81,6 @@ class AirtableSink:
             raise TypeError("changes to a base start from what its sink read")
         if changes.is_empty and not tracker.touch:
             return self._receipt(tracker, changes, present)
-        if changes.archived:
-            message = "`on_delete: archive` is not done in Airtable by this version"
-            raise SinkError(
-                Problem("not-supported", message, hint="`mark` or `keep` keep the rows")
-            )
         self._check_calls(tracker, changes, present)
         self._check_records(tracker, changes)
         with in_words(tracker):
@@ -93,6 +90,8 @@ class AirtableSink:
                 describe(base, layout.table, tracker.note)
             requests_ = Requests(changes, present, layout, tracker)
             writer = Writer(base.table(layout.table), layout, requests_.rejects)
+            if leaving := requests_.deletes() if changes.archived else []:
+                _archive(base, layout.table, tracker, {str(row.record) for row in leaving})
             _write(writer, requests_)
         return self._receipt(tracker, changes, present, calls, writer)
 
@@ -207,6 +206,22 @@ def _read_links(base: Base, schema: BaseSchema, tracker: Tracker) -> dict[str, L
 
 
 # ---- writing
+
+
+def _archive(base: Base, table: str, tracker: Tracker, leaving: Collection[str]) -> None:
+    """Copy records that leave to the archive, before anything else is done."""
+    source = find_table(base.schema(force=True), table)
+    if source is None:
+        raise SinkBusy(
+            Problem(
+                "tracker-changed",
+                f"table `{_place(tracker).table}` is gone",
+                hint="the next refresh makes it",
+            )
+        )
+    records = _read_records(base, table, [one.id for one in source.fields])
+    gone = [record for record in records if record["id"] in leaving]
+    archive_records(base, source, _place(tracker).table, gone, partial(ask, base))
 
 
 def _write(writer: Writer, requests_: Requests) -> None:

@@ -8,13 +8,13 @@ people, values and all.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from genesis.errors import Problem, SinkError
-from genesis.sync.changes import Cell, Formula, Tracker
+from genesis.sync.changes import Annotation, Cell, Formula, Tracker
 from genesis.sync.compare import recognise
 from genesis.sync.encode import AIRTABLE_PRECISION, AirtableKind, airtable_kind, managed_columns
 
@@ -27,6 +27,7 @@ KEY = "_genesis_key"
 STAMP = "_genesis"
 
 _MARK = re.compile(r"Kept in step by genesis: (\S+) \| (.+)", re.DOTALL)
+_ASKED = re.compile(r"Filled in by people, read by genesis: (\S+) \| (.+)", re.DOTALL)
 _TEXTS = ("singleLineText", "multilineText", "email", "url", "phoneNumber")
 
 # The first field type of each kind is the one that is made.
@@ -140,21 +141,25 @@ class Kept:
 
 @dataclass(frozen=True)
 class Layout:
-    """Which field of a table is whose. `doubtful` columns have fields that only bear their names."""
+    """Which field of a table is whose. `doubtful` columns have fields that only bear their names.
+
+    `asked` are the fields of annotations.
+    """
 
     table: str
     key: str | None
     stamp: str | None
     kept: Mapping[str, Kept]
+    asked: Mapping[str, Kept] = field(default_factory=dict)
     doubtful: frozenset[str] = frozenset()
     left: tuple[str, ...] = ()
     own: tuple[str, ...] = ()
 
     @property
     def ids(self) -> list[str]:
-        """The fields that are read; what people added is not."""
+        """The fields that are read; what people added unasked is not."""
         ours = [id_ for id_ in (self.key, self.stamp) if id_]
-        return [*ours, *(kept.id for kept in self.kept.values())]
+        return [*ours, *(kept.id for kept in (*self.kept.values(), *self.asked.values()))]
 
 
 def find_table(schema: BaseSchema, name_or_id: str) -> TableSchema | None:
@@ -180,7 +185,7 @@ def layout_of(table: TableSchema, tracker: Tracker, linked: Mapping[str, Linked]
     """The layout of a table. Raises `tracker-unwritable` for a field of a type that does not fit."""
     by_name = {one.name: one for one in table.fields}
     columns = managed_columns(tracker)
-    marked = _marked(table, columns)
+    marked = _marked(table, columns, _mark)
     labelled = {one.name.casefold(): one for one in table.fields if not _mark(one)}
     kept: dict[str, Kept] = {}
     doubtful = set()
@@ -191,22 +196,58 @@ def layout_of(table: TableSchema, tracker: Tracker, linked: Mapping[str, Linked]
             doubtful.add(column.name)
         if found:
             kept[column.name] = _kept(column, *found, tracker, linked)
-    ids = {one.id for one in kept.values()}
+    asked = _asked(table, tracker, {one.id for one in kept.values()})
+    ids = {one.id for one in (*kept.values(), *asked.values())}
     others = [one for one in table.fields if one.id not in ids and one.name not in (KEY, STAMP)]
     return Layout(
         table.id,
         by_name[KEY].id if KEY in by_name else None,
         by_name[STAMP].id if STAMP in by_name else None,
         kept,
+        asked,
         frozenset(doubtful),
         left=tuple(one.name for one in others if _mark(one)),
         own=tuple(one.name for one in others),
     )
 
 
-def _marked(table: TableSchema, columns: Sequence[Column]) -> dict[str, tuple[FieldSchema, str]]:
+def _asked(table: TableSchema, tracker: Tracker, taken: set[str]) -> dict[str, Kept]:
+    """The fields of annotations. People's own of such a name are taken for them, whatever their type."""
+    columns = [each.column for each in tracker.annotations]
+    marked = _marked(table, columns, _asked_mark)
+    others = {
+        one.name.casefold(): (one, one.name)
+        for one in table.fields
+        if one.id not in taken and not _mark(one) and not _asked_mark(one)
+    }
+    found = {}
+    for each in tracker.annotations:
+        if known := marked.get(each.name) or others.get(each.label.casefold()):
+            one, label = known
+            kind = asked_kind(each, tracker)
+            options: Any = getattr(one, "options", None)
+            names = (
+                frozenset(choice.name for choice in options.choices)
+                if one.type == "singleSelect"
+                else None
+            )
+            found[each.name] = Kept(each.name, kind, label, one.id, one.name, one.type, names)
+    return found
+
+
+def asked_kind(each: Annotation, tracker: Tracker) -> AirtableKind:
+    """The kind of an annotation's field."""
+    return "choice" if each.values else airtable_kind(each.column, tracker)
+
+
+_Mark = Callable[["FieldSchema"], tuple[str, str] | None]
+
+
+def _marked(
+    table: TableSchema, columns: Sequence[Column], mark_of_field: _Mark
+) -> dict[str, tuple[FieldSchema, str]]:
     """Column -> its field and the label it was given; of copies, the one that kept its label."""
-    marks = [(one, mark) for one in table.fields if (mark := _mark(one))]
+    marks = [(one, mark) for one in table.fields if (mark := mark_of_field(one))]
     marks.sort(key=lambda pair: pair[0].name != pair[1][1])
     names = recognise([mark for _, mark in marks], columns)
     found: dict[str, tuple[FieldSchema, str]] = {}
@@ -220,9 +261,16 @@ def _mark(one: FieldSchema) -> tuple[str, str] | None:
     return (match[1], match[2]) if match else None
 
 
-def mark_of(column: Column) -> str:
+def _asked_mark(one: FieldSchema) -> tuple[str, str] | None:
+    match = _ASKED.match(one.description or "")
+    return (match[1], match[2]) if match else None
+
+
+def mark_of(column: Column, tracker: Tracker) -> str:
     """The line in a field's description that says whose it is."""
-    return f"Kept in step by genesis: {column.name} | {column.label}"
+    is_asked = any(column.name == each.name for each in tracker.annotations)
+    whose = "Filled in by people, read by genesis" if is_asked else "Kept in step by genesis"
+    return f"{whose}: {column.name} | {column.label}"
 
 
 def _kept(
@@ -267,14 +315,19 @@ def _wrong_type(column: Column, one: FieldSchema, kind: AirtableKind, tracker: T
 
 
 def new_field(
-    column: Column, tracker: Tracker, *, linked_table: str | None, options: Iterable[str]
+    column: Column,
+    tracker: Tracker,
+    *,
+    kind: AirtableKind | None = None,
+    linked_table: str | None = None,
+    options: Iterable[str] = (),
 ) -> dict[str, Any]:
     """What Airtable is asked for."""
-    kind = airtable_kind(column, tracker)
+    kind = kind or airtable_kind(column, tracker)
     asked: dict[str, Any] = {
         "name": column.label,
         "type": "singleLineText" if kind == "text" and column.key else FITTING[kind][0],
-        "description": mark_of(column),
+        "description": mark_of(column, tracker),
     }
     details = _options(column, kind, tracker.timezone, linked_table, options)
     return asked | ({"options": details} if details else {})

@@ -16,6 +16,7 @@ from genesis.sinks.airtable.fields import (
     PRIMARY,
     STAMP,
     Layout,
+    asked_kind,
     find_table,
     hidden_fields,
     layout_of,
@@ -42,7 +43,7 @@ def make_fields(base: Base, tracker: Tracker, changes: Changes, present: Airtabl
     try:
         _make(base, tracker, layout, missing)
         if layout:
-            _relabel(base, changes, layout)
+            _relabel(base, changes, layout, tracker)
     except requests.HTTPError as error:
         if error.response.status_code in (403, 404):
             raise SinkError(_may_not_make(tracker, missing)) from error
@@ -51,7 +52,7 @@ def make_fields(base: Base, tracker: Tracker, changes: Changes, present: Airtabl
         refused = error  # perhaps only because it was made already and the answer was lost
     table = find_table(base.schema(force=True), layout.table if layout else _name(tracker))
     made = layout_of(table, tracker, present.linked) if table else None
-    if made and made.key and made.stamp and len(made.kept) == len(managed_columns(tracker)):
+    if made and made.key and made.stamp and _is_whole(made, tracker):
         return made
     if refused:
         raise refused
@@ -59,6 +60,11 @@ def make_fields(base: Base, tracker: Tracker, changes: Changes, present: Airtabl
     raise SinkBusy(
         Problem("tracker-changed", message, hint="the next refresh makes what is missing")
     )
+
+
+def _is_whole(layout: Layout, tracker: Tracker) -> bool:
+    columns = len(managed_columns(tracker))
+    return len(layout.kept) == columns and len(layout.asked) == len(tracker.annotations)
 
 
 def _make(
@@ -70,7 +76,7 @@ def _make(
     refused: requests.HTTPError | None = None
     for asked in missing:
         try:
-            _ask(base, "POST", f"{layout.table}/fields", asked)
+            ask(base, "POST", f"{layout.table}/fields", asked)
         except requests.HTTPError as error:
             if error.response.status_code != 422:
                 raise
@@ -81,7 +87,7 @@ def _make(
 
 def describe(base: Base, table: str, text: str) -> None:
     """Say on the table what it is."""
-    _ask(base, "PATCH", table, {"description": text})
+    ask(base, "PATCH", table, {"description": text})
 
 
 def _missing(
@@ -97,6 +103,10 @@ def _missing(
                 linked_table=linked.id if linked else None,
                 options=_names(column, changes),
             )
+    for each in tracker.annotations:
+        if layout is None or each.name not in layout.asked:
+            options = list(map(str, each.values))
+            yield new_field(each.column, tracker, kind=asked_kind(each, tracker), options=options)
     there = {KEY: layout and layout.key, STAMP: layout and layout.stamp}
     yield from (asked for asked in hidden_fields(tracker.name) if not there[asked["name"]])
 
@@ -116,17 +126,20 @@ def _make_table(base: Base, tracker: Tracker, fields: list[dict[str, Any]]) -> N
     ordered = [first, *(one for one in fields if one is not first)]
     provenance = "\n".join(tracker.note.splitlines()[:-1])  # all but the time of this refresh
     asked = {"name": _name(tracker), "fields": ordered, "description": provenance}
-    _ask(base, "POST", "", asked)
+    ask(base, "POST", "", asked)
 
 
-def _relabel(base: Base, changes: Changes, layout: Layout) -> None:
-    columns = {column.name: column for column in changes.columns}
+def _relabel(base: Base, changes: Changes, layout: Layout, tracker: Tracker) -> None:
+    asked = [each.column for each in tracker.annotations]
+    columns = {column.name: column for column in (*changes.columns, *asked)}
+    fields = {**layout.kept, **layout.asked}
     for relabel in changes.relabels:
-        new = {"name": relabel.label, "description": mark_of(columns[relabel.column])}
-        _ask(base, "PATCH", f"{layout.table}/fields/{layout.kept[relabel.column].id}", new)
+        new = {"name": relabel.label, "description": mark_of(columns[relabel.column], tracker)}
+        ask(base, "PATCH", f"{layout.table}/fields/{fields[relabel.column].id}", new)
 
 
-def _ask(base: Base, method: str, path: str, body: dict[str, Any]) -> None:
+def ask(base: Base, method: str, path: str, body: dict[str, Any]) -> None:
+    """One request about tables and fields, of which pyairtable knows not all."""
     tables = base.urls.tables
     base.api.request(method, tables / path if path else tables, json=body)
 

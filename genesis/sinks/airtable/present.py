@@ -50,6 +50,7 @@ def present_of(
         PresentColumn(one.column, one.label, one.name, at) for at, one in enumerate(columns)
     )
     names = [one.column for one in columns]
+    asked = [layout.asked[e.name] for e in tracker.annotations if e.name in layout.asked]
     rows = []
     for position, record in enumerate(records):
         fields = record["fields"]
@@ -58,12 +59,16 @@ def present_of(
         if layout.key is None and tracker.adopt:
             key = key_of_cells(dict(zip(names, cells, strict=True)), tracker)
         if key is not None:
-            rows.append(PresentRow(key, cells, position, _stamp(prints, names)))
+            said = tuple(one.cell(fields.get(one.id)) for one in asked)
+            rows.append(PresentRow(key, cells, position, _stamp(prints, names), said))
     kept, copies = _apart(rows, records)
     return AirtablePresent(
         columns=shown,
         rows=kept,
         copies=copies if layout.key else (),
+        annotations=tuple(
+            PresentColumn(one.column, one.label, one.name, at) for at, one in enumerate(asked)
+        ),
         own_columns=layout.own,
         exists=layout.key is not None or tracker.adopt,
         ours=layout.key is not None,

@@ -125,6 +125,9 @@ class Requests:
     tracker: Tracker
     rejects: list[Reject] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self._said = self.changes.restored
+
     def updates(self) -> list[Row]:
         """Rows whose cells, key or stamp change; and copies that become their makers'."""
         texts = {stamp.position: stamp.text for stamp in stamps(self.changes)}
@@ -133,7 +136,7 @@ class Requests:
         rows = list(self._releases())
         for old, row in zip(self.present.rows, self.changes.rows, strict=True):
             is_new = old.position in followed or (old.stamp is None and row.key not in gone)
-            if row.key in cells or is_new:
+            if row.key in cells or row.key in self._said or is_new:
                 text = texts.get(old.position, old.stamp or "")
                 rows += self._update(row, cells.get(row.key, {}), text)
         return rows
@@ -166,13 +169,21 @@ class Requests:
         filled = {name: cell for name, cell in cells.items() if cell is not None}
         yield from self._row(insert.key, None, filled, values)
 
+    def _restored(self, key: str) -> Iterator[tuple[str, Any]]:
+        """What people had put there; a choice that its field does not offer any more is left out."""
+        for name, cell in self._said.get(key, {}).items():
+            asked = self.layout.asked[name]
+            value = str(cell) if asked.kind == "choice" else cell
+            if not asked.is_new_option(value):
+                yield asked.id, asked.json(value, new_options=False)
+
     def _row(
         self, key: str, record: str | None, cells: Mapping[str, Cell], ours: Mapping[str, Any]
     ) -> Iterator[Row]:
         """The row; none where a name has no option or record, which is told at once."""
         place = self.tracker.place.airtable
         may_add = bool(place and place.new_options)
-        values = dict(ours)
+        values = dict(self._restored(key)) | dict(ours)
         has_new = False
         for name, cell in cells.items():
             kept = self.layout.kept[name]
