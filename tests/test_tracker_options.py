@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,27 @@ def test_what_a_template_says_is_told_in_the_template(tmp_path: Path) -> None:
     assert told(tmp_path, "use: asked") == [
         "25: annotation `title` has the name of a column of the report"
     ]
+
+
+def test_what_the_page_shows_is_right(tmp_path: Path) -> None:
+    """`docs/annotations.md`: a workflow, and the data source of its annotations."""
+    page = Path(__file__).parents[1] / "docs" / "annotations.md"
+    shown = re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    report = """
+data_source: vendor_contract
+table: vendor_contract
+primary_key: contract_id
+fields: {contract_id: integer, vendor: string}
+joins: {note: {data_source: contract_note, by: contract_id}}
+---
+input: vendor_contracts
+source: vendor_contract
+fields: [vendor, note.decision]
+"""
+    (tmp_path / "genesis.yaml").write_text("project: studio\n", encoding="utf-8")
+    (tmp_path / "workflows").mkdir()
+    text = "---\n".join([report.lstrip(), *shown])
+    (tmp_path / "workflows" / "all.yaml").write_text(text, encoding="utf-8")
+    problems = Problems()
+    check_project(load_project(tmp_path, problems), problems)
+    assert list(problems) == []
