@@ -40,6 +40,7 @@ bench: $(READY)  ## benchmarks, as ratios against a floor or a peer in the same 
 	$(BIN)/python benchmarks/compile_many.py
 	$(BIN)/python benchmarks/fan_out.py
 	$(BIN)/python benchmarks/latest_record.py
+	$(BIN)/python benchmarks/compaction.py
 	$(BIN)/python benchmarks/refresh_unchanged.py
 	$(BIN)/python benchmarks/airtable_calls.py
 

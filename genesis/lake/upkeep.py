@@ -72,8 +72,10 @@ def keep_up(
 
     Raises `DefinitionError` where the log may not be compacted, `EngineError` where it cannot be.
     """
-    sources = project.data_sources
-    rules = rules_of(find_source(project, name), sources.values(), dialect=project.settings.dialect)
+    source = find_source(project, name)
+    _refuse_unknown_readers(project, source)
+    readers = project.data_sources.values()
+    rules = rules_of(source, readers, dialect=project.settings.dialect)
     catalog = find_catalog(root, target)
     if catalog is None:
         message = "there is no catalog, so there is nothing to compact"
@@ -88,24 +90,41 @@ def keep_up(
     return Upkeep(name, done, expired, swept)
 
 
+def _refuse_unknown_readers(project: Project, source: DataSource) -> None:
+    """Refuse while a definition is broken: nobody knows what it reads of the table."""
+    broken = sorted(name for kind, name in project.broken if kind == "data_source")
+    if broken:
+        message = f"data source `{broken[0]}` is broken, and may read `{source.table}` too"
+        hint = "`genesis check` says why"
+        raise DefinitionError(Problem("not-compacted", message, hint=hint))
+
+
 def _described(done: Upkeep) -> Iterable[str]:
     found = done.compaction
     if found.before.events == found.kept and found.snapshot_id is None and found.after:
-        yield f"{found.kept:,} events, nothing to compact"
+        yield f"{_counted(found.kept, 'event')}, nothing to compact"
     else:
-        files = f", {found.before.files:,} files -> {found.after.files:,}" if found.after else ""
+        files = (
+            f", {_counted(found.before.files, 'file')} -> {found.after.files:,}"
+            if found.after
+            else ""
+        )
         sizes = (
             f", {_size(found.before.bytes)} -> {_size(found.after.bytes)}" if found.after else ""
         )
-        yield f"{found.before.events:,} events -> {found.kept:,}{files}{sizes}"
+        yield f"{_counted(found.before.events, 'event')} -> {found.kept:,}{files}{sizes}"
     if found.forgotten:
-        yield f"{found.forgotten:,} old deletes forgotten"
+        yield f"{_counted(found.forgotten, 'old delete')} forgotten"
     if done.expired:
-        yield f"{done.expired:,} snapshots expired"
+        yield f"{_counted(done.expired, 'snapshot')} expired"
     if done.sweep.deleted:
-        yield f"{done.sweep.deleted:,} files swept ({_size(done.sweep.bytes)})"
+        yield f"{_counted(done.sweep.deleted, 'file')} swept ({_size(done.sweep.bytes)})"
     if done.sweep.waiting:
-        yield f"{done.sweep.waiting:,} files wait to be swept"
+        yield f"{_counted(done.sweep.waiting, 'unreferenced file')} to be swept later"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def _size(bytes_: int) -> str:

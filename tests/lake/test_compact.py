@@ -226,6 +226,14 @@ def test_a_key_with_nearly_all_events(catalog: Catalog):
     assert view(catalog) == expected
 
 
+def test_what_does_not_fit_in_memory_leaves_the_log_as_it_was(catalog: Catalog, tmp_path: Path):
+    append(catalog, [event(n, episode=n, title=f"{n:05}" * 2_000) for n in range(2_000)])
+    before = files_on_disk(tmp_path)
+    with pytest.raises(EngineError, match="was not compacted: Out of Memory Error"):
+        compact(catalog, RULES, now=NOW, memory_limit="10MB")
+    assert files_on_disk(tmp_path) == before
+
+
 def test_positions_go_on_where_they_were(catalog: Catalog):
     """Also where the event with the highest was superseded: it came late."""
     append(catalog, [event(1), event(7, at=NOW - WEEK)])

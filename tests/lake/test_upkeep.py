@@ -210,7 +210,7 @@ def test_the_command_says_what_it_would_do_and_what_it_did(capsys: pytest.Captur
     (receipt,) = report["logs"]
     assert (receipt["snapshot"], receipt["expired_snapshots"]) == (None, 3)
     assert run_command(["compact", "scene", "--older-than", "0s"]) == 0
-    assert capsys.readouterr().out.startswith("scene: 1 events, nothing to compact")
+    assert capsys.readouterr().out.startswith("scene: 1 event, nothing to compact")
 
 
 @pytest.mark.usefixtures("project")
@@ -243,3 +243,12 @@ def test_an_unknown_data_source_is_told_before_anything_is_done(
     told = capsys.readouterr()
     assert told.out == ""
     assert "did you mean `scene`?" in told.err
+
+
+def test_nothing_is_compacted_while_a_definition_is_broken(
+    project: Path, capsys: pytest.CaptureFixture[str]
+):
+    """It may be another reader of the table."""
+    (project / "definitions" / "take.yaml").write_text("data_source: take\ntable: studio.scenes\n")
+    assert run_command(["compact", "scene"]) == 2
+    assert "data source `take` is broken, and may read `studio.scenes`" in capsys.readouterr().err
