@@ -303,15 +303,14 @@ def _check_parameters(
 ) -> None:
     for name, value in job.parameters.items():
         if name in definition.parameters and value is not None:
-            at = workflow.locate("jobs", position, "parameters", name)
-            check_value(name, value, definition.parameters[name], at, problems)
+            place = partial(workflow.locate, "jobs", position, "parameters", name)
+            check_value(name, value, definition.parameters[name], place, problems)
         elif name not in definition.parameters and not definition.has_unread(name):
-            at = workflow.locate_key("jobs", position, "parameters", name)
             hint = suggest(name, definition.parameters)
             problems.add(
                 "unknown-parameter",
                 f"input `{definition.name}` has no parameter `{name}`",
-                at,
+                workflow.locate_key("jobs", position, "parameters", name),
                 hint=hint,
             )
     known = [project.templates[template] for template in job.use if template in project.templates]

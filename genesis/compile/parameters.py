@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from genesis.compile.compare import typed_literal
@@ -16,18 +17,18 @@ def parameter_values(definition: Input, run: Run, problems: Problems) -> Mapping
     given = dict(run.parameters or {})
     values = {}
     for name, parameter in definition.parameters.items():
-        at = definition.locate_key("parameters", name)
+        at = partial(definition.locate_key, "parameters", name)
         if not _is_of_one_value(name, parameter, definition, problems):
             continue
         if parameter.default is not None:
-            default_at = definition.locate("parameters", name, "default")
+            default_at = partial(definition.locate, "parameters", name, "default")
             check_value(name, parameter.default, parameter, default_at, problems)
         value = given.pop(name, parameter.default)
         if value is None and run.parameters is not None:
             way_out = (
                 f"`--param {name}=...`, or `parameters:` of the job; a `default` serves everywhere"
             )
-            problems.add("wrong-parameter", f"parameter `{name}` has no value", at, hint=way_out)
+            problems.add("wrong-parameter", f"parameter `{name}` has no value", at(), hint=way_out)
         elif value is not None and value is not parameter.default:
             check_value(name, value, parameter, at, problems)
         values[name] = value
@@ -50,7 +51,7 @@ def _is_of_one_value(
 
 
 def check_value(
-    name: str, value: Any, parameter: Parameter, at: Location, problems: Problems
+    name: str, value: Any, parameter: Parameter, at: Callable[[], Location], problems: Problems
 ) -> None:
     """Tell where a value is none that the parameter may have."""
     try:
@@ -58,11 +59,11 @@ def check_value(
         allowed = [typed_literal(choice, parameter.type) for choice in parameter.values or ()]
     except ValueError:
         message = f"`{value}` is no {parameter.type} for parameter `{name}`"
-        problems.add("wrong-parameter", message, at)
+        problems.add("wrong-parameter", message, at())
         return
     if parameter.values is not None and literal not in allowed:
         listed = ", ".join(f"`{choice}`" for choice in parameter.values)
         close = nearest(str(value), map(str, parameter.values))
         hint = f"did you mean `{close}`?" if close else f"one of {listed}"
         message = f"`{value}` is none of parameter `{name}`'s values"
-        problems.add("wrong-parameter", message, at, hint=hint)
+        problems.add("wrong-parameter", message, at(), hint=hint)
