@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 COUNT ?= 100000
 MUTATIONS ?= 1000000
+SCRIPTS ?= 10000
 
 .PHONY: demo demo-clean test soak check accept fix bench lock clean
 
@@ -18,9 +19,10 @@ demo-clean:  ## forget the demo's lake, ledger, events and trackers
 test: $(READY)  ## all tests
 	$(BIN)/python -m pytest -n auto --dist loadfile -q
 
-soak: $(READY)  ## COUNT random reports and MUTATIONS of YAML from SEED (chosen without it); faults are kept below build/
+soak: $(READY)  ## COUNT random reports, MUTATIONS of YAML and SCRIPTS of people from SEED (chosen without it); faults are kept below build/
 	$(BIN)/python -m tests.soak.worlds --count $(COUNT) $(if $(SEED),--seed $(SEED)) $(if $(TRINO),--trino $(TRINO))
 	$(BIN)/python -m tests.soak.documents --count $(MUTATIONS) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m tests.soak.trackers --count $(SCRIPTS) $(if $(SEED),--seed $(SEED))
 
 check: $(READY)  ## format, lint, types, layers
 	$(BIN)/ruff format --check .

@@ -228,6 +228,16 @@ def test_people_s_columns_notes_and_colours_stay_with_their_rows(home: Home) -> 
     assert "backgroundColor" not in (home.tab.at(3, 0).format or {})
 
 
+def test_new_rows_take_no_colours_over(home: Home) -> None:
+    """A colour says something about its row; how a column's numbers are shown is for all of them."""
+    home.refresh(films(1, 2))
+    home.person.colours("Films!A3:G3", 1, 0, 0)
+    home.refresh(films(1, 2, 3))
+    assert "backgroundColor" in (home.tab.at(2, 0).format or {})
+    assert "backgroundColor" not in (home.tab.at(3, 0).format or {})
+    assert home.shown("Budget") == [("$7.50",)] * 3
+
+
 def test_people_s_rows_stay_where_they_are(home: Home) -> None:
     """Between the rows they stood between."""
     home.refresh(films(1, 2, 3))

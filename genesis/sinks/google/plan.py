@@ -465,12 +465,22 @@ def _inserts(
             first = min(cells)
             # Right below the header a row is like the next one, not bold like the header.
             inherits = first > layout.header_row + 1 or first >= height
-            lines = _lines(layout, "ROWS", Span(first, len(cells)))
+            span = Span(first, len(cells))
+            lines = _lines(layout, "ROWS", span)
             yield [
                 _request("insertDimension", range=lines, inheritFromBefore=inherits),
+                _uncoloured(layout, span),
                 *write_cells(layout, cells),
             ]
             height += len(cells)
+
+
+def _uncoloured(layout: Layout, rows: Span) -> Json:
+    """A neighbour's number formats are for new rows too; colours and strokes are about the neighbour."""
+    look = ("backgroundColor", "backgroundColorStyle", "textFormat")
+    area = {"sheetId": layout.sheet, "startRowIndex": rows.start, "endRowIndex": rows.end}
+    fields = ",".join(f"userEnteredFormat.{part}" for part in look)
+    return _request("repeatCell", range=area, cell={}, fields=fields)
 
 
 def _groups(

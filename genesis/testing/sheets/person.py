@@ -91,6 +91,16 @@ class Person:
         """Drag rows to before another row, counted as they stand now."""
         self._moves(tab, "ROWS", first - 1, count, before - 1)
 
+    def copies_row(self, tab: str, row: int, before: int) -> None:
+        """Insert a copy of a row, with all that is on it, before another."""
+        self.inserts_rows(tab, before)
+        at = row if row < before else row + 1
+        source, destination = (
+            {"sheetId": self._tab_id(tab), "startRowIndex": line - 1, "endRowIndex": line}
+            for line in (at, before)
+        )
+        self._request({"copyPaste": {"source": source, "destination": destination}})
+
     def hides_rows(self, tab: str, first: int, count: int = 1) -> None:
         """Hide rows."""
         self._hides(tab, "ROWS", first - 1, count, hidden=True)
