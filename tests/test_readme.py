@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from genesis.compile.check import check_project
 from genesis.compile.compiler import compile_input
 from genesis.errors import Problems
-from genesis.load import load_files
+from genesis.load import load_files, load_project
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -34,6 +35,21 @@ def test_its_yaml_gives_its_sql(tmp_path: Path) -> None:
     compiled = compile_input(project, "shooting", "duckdb").sql
     assert not list(problems)
     assert compiled.endswith(shown)
+
+
+def test_its_trackers_are_accepted(tmp_path: Path) -> None:
+    """Those in services, in the studio's project."""
+    for folder in ("definitions", "inputs"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    settings, workflow = blocks("yaml")[1:3]
+    (tmp_path / "genesis.yaml").write_text((ROOT / "genesis.yaml").read_text() + settings)
+    (tmp_path / "workflows").mkdir()
+    (tmp_path / "workflows" / "productions.yaml").write_text(workflow)
+    problems = Problems()
+    project = load_project(tmp_path, problems)
+    check_project(project, problems)
+    assert "productions" in project.workflows
+    assert not list(problems)
 
 
 @pytest.fixture(scope="module")
