@@ -45,6 +45,7 @@ bench: $(READY)  ## benchmarks, as ratios against a floor or a peer in the same 
 	$(BIN)/python benchmarks/compaction.py
 	$(BIN)/python benchmarks/refresh_unchanged.py
 	$(BIN)/python benchmarks/airtable_calls.py
+	$(BIN)/python benchmarks/sheets_calls.py
 
 lock: $(READY)  ## resolve the pinned ranges anew
 	$(BIN)/pip install -q uv
