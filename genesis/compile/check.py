@@ -22,11 +22,10 @@ from genesis.compile.known import Known
 from genesis.compile.moment import Moment
 from genesis.compile.parameters import check_value
 from genesis.compile.query import Block, Node
-from genesis.compile.resolve import Sound, resolve
-from genesis.compile.run import Run
 from genesis.compile.scope import Scope, is_broken
+from genesis.compile.sound import Sound
 from genesis.compile.structure import check_keys, without_faults
-from genesis.compile.trackers import Heading, check_tracker, headings_of
+from genesis.compile.trackers import Heading, check_tracker
 from genesis.errors import Location, Problem, Problems, did_you_mean, suggest
 from genesis.spec.data_source import DataSource, Field, Measure
 from genesis.spec.formatter import BUILT_IN
@@ -51,9 +50,9 @@ def check_project(project: Project, problems: Problems, known: Known | None = No
         independent = _independent(found.problems, project, source.name, faulty)
         _extend(problems, told, independent, source.file)
     headings: dict[str, tuple[Heading, ...] | None] = {}
-    sound = Sound()
+    sound = Sound(project)
     for definition in project.inputs.values():
-        found = known.find(definition, partial(_check_input, project, definition, sound))
+        found = known.find(definition, partial(sound.check, definition))
         headings[definition.name] = found.headings
         independent = _independent(found.problems, project, definition.source, faulty)
         _extend(problems, told, independent, definition.file)
@@ -74,13 +73,6 @@ def check_project(project: Project, problems: Problems, known: Known | None = No
             message = f"nothing uses data source `{source.name}`"
             hint = "delete it, or select from it"
             problems.warn("unused-data-source", message, source.locate_name(), hint=hint)
-
-
-def _check_input(
-    project: Project, definition: Input, sound: Sound, problems: Problems
-) -> tuple[Heading, ...] | None:
-    query = resolve(definition, project, Run(parameters=None), problems, sound)
-    return None if query is None else headings_of(query)
 
 
 def _check_names(tree: exp.Expr | None, fragment: Fragment, problems: Problems) -> None:

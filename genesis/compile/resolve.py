@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
@@ -36,12 +36,9 @@ def resolve(
     project: Project,
     run: Run,
     problems: Problems,
-    sound: Sound | None = None,
+    resolver: Callable[[Input, DataSource, Binder, Run], Resolver] | None = None,
 ) -> Query | None:
-    """The query an input means, or `None` with its problems told.
-
-    With `sound`, it is for telling problems alone: nobody runs it.
-    """
+    """The query an input means, or `None` with its problems told."""
     source = _source(definition, project, problems)
     if source is None or not _is_supported(definition, problems):
         return None
@@ -57,9 +54,7 @@ def resolve(
     )
     if not binder.is_sound(source):
         return None
-    if sound is not None and definition.shape == "detail":
-        return _Checker(definition, source, binder, run, sound).query()
-    return _Resolver(definition, source, binder, run).query()
+    return (resolver or Resolver)(definition, source, binder, run).query()
 
 
 def _source(definition: Input, project: Project, problems: Problems) -> DataSource | None:
@@ -87,7 +82,7 @@ def _is_supported(definition: Input, problems: Problems) -> bool:
 
 
 @dataclass(frozen=True)
-class _Wish:
+class Wish:
     """One column that is asked for, where, and the name it has or that its expression gives it."""
 
     item: Item
@@ -105,7 +100,9 @@ class _Wish:
         return self.fragment.path[0] == "sets"
 
 
-class _Resolver:
+class Resolver:
+    """Resolves one input."""
+
     def __init__(self, definition: Input, source: DataSource, binder: Binder, run: Run) -> None:
         self._definition, self._source, self._binder, self._run = definition, source, binder, run
         self._problems = binder.problems
@@ -120,6 +117,7 @@ class _Resolver:
         self._summary: Summary | None = None
 
     def query(self) -> Query | None:
+        """The query, or `None` with its problems told."""
         outputs = self._outputs()
         filters = [self._filter(position) for position in range(len(self._definition.filters))]
         order = self._order()
@@ -173,7 +171,7 @@ class _Resolver:
                 found[position] = self._determined(output, wish)
         return found
 
-    def _is_aggregating(self, wish: _Wish) -> bool:
+    def _is_aggregating(self, wish: Wish) -> bool:
         """Whether a column of a summary aggregates: by a call, or by a measure."""
         tree = self._binder.parse(wish.fragment)
         if tree is None:
@@ -188,7 +186,7 @@ class _Resolver:
                 return True
         return False
 
-    def _determined(self, output: Output, wish: _Wish) -> Output | None:
+    def _determined(self, output: Output, wish: Wish) -> Output | None:
         """A column that groups; what it shows must be the same for all records of a group."""
         other = self._summary.ungrouped(output.shown) if self._summary else None
         if other is None:
@@ -200,8 +198,8 @@ class _Resolver:
 
     def _without_clashes(self, found: Iterable[Output | None]) -> Iterator[Output]:
         """The columns that could be told; two of one name or label are told."""
-        names: dict[str, _Wish] = {}
-        labels: dict[str, _Wish] = {}
+        names: dict[str, Wish] = {}
+        labels: dict[str, Wish] = {}
         for wish, output in zip(self._wishes, found, strict=True):
             if output is None:
                 continue
@@ -214,7 +212,7 @@ class _Resolver:
             self._raw[column.name] = output.raw
             yield output
 
-    def _tell_clash(self, key: str, text: str, first: _Wish, second: _Wish) -> None:
+    def _tell_clash(self, key: str, text: str, first: Wish, second: Wish) -> None:
         """Tell two columns of one name or label, where the second says or implies it."""
         at = second.at
         if key in second.item.model_fields_set:
@@ -225,7 +223,7 @@ class _Resolver:
         message = f"two columns have the {key} `{text}`, the first in line {first.at.line}"
         self._problems.add("column-clash", message, at, hint=hint)
 
-    def _all_wishes(self) -> Iterator[_Wish]:
+    def _all_wishes(self) -> Iterator[Wish]:
         for position, item in enumerate(self._definition.fields):
             if item.set is not None:
                 yield from self._set(item, position)
@@ -234,12 +232,12 @@ class _Resolver:
                 fragment = Fragment(item.field or "", self._definition, path)
                 yield self._wish(item, fragment, fragment)
 
-    def _wish(self, item: Item, fragment: Fragment, place: Fragment) -> _Wish:
+    def _wish(self, item: Item, fragment: Fragment, place: Fragment) -> Wish:
         tree = self._binder.parse(fragment)
         name = item.name or (_derived_name(tree, item) if tree is not None else None)
-        return _Wish(item, fragment, place, name)
+        return Wish(item, fragment, place, name)
 
-    def _set(self, item: Item, position: int) -> Iterator[_Wish]:
+    def _set(self, item: Item, position: int) -> Iterator[Wish]:
         name = item.set or ""
         if name not in self._source.sets and self._source.has_unread(name):
             self._problems.passes_over = True
@@ -271,7 +269,7 @@ class _Resolver:
                 place = Fragment(name, self._definition, ("fields", position, "set"))
                 yield self._wish(Item(field=member), fragment, place)
 
-    def _output(self, wish: _Wish) -> Output | None:
+    def _output(self, wish: Wish) -> Output | None:
         item, binder = wish.item, self._binder
         scope = Scope(wish.fragment, {(): self._root}, self._source, item, summary=self._summary)
         binder.touched.clear()
@@ -308,7 +306,7 @@ class _Resolver:
             Output(column, shown.value, raw, wish.place, wish.fragment.text, *formatter)
         )
 
-    def _type(self, wish: _Wish, raw: exp.Expr) -> Type | None:
+    def _type(self, wish: Wish, raw: exp.Expr) -> Type | None:
         """The type of a column, or `None` with the problem told."""
         found, declared = type_of(raw), wish.item.type
         if wish.name is None:
@@ -348,7 +346,7 @@ class _Resolver:
 
     def _shown(
         self,
-        wish: _Wish,
+        wish: Wish,
         raw: exp.Expr,
         type_: Type,
         plain: tuple[Node, Field] | None,
@@ -362,7 +360,7 @@ class _Resolver:
         return apply_formatter(formatter, value, type_, self._binder, node=node, at=at or wish.at)
 
     def _formatter(
-        self, wish: _Wish, plain: tuple[Node, Field] | None, shape: Shape | None
+        self, wish: Wish, plain: tuple[Node, Field] | None, shape: Shape | None
     ) -> tuple[Formatter | None, Location | None]:
         """The formatter of a column and where it is asked for; a place alone means it is unknown."""
         if wish.item.format is not None:
@@ -385,7 +383,7 @@ class _Resolver:
         for name in self._source.primary_key:
             if name not in self._key_columns:
                 raw = self._binder.field(self._root, name)
-                hidden = f"_key_{name}"
+                hidden = hidden_key(name)
                 type_ = self._source.fields[name].type
                 column = Column(hidden, hidden, type_, key=True, hidden=True)
                 place = Fragment(name, self._source, ("primary_key",))
@@ -395,7 +393,7 @@ class _Resolver:
         for name, raw in self._summary.groups.items() if self._summary else ():
             if name not in self._key_columns:
                 type_ = type_of(raw)
-                hidden = f"_key_{name}"
+                hidden = hidden_key(name)
                 column = Column(hidden, hidden, type_ or STRING, key=True, hidden=True)
                 place = Fragment(name, self._definition, ("fields",))
                 yield self._as_rendered(Output(column, raw, raw, place))
@@ -453,60 +451,9 @@ class _Resolver:
         return self._binder.bind(Scope(fragment, {(): self._root}, self._source))
 
 
-@dataclass(frozen=True)
-class Sound:
-    """Columns and filters of a project's detail reports of which nothing was told, by all they rest on."""
-
-    columns: dict[str, Output] = field(default_factory=dict)
-    filters: set[str] = field(default_factory=set)
-
-
-class _Checker(_Resolver):
-    """Looks for problems: what is known to be sound, in whatever report it stood, is not bound again."""
-
-    def __init__(
-        self, definition: Input, source: DataSource, binder: Binder, run: Run, sound: Sound
-    ) -> None:
-        self._sound = sound
-        super().__init__(definition, source, binder, run)
-
-    def _output(self, wish: _Wish) -> Output | None:
-        item, label = wish.item, wish.item.label
-        texts = item.field, item.where, *item.sort
-        options = item.distinct, item.separator, item.default, item.format, item.type
-        key = self._rests_on(texts, wish.name, options, label is None)
-        output = self._sound.columns.get(key)
-        if output is None:
-            told = self._problems.told
-            output = super()._output(wish)
-            # Whether a column is the key depends on the columns before it.
-            if output is None or self._problems.told > told or self._may_be_key(wish):
-                return output
-            self._sound.columns[key] = output
-        return (
-            output if label is None else replace(output, column=replace(output.column, label=label))
-        )
-
-    def _may_be_key(self, wish: _Wish) -> bool:
-        tree = self._binder.parse(wish.fragment)
-        path = path_of(tree) if tree is not None else None
-        return path is not None and path[-1].name in self._source.primary_key
-
-    def _filter(self, position: int) -> exp.Expr:
-        key = self._rests_on((self._definition.filters[position],))
-        if key in self._sound.filters:
-            return exp.true()
-        told = self._problems.told
-        condition = super()._filter(position)
-        if self._problems.told == told and not is_broken(condition):
-            self._sound.filters.add(key)
-        return condition
-
-    def _rests_on(self, texts: tuple[str | None, ...], *more: object) -> str:
-        """Expressions and what stands beside them, with all that gives them a meaning."""
-        has_parameter = any(text and ":" in text for text in texts)
-        parameters = self._definition.parameters if has_parameter else None
-        return repr((self._source.name, self._binder.moment.timezone, parameters, texts, *more))
+def hidden_key(name: str) -> str:
+    """The name of the column that holds a key which the report does not show."""
+    return f"_key_{name}"
 
 
 def _grouped(query: Query, summary: Grouped, having: list[exp.Expr]) -> Query:
