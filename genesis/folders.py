@@ -6,8 +6,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from genesis.errors import Problem, UsageError
-
 PROJECT_FILE = "genesis.yaml"
 FOLDERS = ("definitions", "inputs", "workflows")
 
@@ -31,6 +29,8 @@ def require_root(start: Path) -> Path:
     """The project's root, or a clear refusal."""
     root = find_root(start)
     if root is None:
+        from genesis.errors import Problem, UsageError  # a kept answer is told without
+
         message = f"no `{PROJECT_FILE}` in `{start}` or above it"
         hint = "`genesis init --demo DIR` makes a project to try; `genesis -C DIR` names one"
         raise UsageError(Problem("no-project", message, hint=hint))

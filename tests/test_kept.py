@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from genesis.cli import run_command
-from genesis.cli.kept import MOST, Kept
+from genesis.cli.kept import MOST, Kept, kept_for
 
 STUDIO = Path(__file__).parents[1]
 ASK = ["compile", "open_tasks", "--dialect", "trino"]
@@ -34,7 +34,7 @@ def test_the_second_answer_is_the_first_and_imports_no_parser(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = _told(capsys, *ASK)
-    script = "import sys; from genesis.cli import run_command; run_command(sys.argv[1:]); print({'sqlglot', 'pydantic', 'yaml'} & set(sys.modules))"
+    script = "import sys; from genesis.cli import run_command; run_command(sys.argv[1:]); print({'sqlglot', 'pydantic', 'yaml', 'click', 'dataclasses'} & set(sys.modules))"
     again = subprocess.run(
         [sys.executable, "-c", script, *ASK],
         cwd=project,
@@ -80,6 +80,19 @@ def test_an_answer_that_was_cut_short_is_none(project: Path) -> None:
     (file,) = (project / ".genesis" / "answers").iterdir()
     file.write_text("sel")
     assert Kept(project, ["question"]).read() is None
+
+
+@pytest.mark.usefixtures("project")
+def test_options_of_all_commands_may_stand_before(capsys: pytest.CaptureFixture[str]) -> None:
+    ask = ["-C", ".", "--target", "local", *ASK]
+    assert kept_for(ask) is not None
+    first = _told(capsys, *ask)
+    assert kept_for(ask).read() == first.removesuffix("\n")  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("words", [["-C", "gone", *ASK], ["-C"]])
+def test_a_command_line_without_a_project_is_told_as_any_other(words: list[str]) -> None:
+    assert run_command(words) == 64
 
 
 def test_a_place_that_cannot_be_written_is_no_hindrance(

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from genesis.cli.kept import Kept, KeptFindings, parts_of, problem_of
+from genesis.cli.findings import KeptFindings, parts_of, problem_of
+from genesis.cli.kept import Kept
 from genesis.cli.session import Session, definitions_option, inputs_option
 from genesis.console import FORMATS, progress, show_problems, write_problems
 from genesis.errors import Problem, Problems, UsageError

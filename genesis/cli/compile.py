@@ -7,7 +7,6 @@ from typing import Literal
 
 import click
 
-from genesis.cli.kept import Kept
 from genesis.cli.session import (
     Session,
     as_of_option,
@@ -68,14 +67,9 @@ def command(
     if bool(names) == everything:
         raise UsageError(Problem("wrong-usage", "name at least one INPUT, or `--all`"))
     if out is None and not (definitions or inputs):
-        words = (names, dialect, render, pairs, as_of, session, Path.cwd())
-        kept = Kept(session.root, ("compile", *words))
-        answer = kept.read()
-        if answer is None:
-            answer = _tell(*_compile(session, names, dialect, render, pairs, as_of, (), ()))
-            kept.write(answer)
-        else:
-            click.echo(answer)
+        answer = _tell(*_compile(session, names, dialect, render, pairs, as_of, (), ()))
+        if session.kept is not None:
+            session.kept.write(answer)
         return
     texts, found = _compile(session, names, dialect, render, pairs, as_of, definitions, inputs)
     if out is None:

@@ -9,23 +9,29 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import astuple
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from genesis.errors import Fix, Location, Problem
-from genesis.folders import FOLDERS, PROJECT_FILE, yaml_files
-
-if TYPE_CHECKING:
-    from genesis.compile.known import Found
+from genesis.folders import FOLDERS, PROJECT_FILE, find_root, yaml_files
 
 MOST = 1_000  # answers of a project; beyond, the oldest half goes
 MOST_BYTES = 64 * 1024 * 1024  # of all of them
+
+
+def kept_for(arguments: Sequence[str]) -> Kept | None:
+    """The kept answer to a command line of `compile` in some project; others keep none as a whole."""
+    folder, words = None, list(arguments)
+    while len(words) > 1 and words[0] in ("-C", "--target"):
+        folder = words[1] if words[0] == "-C" else folder
+        words = words[2:]
+    if words[:1] != ["compile"]:
+        return None
+    root = find_root(Path.cwd()) if folder is None else Path(folder).resolve()
+    # Names of files begin where the command is given.
+    return Kept(root, (*arguments, Path.cwd())) if root is not None and root.is_dir() else None
 
 
 class Kept:
@@ -33,7 +39,7 @@ class Kept:
 
     def __init__(self, root: Path, words: Iterable[object]) -> None:
         parts = (*_code(), *_project(root), *map(repr, words))
-        self._file = _Answer(root, _hash(parts))
+        self._file = Answer(root, _hash(parts))
 
     def read(self) -> str | None:
         """The answer, or `None`."""
@@ -44,53 +50,15 @@ class Kept:
         self._file.write(answer)
 
 
-class KeptFindings:
-    """What the same code found in a project's definitions, by the hash of what each rests on."""
-
-    def __init__(self, root: Path) -> None:
-        self._file = _Answer(root, f"findings-{_hash(_code())}")
-
-    def read(self) -> dict[str, Found]:
-        """All that was kept; nothing where it cannot be read."""
-        from genesis.compile.known import Found
-        from genesis.compile.trackers import Heading
-
-        def found(problems: list[Any], headings: list[Any] | None) -> Found:
-            columns = None if headings is None else tuple(Heading(*one) for one in headings)
-            return Found(tuple(map(problem_of, problems)), columns)
-
-        try:
-            return {key: found(*one) for key, one in json.loads(self._file.read() or "{}").items()}
-        except (ValueError, TypeError, KeyError, AttributeError):
-            return {}
-
-    def write(self, findings: Mapping[str, Found]) -> None:
-        """Keep all of this, and nothing that was kept before."""
-        told = {key: (parts_of(one.problems), one.headings) for key, one in findings.items()}
-        self._file.write(json.dumps(told))
-
-
-def parts_of(problems: Iterable[Problem]) -> list[tuple[Any, ...]]:
-    """Problems as JSON can hold them."""
-    return [astuple(problem) for problem in problems]
-
-
-def problem_of(parts: list[Any]) -> Problem:
-    """The problem of such parts."""
-    code, message, at, hint, severity, fix = parts
-    place = Location(*at) if at else None
-    mend = Fix(Location(*fix[0]), *fix[1:]) if fix else None
-    return Problem(code, message, place, hint, severity, mend)
-
-
-class _Answer:
-    """A file of answers: whole or not there, whoever writes it at the same time."""
+class Answer:
+    """A file of an answer: whole or not there, whoever writes it at the same time."""
 
     def __init__(self, root: Path, name: str) -> None:
         self._folder = root / ".genesis" / "answers"
         self._file = self._folder / name
 
     def read(self) -> str | None:
+        """What it holds, or `None`."""
         with contextlib.suppress(OSError, UnicodeDecodeError):
             text = self._file.read_text(encoding="utf-8")
             self._file.touch()
@@ -98,6 +66,7 @@ class _Answer:
         return None
 
     def write(self, answer: str) -> None:
+        """Hold an answer, where that can be done."""
         with contextlib.suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True)
             aside = self._file.with_suffix(f".{os.getpid()}")
@@ -125,8 +94,12 @@ def _hash(parts: Iterable[str | bytes]) -> str:
     return digest.hexdigest()
 
 
-def _code() -> Iterator[str]:
+def code_hash() -> str:
     """What tells the code that would answer from any other."""
+    return _hash(_code())
+
+
+def _code() -> Iterator[str]:
     yield sys.version
     sqlglot = find_spec("sqlglot")
     yield _state(sqlglot.origin) if sqlglot and sqlglot.origin else ""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from genesis.cli.kept import Kept
 from genesis.errors import DefinitionError, Problem, Problems, UsageError, did_you_mean, suggest
 from genesis.folders import file_name, find_root, require_root
 
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Session:
-    """One command's view of the project."""
+    """One command's view of the project; `kept` is where its answer may be kept."""
 
     folder: Path | None = None
     target_name: str | None = None
+    kept: Kept | None = None
 
     @property
     def root(self) -> Path:
