@@ -1,9 +1,10 @@
 """YAML text -> plain data, and the place of every value in it.
 
 YAML 1.2 core: only `true` and `false` are booleans; `on`, `no` and `10:30` are strings. Tags and
-merge keys are refused, keys are unique, aliases may repeat only so much. The surprise: values
-are built from libyaml's events, not its nodes, because its composer recurses in C and a file of
-60,000 brackets ends the process.
+merge keys are refused, keys are unique, aliases may repeat only so much. Values are built from
+libyaml's events, not its nodes, because its composer recurses in C and a file of 60,000 brackets ends
+the process. The surprise: a text is read twice where places are asked for, since most texts hold nothing
+to tell and their data alone takes half the time; only `_Builder` tells anything.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import yaml
@@ -53,14 +54,22 @@ class Spot(NamedTuple):
         return self.key_start >= 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Document:
-    """One YAML document: its data as dicts, lists and scalars, and where its keys and values stand."""
+    """One YAML document: its data as dicts, lists and scalars, and where its keys and values stand.
+
+    `number` says which of the documents of its text it is.
+    """
 
     file: str
     text: str
     data: Any
-    root: Spot
+    number: int
+
+    @cached_property
+    def root(self) -> Spot:
+        """Where all of its data stands."""
+        return _roots(self.text)[self.number]
 
     def locate(self, *path: str | int, offset: int | None = None, length: int = 1) -> Location:
         """The place of the value at `path`, or of the nearest thing round it that is there.
@@ -137,6 +146,22 @@ def read_documents(file: str, content: bytes | str, problems: Problems) -> list[
     text = _decode(file, content, problems)
     if text is None:
         return []
+    if values := _simple_values(text):
+        return [Document(file, text, data, number) for number, data in enumerate(values)]
+    builder = _build(file, text, problems)
+    if not builder.finished and not builder.refused:
+        hint = "delete it, or write a definition in it"
+        problems.warn("empty-file", "the file holds nothing", Location(file, 1, 1, 1, 1), hint=hint)
+    return [Document(file, text, data, n) for n, (data, _) in enumerate(builder.finished)]
+
+
+@lru_cache(maxsize=64)
+def _roots(text: str) -> tuple[Spot, ...]:
+    """Where the documents of a text stand; what is wrong with it was told when it was read."""
+    return tuple(root for _, root in _build("", text, Problems()).finished)
+
+
+def _build(file: str, text: str, problems: Problems) -> _Builder:
     builder = _Builder(file, text, problems)
     try:
         builder.build()
@@ -145,10 +170,7 @@ def read_documents(file: str, content: bytes | str, problems: Problems) -> list[
         _tell_mistake(file, text, error, problems)
     except _Refused:
         pass
-    if not builder.finished and not builder.refused:
-        hint = "delete it, or write a definition in it"
-        problems.warn("empty-file", "the file holds nothing", Location(file, 1, 1, 1, 1), hint=hint)
-    return builder.finished
+    return builder
 
 
 def _decode(file: str, content: bytes | str, problems: Problems) -> str | None:
@@ -182,6 +204,71 @@ def _tell_too_large(file: str, size: int, unit: str, problems: Problems) -> None
     problems.add("yaml-limit", message, Location(file, 1, 1, 1, 1), hint="split it")
 
 
+class _NotSimple(Exception):
+    """There may be something to tell, or more to do than this knows how."""
+
+
+def _simple_values(text: str) -> list[Any]:
+    """The data of a text without anchors, tags and mistakes, a value a document; of others, nothing."""
+    if not text.isascii() and text.translate(_LINE_LIKE) != text:
+        return []
+    reader = _SimpleReader(text)
+    try:
+        return reader.values()
+    except (yaml.YAMLError, _NotSimple):
+        return []
+
+
+class _SimpleReader:
+    """What `_Builder` makes of a simple text, without the places."""
+
+    def __init__(self, text: str) -> None:
+        self._next: Callable[[], Any] = _Loader(text).get_event
+        self._nodes = 0
+
+    def values(self) -> list[Any]:
+        found = []
+        for event in iter(self._next, None):
+            if event.__class__ is ev.DocumentStartEvent:
+                value = self._value(self._next(), 1)
+                if value is not None:
+                    found.append(value)
+        if self._nodes > MAX_NODES:
+            raise _NotSimple
+        return found
+
+    def _value(self, event: Any, depth: int) -> Any:
+        kind = event.__class__
+        if kind is ev.AliasEvent or event.anchor is not None or event.tag is not None:
+            raise _NotSimple
+        if depth >= MAX_DEPTH:
+            raise _NotSimple
+        self._nodes += 1
+        if kind is ev.ScalarEvent:
+            return _scalar(event)
+        return (
+            self._sequence(depth + 1) if kind is ev.SequenceStartEvent else self._mapping(depth + 1)
+        )
+
+    def _sequence(self, depth: int) -> list[Any]:
+        items: list[Any] = []
+        while (event := self._next()).__class__ is not ev.SequenceEndEvent:
+            items.append(self._value(event, depth))
+        return items
+
+    def _mapping(self, depth: int) -> dict[str, Any]:
+        mapping: dict[str, Any] = {}
+        following = self._next
+        while (event := following()).__class__ is not ev.MappingEndEvent:
+            if event.__class__ is not ev.ScalarEvent:
+                raise _NotSimple
+            key = event.value
+            if key in mapping or key == "<<":
+                raise _NotSimple
+            mapping[key] = self._value(following(), depth)
+        return mapping
+
+
 class _Refused(Exception):
     """Reading a file stops here; the problem is told."""
 
@@ -193,7 +280,7 @@ class _Builder:
     """
 
     def __init__(self, file: str, text: str, problems: Problems) -> None:
-        self.finished: list[Document] = []
+        self.finished: list[tuple[Any, Spot]] = []
         self.refused = False
         self._file, self._text, self._problems = file, text, problems
         readable = text if text.isascii() else text.translate(_LINE_LIKE)
@@ -208,7 +295,7 @@ class _Builder:
                 self._anchors: dict[str, _Anchored] = {}
                 data, root = self._node(self._next(), 1)
                 if data is not None and not self._spoilt:
-                    self.finished.append(Document(self._file, self._text, data, root))
+                    self.finished.append((data, root))
 
     def _node(
         self, event: Any, depth: int, key_start: int = -1, key_end: int = -1
@@ -375,15 +462,24 @@ class _Builder:
         return properties.end() if properties else event.start_mark.index
 
     def _scalar(self, event: Any) -> Any:
-        text: str = event.value
-        if self._line_like:
-            text = text.translate(_LINE_LIKE_BACK)
-        if event.style or text[:1] not in _FIRST:  # quoted, block or a word: a string
-            return text
-        if len(text) > _MAX_NUMBER and _NUMBER.fullmatch(text):
+        try:
+            value = _scalar(event)
+        except _NotSimple:
             message = f"a number of more than {_MAX_NUMBER} characters"
             self._refuse(message, event, "put it in quotes if it is text")
-        return _plain(text)
+        if self._line_like and isinstance(value, str):
+            return value.translate(_LINE_LIKE_BACK)
+        return value
+
+
+def _scalar(event: Any) -> Any:
+    """The value of a scalar; one that is no text can be too long."""
+    text: str = event.value
+    if event.style or text[:1] not in _FIRST:  # quoted, block or a word: a string
+        return text
+    if len(text) > _MAX_NUMBER and _NUMBER.fullmatch(text):
+        raise _NotSimple
+    return _plain(text)
 
 
 class _Anchored(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path as FilePath
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import yaml
@@ -412,8 +413,39 @@ def test_no_text_is_too_much(text: str) -> None:
     assert_within(text.removeprefix("\ufeff"), problems)
 
 
+PUNCTUATION = st.text("ab:-?[]{}#&*!|>'\"%@`, \n\t0<=~\\", max_size=60)
+
+
+@settings(deadline=None, max_examples=500)
+@given(text=PUNCTUATION | st.text(max_size=40) | trees.map(yaml.safe_dump))
+@example(text="&a key: 1\n!b other: 2")
+@example(text="<<: {a: 1}")
+@example(text="'<<': 1")
+@example(text="a: 1\na: 1")
+@example(text="1\n---\n---\nb: .nan")
+@example(text="a: *b")
+@example(text="a: b\u2028c")
+@example(text="- " * (MAX_DEPTH - 2) + "1")
+@example(text="- " * (MAX_DEPTH - 1) + "1")
+@example(text="- " * (MAX_DEPTH - 1) + "[]")
+@example(text="- " * MAX_DEPTH + "1")
+@example(text="[" + "1," * MAX_NODES + "]")
+@example(text="a: " + "9" * 401)
+def test_a_text_is_read_alike_with_its_places_and_without(text: str) -> None:
+    """Simple texts are read without them first."""
+    quickly, wholly = Problems(), Problems()
+    quick = read_documents("f.yaml", text, quickly)
+    with patch("genesis.document._simple_values", return_value=[]):
+        whole = read_documents("f.yaml", text, wholly)
+    assert repr(quick) == repr(whole)
+    assert [*quickly] == [*wholly]
+    for document in quick:
+        for path, _ in values_of(document):
+            assert document.spot(*path) is not None
+
+
 @settings(deadline=None)
-@given(text=st.text("ab:-?[]{}#&*!|>'\"%@`, \n\t0<=~\\", max_size=60))
+@given(text=PUNCTUATION)
 def test_no_punctuation_is_too_much(text: str) -> None:
     """Texts made of what YAML's grammar is made of."""
     problems = Problems()
