@@ -244,6 +244,7 @@ MISTAKES = [
     source("an unknown formatter of a field", "unknown-formatter", "did you mean `us_date`?", "fields: {award_id: integer, won_on: {type: date, format: «us_dat»}}"),
     source("a raw delete that does not parse", "invalid-sql", "", "fields: {award_id: integer}\nlatest: {order_by: [at], deleted: op = «=» 'd'}"),
     Mistake("a query that is no select", "not-an-expression", "", "data_source: award\nsql: «delete from awards»\nprimary_key: award_id\nfields: {award_id: integer}"),
+    Mistake("a function that is ours alone in a query", "invalid-sql", "", "data_source: award\nsql: «select genesis_list(1) as award_id»\nprimary_key: award_id\nfields: {award_id: integer}"),
     Mistake("a query that is nested too deeply", "invalid-sql", "view", "data_source: award\nsql: «select " + "(" * 200 + "1" + ")" * 200 + " as award_id»\nprimary_key: award_id\nfields: {award_id: integer}"),
     Mistake("a query that is too long", "invalid-sql", "view", "data_source: award\nsql: «select 1 as award_id where 1 in (" + "1, " * 20_000 + "1)»\nprimary_key: award_id\nfields: {award_id: integer}"),
     Mistake("a table with an open quote", "wrong-name", "odd parts in double quotes", "data_source: award\ntable: «'studio.\"awards'»\nprimary_key: award_id\nfields: {award_id: integer}"),

@@ -15,6 +15,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from genesis.compile.expression import Fragment, parse_expression
+from genesis.compile.functions.calls import own_name
 from genesis.compile.identifiers import is_table
 from genesis.compile.infer import join_types
 from genesis.compile.joins import covers_a_key, fans_out, find_join, key_pairs, target_name
@@ -223,6 +224,11 @@ def read_query(project: Project, source: DataSource, problems: Problems) -> exp.
     if parameter is not None:
         message, hint = f"unknown parameter `:{parameter.name}`", "only an input has parameters"
         problems.add("unknown-parameter", message, source.locate("sql"), hint=hint)
+        return None
+    own = next(filter(own_name, trees[0].find_all(exp.Anonymous)), None)
+    if own is not None:
+        message = f"no engine has a function `{own.name}`"
+        problems.add("invalid-sql", message, source.locate("sql"))
         return None
     return trees[0]
 
