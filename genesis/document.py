@@ -19,14 +19,13 @@ from typing import Any, NamedTuple
 import yaml
 from yaml import events as ev
 
-from genesis.errors import Fix, Location, Problems, did_you_mean
+from genesis.errors import MAX_MISTAKES, Fix, Location, Problems, did_you_mean
 
 Path = tuple[str | int, ...]
 
 MAX_CHARACTERS = 256 * 1024
 MAX_DEPTH = 32
 MAX_NODES = 20_000
-MAX_MISTAKES = 1_000  # nobody reads on
 MAX_ALIASES = 1_000
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

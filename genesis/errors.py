@@ -98,6 +98,11 @@ def _one_line(text: str) -> str:
     return line if len(line) <= _WIDEST else f"{line[:_WIDEST]}…"
 
 
+MAX_MISTAKES = (
+    1_000  # that are told of a file or a definition; a flow list has room for ten thousand
+)
+
+
 class Enough(Exception):
     """So much is told already that nobody reads on."""
 

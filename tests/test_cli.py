@@ -20,7 +20,7 @@ import pytest
 
 from genesis.cli import run_command
 from genesis.console import FORMATS, show_problems, table_text
-from genesis.errors import CODES, Location, Problem
+from genesis.errors import CODES, MAX_MISTAKES, Location, Problem
 
 STUDIO = Path(__file__).parents[1]
 MODULE = (sys.executable, "-m", "genesis")
@@ -334,6 +334,27 @@ def test_without_a_project_file(genesis: Genesis, tmp_path: Path) -> None:
     assert genesis("compile", "films", "--definitions", "nowhere").code == 64
     write(tmp_path, genesis="timezone: UTC\n")
     assert films == genesis("compile", "films", "--definitions", ".")
+
+
+def test_a_check_says_where_more_may_be_wrong_than_it_tells(
+    genesis: Genesis, tmp_path: Path
+) -> None:
+    """Of a file with few mistakes nothing is said."""
+    many, few = (", ".join(f"a{n} +" for n in range(count)) for count in (MAX_MISTAKES + 1, 3))
+    write(
+        tmp_path,
+        genesis="project: p\n",
+        film=FILM,
+        many=f"input: many\nsource: film\nfields: [{many}]\n",
+    )
+    write(tmp_path, few=f"input: few\nsource: film\nfields: [{few}]\n")
+    *_, note, checked, _ = genesis("check").err.splitlines()
+    assert (
+        note
+        == "note: `inputs/many.yaml` may have more mistakes than these 1,000: mend some, and check again"
+    )
+    assert checked == "checked 1 data source, 2 inputs, 0 workflows: 1003 errors, 0 warnings"
+    assert "note: " not in genesis("check", "inputs/few.yaml").err
 
 
 def test_broken_settings_stop_a_command_and_not_a_check(genesis: Genesis, tmp_path: Path) -> None:

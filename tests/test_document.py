@@ -16,13 +16,12 @@ from genesis.document import (
     MAX_ALIASES,
     MAX_CHARACTERS,
     MAX_DEPTH,
-    MAX_MISTAKES,
     MAX_NODES,
     Document,
     Path,
     read_documents,
 )
-from genesis.errors import Location, Problems
+from genesis.errors import MAX_MISTAKES, Location, Problems
 
 
 def read(text: str | bytes) -> Document:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from genesis.cli.findings import KeptFindings, parts_of, problem_of
 from genesis.cli.kept import Kept
 from genesis.cli.session import Session, definitions_option, inputs_option
 from genesis.console import FORMATS, progress, show_problems, write_problems
-from genesis.errors import Problem, Problems, UsageError
+from genesis.errors import MAX_MISTAKES, Problem, Problems, UsageError
 from genesis.folders import file_name
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def command(
     told = tuple(p for p in problems if not paths or (p.at and _is_within(p.at.file, wanted)))
     if format_ == "full":
         show_problems(told, root=session.shown_root)
-        for note in notes:
+        for note in (*notes, *_cut_off(told)):
             click.echo(f"note: {note}", err=True)
         read = ", ".join(_counted(number, kind) for kind, number in counts.items())
         found = ", ".join(
@@ -81,6 +82,14 @@ def command(
     else:
         write_problems(told, format_, root=session.shown_root)
     return FAILED if any(problem.severity == "error" for problem in told) else 0
+
+
+def _cut_off(told: Iterable[Problem]) -> Iterator[str]:
+    """A note for each file that may have more mistakes than are told."""
+    files = Counter(problem.at.file for problem in told if problem.at)
+    for file, number in sorted(files.items()):
+        if number >= MAX_MISTAKES:
+            yield f"`{file}` may have more mistakes than these {number:,}: mend some, and check again"
 
 
 def _check(

@@ -17,14 +17,12 @@ from typing import NamedTuple
 from genesis.compile.joins import target_name
 from genesis.compile.survey import survey
 from genesis.compile.trackers import Heading
-from genesis.errors import Enough, Problem, Problems
+from genesis.errors import MAX_MISTAKES, Enough, Problem, Problems
 from genesis.spec.data_source import DataSource
 from genesis.spec.formatter import BUILT_IN
 from genesis.spec.input import Input
 from genesis.spec.model import Located
 from genesis.spec.project import SETTINGS, Project
-
-MOST = 1_000  # problems of a definition; a flow list has room for ten thousand
 
 
 class Found(NamedTuple):
@@ -53,7 +51,7 @@ class Known:
         key = self._key(definition)
         found = self._before.get(key)
         if found is None:
-            problems, headings = Problems(most=MOST), None
+            problems, headings = Problems(most=MAX_MISTAKES), None
             with suppress(Enough):
                 headings = look(problems)
             found = Found(tuple(problems), headings)
