@@ -14,7 +14,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import yaml
 from yaml import events as ev
@@ -140,12 +140,22 @@ class Document:
 _STYLES = frozenset("'\"|>")
 
 
-def read_documents(file: str, content: bytes | str, problems: Problems) -> list[Document]:
+class Values(Protocol):
+    """What was read before from texts of which nothing was told."""
+
+    def of(self, text: str, read: Callable[[str], list[Any]]) -> list[Any]:
+        """The values of a text's documents; `read` finds them, if they are not known."""
+
+
+def read_documents(
+    file: str, content: bytes | str, problems: Problems, before: Values | None = None
+) -> list[Document]:
     """The documents of a file. What cannot be read is left out and told to `problems`."""
     text = _decode(file, content, problems)
     if text is None:
         return []
-    if values := _simple_values(text):
+    values = before.of(text, _simple_values) if before else _simple_values(text)
+    if values:
         return [Document(file, text, data, number) for number, data in enumerate(values)]
     builder = _build(file, text, problems)
     if not builder.finished and not builder.refused:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from genesis.document import Document, read_documents
+from genesis.document import Document, Values, read_documents
 from genesis.errors import Location, Problems, did_you_mean, nearest
 from genesis.folders import FOLDERS, PROJECT_FILE, file_name, yaml_files
 from genesis.spec.data_source import DataSource
@@ -35,10 +35,11 @@ def load_project(
     *,
     texts: Mapping[str, str] | None = None,
     lenient: bool = False,
+    before: Values | None = None,
 ) -> Project:
     """The project below `root`. Problems are collected; what is healthy is in the project."""
     folders = [root / folder for folder in FOLDERS]
-    return load_files(root, folders, problems, texts=texts, lenient=lenient)
+    return load_files(root, folders, problems, texts=texts, lenient=lenient, before=before)
 
 
 def load_files(
@@ -48,13 +49,15 @@ def load_files(
     *,
     texts: Mapping[str, str] | None = None,
     lenient: bool = False,
+    before: Values | None = None,
 ) -> Project:
     """The definitions in the given files and folders, with the settings of `root`, if it has any.
 
     `texts` are read instead of what stands in the files of these names. A lenient project is for
-    telling problems alone: it holds definitions without their wrong keys.
+    telling problems alone: it holds definitions without their wrong keys. What is known from `before` is
+    not parsed again.
     """
-    loader = _Loader(root, problems, texts or {}, lenient=lenient)
+    loader = _Loader(root, problems, texts or {}, lenient=lenient, before=before)
     settings = loader.settings()
     for path in paths:
         for file in yaml_files(path):
@@ -64,9 +67,16 @@ def load_files(
 
 class _Loader:
     def __init__(
-        self, root: Path, problems: Problems, texts: Mapping[str, str], *, lenient: bool
+        self,
+        root: Path,
+        problems: Problems,
+        texts: Mapping[str, str],
+        *,
+        lenient: bool,
+        before: Values | None,
     ) -> None:
         self._root = root
+        self._values = before
         self._lenient = lenient
         self._texts = texts
         self._problems = problems
@@ -136,7 +146,7 @@ class _Loader:
             self._guess_broken(name)
             return []
         before = len(problems)
-        documents = read_documents(name, content, problems)
+        documents = read_documents(name, content, problems, self._values)
         if len(problems) > before:
             self._broken |= set(_names_in(content.decode("utf-8", "replace")))
         return documents

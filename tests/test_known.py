@@ -10,11 +10,14 @@ from random import Random
 
 import pytest
 
+from genesis import document
 from genesis.cli import run_command
+from genesis.cli.findings import KeptValues
 from genesis.compile.resolve import resolve
 from genesis.compile.run import Run
 from genesis.compile.sound import Sound
 from genesis.compile.trackers import headings_of
+from genesis.document import read_documents
 from genesis.errors import Problems
 from genesis.load import load_project
 from genesis.spec.input import Input
@@ -344,6 +347,34 @@ def test_findings_that_cannot_be_read_are_none(
     for file in (project / ".genesis/answers").iterdir():
         file.write_text(text + "\n-- whole\n", "utf-8")
     assert told() == first
+
+
+def test_after_an_edit_only_its_text_is_parsed(
+    project: Path, told: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told()
+    parsed: list[str] = []
+    read = document._simple_values
+
+    def watch(text: str) -> list[object]:
+        parsed.append(text)
+        return read(text)
+
+    monkeypatch.setattr(document, "_simple_values", watch)
+    (project / "inputs/web.yaml").write_text(FILES["inputs/web.yaml"] + "# more\n", "utf-8")
+    told()
+    assert parsed == [FILES["inputs/web.yaml"] + "# more\n"]
+
+
+@pytest.mark.parametrize(
+    "text", ["a: [.nan, .inf, -.inf, -0.0, 1e22, 0x1F, 1, 1.0, '1', true, null, ~, on]", "b: \"\\U0001F600\\n\\u2028\"", "1\n--- []\n--- {c: {}}", f"d: {'9' * 400}"]
+)  # fmt: skip
+def test_kept_values_are_what_was_read(text: str, tmp_path: Path) -> None:
+    first = KeptValues(tmp_path)
+    values = [one.data for one in read_documents("f.yaml", text, Problems(), first)]
+    first.write()
+    later = KeptValues(tmp_path)
+    assert repr(later.of(text, lambda _: pytest.fail("read again"))) == repr(values)
 
 
 def test_the_findings_of_one_check_stay_few(project: Path, told: Callable[[], str]) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from genesis.cli.findings import KeptFindings, parts_of, problem_of
+from genesis.cli.findings import KeptFindings, KeptValues, parts_of, problem_of
 from genesis.cli.kept import Kept
 from genesis.cli.session import Session, definitions_option, inputs_option
 from genesis.console import FORMATS, progress, show_problems, write_problems
@@ -21,6 +21,7 @@ from genesis.folders import file_name
 
 if TYPE_CHECKING:
     from genesis.compile.known import Found, Known
+    from genesis.document import Values
     from genesis.spec.project import Project
 
 FAILED = 2
@@ -101,10 +102,11 @@ def _check(
     kept = Kept(session.root, ["check"])
     if answer := _told(kept.read()):
         return answer
-    findings = KeptFindings(session.root)
-    problems, counts, known = _check_anew(session, (), (), findings.read())
+    findings, values = KeptFindings(session.root), KeptValues(session.root)
+    problems, counts, known = _check_anew(session, (), (), findings.read(), values)
     kept.write(json.dumps((parts_of(problems), counts)))
     findings.write(known.kept())
+    values.write()
     return problems, counts
 
 
@@ -121,12 +123,13 @@ def _check_anew(
     definitions: Sequence[Path],
     inputs: Sequence[Path],
     before: Mapping[str, Found],
+    values: Values | None = None,
 ) -> tuple[Problems, dict[str, int], Known]:
     from genesis.compile.check import check_project
     from genesis.compile.known import Known
 
     problems = Problems()
-    project = session.read(problems, definitions, inputs, lenient=True)
+    project = session.read(problems, definitions, inputs, lenient=True, before=values)
     known = Known(project, before)
     check_project(project, problems, known)
     counts = {

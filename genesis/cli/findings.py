@@ -1,10 +1,12 @@
-"""What was found in a project's definitions, kept for the next `check`."""
+"""What was read and found in a project's definitions, kept for the next `check`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import astuple
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +41,33 @@ class KeptFindings:
         """Keep all of this, and nothing that was kept before."""
         told = {key: (parts_of(one.problems), one.headings) for key, one in findings.items()}
         self._file.write(json.dumps(told))
+
+
+class KeptValues:
+    """What the same code read from a project's texts, by their hashes: a line each, taken as it is while it holds."""
+
+    def __init__(self, root: Path) -> None:
+        self._file = Answer(root, f"values-{code_hash()}")
+        lines = (self._file.read() or "").split("\n")
+        self._before = {key: values for key, _, values in (line.partition(" ") for line in lines)}
+        self._now: dict[str, str] = {}
+
+    def of(self, text: str, read: Callable[[str], list[Any]]) -> list[Any]:
+        """The values of a text's documents; `read` finds them, if they are not known."""
+        key = blake2b(text.encode(), digest_size=16).hexdigest()
+        with suppress(KeyError, ValueError):
+            values: list[Any] = json.loads(self._before[key])
+            self._now[key] = self._before[key]
+            return values
+        values = read(text)
+        if values:
+            self._now[key] = json.dumps(values)
+        return values
+
+    def write(self) -> None:
+        """Keep all that was asked for, and nothing else."""
+        if self._now.keys() != self._before.keys():
+            self._file.write("\n".join(f"{key} {values}" for key, values in self._now.items()))
 
 
 def parts_of(problems: Iterable[Problem]) -> list[tuple[Any, ...]]:

@@ -15,6 +15,7 @@ from genesis.errors import DefinitionError, Problem, Problems, UsageError, did_y
 from genesis.folders import file_name, find_root, require_root
 
 if TYPE_CHECKING:
+    from genesis.document import Values
     from genesis.spec.project import Project, Target
 
 
@@ -59,6 +60,7 @@ class Session:
         *,
         texts: Mapping[str, str] | None = None,
         lenient: bool = False,
+        before: Values | None = None,
     ) -> Project:
         """The project; or, where files are named, just what they define. `texts` stand for files."""
         from genesis.load import load_files, load_project
@@ -70,7 +72,7 @@ class Session:
             paths = [*definitions, *inputs]
             root = self.shown_root.resolve()
             return load_files(root, paths, problems, texts=texts, lenient=lenient)
-        return load_project(self.root, problems, texts=texts, lenient=lenient)
+        return load_project(self.root, problems, texts=texts, lenient=lenient, before=before)
 
     def target(self, project: Project) -> tuple[str, Target]:
         """The target that runs the SQL, with its name."""
