@@ -239,6 +239,7 @@ class _SimpleReader:
         found = []
         for event in iter(self._next, None):
             if event.__class__ is ev.DocumentStartEvent:
+                self._nodes += 1
                 value = self._value(self._next(), 1)
                 if value is not None:
                     found.append(value)
@@ -247,17 +248,18 @@ class _SimpleReader:
         return found
 
     def _value(self, event: Any, depth: int) -> Any:
+        if event.anchor is not None or event.tag is not None:  # an alias has its anchor's name
+            raise _NotSimple
         kind = event.__class__
-        if kind is ev.AliasEvent or event.anchor is not None or event.tag is not None:
-            raise _NotSimple
-        if depth >= MAX_DEPTH:
-            raise _NotSimple
-        self._nodes += 1
         if kind is ev.ScalarEvent:
             return _scalar(event)
-        return (
+        if depth >= MAX_DEPTH:
+            raise _NotSimple
+        value = (
             self._sequence(depth + 1) if kind is ev.SequenceStartEvent else self._mapping(depth + 1)
         )
+        self._nodes += len(value)
+        return value
 
     def _sequence(self, depth: int) -> list[Any]:
         items: list[Any] = []

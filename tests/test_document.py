@@ -429,6 +429,7 @@ PUNCTUATION = st.text("ab:-?[]{}#&*!|>'\"%@`, \n\t0<=~\\", max_size=60)
 @example(text="- " * (MAX_DEPTH - 1) + "[]")
 @example(text="- " * MAX_DEPTH + "1")
 @example(text="[" + "1," * MAX_NODES + "]")
+@example(text="a: 1\n" + "---\n" * MAX_NODES)
 @example(text="a: " + "9" * 401)
 def test_a_text_is_read_alike_with_its_places_and_without(text: str) -> None:
     """Simple texts are read without them first."""
