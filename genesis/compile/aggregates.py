@@ -346,9 +346,8 @@ class Aggregates:
     def check_options(self, tree: exp.Expr, scope: Scope) -> bool:
         """Whether what stands beside a fragment has an aggregate to act on; if not, that is told."""
         options = scope.options
-        given = [
-            key for key in _NEEDED_BY if key in options.model_fields_set and getattr(options, key)
-        ]
+        written = options.model_fields_set
+        given = [key for key in _NEEDED_BY if key in written and getattr(options, key)]
         if not given:
             return True
         calls = [part for part in _outside_quantifiers(tree) if aggregate_name(part) is not None]

@@ -60,7 +60,7 @@ from genesis.compile.paths import Paths, Shape, at
 from genesis.compile.query import Node
 from genesis.compile.relations import Relations
 from genesis.compile.scope import Scope, broken, is_broken
-from genesis.compile.survey import survey
+from genesis.compile.survey import Bound, BoundKey, survey
 from genesis.compile.trees import copied
 from genesis.errors import Problems, did_you_mean
 from genesis.spec.data_source import DataSource, Field
@@ -110,6 +110,21 @@ class Binder:
         tree = self.parse(scope.fragment)
         if tree is None or not self.aggregates.check_options(tree, scope):
             return broken()
+        key = self._rests_on(tree, scope)
+        known = self._survey.bound.get(key) if key is not None else None
+        if known is not None:
+            bound = self._again(known, scope.places[()])
+        else:
+            told, outer, self.touched = self.problems.told, self.touched, []
+            bound = self._anew(tree, scope)
+            mine, self.touched = self.touched, [*outer, *self.touched]
+            if is_broken(bound):
+                return bound
+            if key is not None and self.problems.told == told:
+                self._keep(key, bound, mine, scope.places[()])
+        return written_in(bound, scope.fragment)
+
+    def _anew(self, tree: exp.Expr, scope: Scope) -> exp.Expr:
         try:
             bound = self.bind_tree(tree, scope)
         except RecursionError:  # derived fields stack what each fragment may nest
@@ -122,7 +137,45 @@ class Binder:
             message = f"a condition is expected, this is {known}"
             self.problems.add("wrong-literal", message, scope.fragment.at(), hint=hint)
             return broken()
-        return written_in(bound, scope.fragment)
+        return bound
+
+    # --- expressions over one record's own columns, which other reports have too ----------------
+
+    def _rests_on(self, tree: exp.Expr, scope: Scope) -> BoundKey | None:
+        """All that gives an expression over one record its meaning; `None` where there may be more."""
+        if isinstance(tree, exp.Column) or ":" in scope.fragment.text or len(scope.places) > 1:
+            return None  # a path is no sooner found than followed; a parameter is the input's
+        if scope.value or scope.rows or scope.columns is not None or scope.summary:
+            return None
+        node, source, fragment = scope.places.get(()), scope.source, scope.fragment
+        if node is None or self.project.data_sources.get(source.name) is not source:
+            return None  # a copy, with which somebody tries something out
+        return BoundKey(
+            fragment.text,
+            source.name,
+            node.alias,
+            node.optional,
+            scope.own_field,
+            scope.is_condition,
+            self._is_asked_for(fragment),
+            len(self._underway),
+            self.moment,
+            self.dialect,
+        )
+
+    def _again(self, known: Bound, node: Node) -> exp.Expr:
+        for name in known.columns:
+            node.relation.need(name)
+        self.touched += known.touched
+        return copied(known.tree)
+
+    def _keep(
+        self, key: BoundKey, bound: exp.Expr, touched: list[tuple[DataSource, str]], node: Node
+    ) -> None:
+        columns = list(bound.find_all(exp.Column))
+        if all(column.table == node.alias for column in columns):  # else something was joined
+            names = tuple(dict.fromkeys(column.name for column in columns))
+            self._survey.keep_bound(key, Bound(copied(bound), names, tuple(touched)))
 
     def parse(self, fragment: Fragment) -> exp.Expr | None:
         """The tree of a fragment, which is not to be changed, or `None` with its problem told."""
@@ -281,10 +334,12 @@ class Binder:
     def _warn_of_deprecated(self, source: DataSource, step: Step, scope: Scope) -> None:
         """Tell it to those who ask for the field; how a data source itself is made is its owner's affair."""
         hint = source.fields[step.name].deprecated
-        is_asked_for = isinstance(scope.fragment.owner, Input) or scope.fragment.path[0] == "sets"
-        if hint is not None and is_asked_for:
+        if hint is not None and self._is_asked_for(scope.fragment):
             message = f"field `{step.name}` is deprecated"
             self.problems.warn("deprecated-field", message, at(step, scope), hint=hint)
+
+    def _is_asked_for(self, fragment: Fragment) -> bool:
+        return isinstance(fragment.owner, Input) or fragment.path[0] == "sets"
 
     def _value(self, steps: tuple[Step, ...], value: exp.Expr, scope: Scope) -> exp.Expr:
         if [step.name for step in steps] == ["value"]:

@@ -71,9 +71,13 @@ def _pass_on_warnings(writer: sqlglot.Generator) -> None:
 
 def _sort_key(writer: sqlglot.Generator, node: exp.Expr) -> str:
     """A sort key with its NULLs' place always written: a server's default can be changed."""
+    return f"{writer.sql(node, 'this')} {_direction(node)}"
+
+
+def _direction(node: exp.Expr) -> str:
     direction = "DESC" if node.args.get("desc") else "ASC"
     nulls = "FIRST" if node.args.get("nulls_first") else "LAST"
-    return f"{writer.sql(node, 'this')} {direction} NULLS {nulls}"
+    return f"{direction} NULLS {nulls}"
 
 
 def _plain_select(writer: sqlglot.Generator, node: exp.Select) -> str:
@@ -104,6 +108,10 @@ def _ranked(newest: Newest, as_of: datetime | None, dialect: str, source_dialect
     name, columns, key, latest = newest.table, newest.columns, newest.key, newest.latest
     select = newest_by_rank(table(name), columns, key, latest, as_of, dialect=source_dialect)
     return _writer(dialect).sql(to_dialect(select, dialect))
+
+
+def _is_column(value: object) -> bool:
+    return isinstance(value, exp.Column)
 
 
 # --- what is written here -------------------------------------------------------------------------
@@ -215,6 +223,11 @@ class _Text:
     def _value(self, value: exp.Expr) -> str:
         if isinstance(value, exp.Column):
             return f"{self._name(value.table)}.{self._name(value.name)}"
+        kind = type(value)
+        if kind is exp.EQ and _is_column(value.this) and _is_column(value.expression):
+            return f"{self._value(value.this)} = {self._value(value.expression)}"
+        if kind is exp.Ordered and _is_column(value.this):
+            return f"{self._value(value.this)} {_direction(value)}"
         written = to_dialect(copied(value) if self.is_kept else value, self.dialect)
         return self._writer.sql(written)
 

@@ -21,6 +21,7 @@ from genesis.compile.run import Run
 from genesis.compile.scope import Scope, broken, is_broken, split_direction
 from genesis.compile.statement import Column
 from genesis.compile.summary import Grouped, Summary
+from genesis.compile.survey import Looks, survey
 from genesis.compile.texts import Shown, as_text
 from genesis.compile.trees import copied
 from genesis.errors import Location, Problems, did_you_mean, suggest
@@ -106,6 +107,7 @@ class Resolver:
     def __init__(self, definition: Input, source: DataSource, binder: Binder, run: Run) -> None:
         self._definition, self._source, self._binder, self._run = definition, source, binder, run
         self._problems = binder.problems
+        self._survey = survey(binder.project)
         self._wishes = list(self._all_wishes())
         # Trino's ORDER BY takes `movie.title` for a part of the column `movie`, where there is one.
         self._block = Block(
@@ -273,7 +275,39 @@ class Resolver:
         item, binder = wish.item, self._binder
         scope = Scope(wish.fragment, {(): self._root}, self._source, item, summary=self._summary)
         binder.touched.clear()
+        told = self._problems.told
         raw = no_position(binder.with_default(binder.bind(scope), scope, item.type))
+        key = self._looks_rest_on(wish)
+        known = self._survey.looks.get(key) if key is not None else None
+        if known is None or is_broken(raw):
+            output = self._anew(wish, scope, raw)
+            if output is not None and key is not None and self._problems.told == told:
+                self._keep_looks(key, wish, output)
+        else:
+            output = Output(known.column, raw, raw, wish.place, wish.fragment.text, *known[1:])
+        return None if output is None else self._as_rendered(output)
+
+    def _looks_rest_on(self, wish: Wish) -> tuple[object, ...] | None:
+        """All that gives a column of a detail report its type and looks; `None` where there is more."""
+        item, text, source = wish.item, wish.fragment.text, self._source
+        if self._is_summary or item.format is not None or item.type is not None or ":" in text:
+            return None
+        if self._binder.project.data_sources.get(source.name) is not source:
+            return None  # a copy, with which somebody tries something out
+        options = item.where, item.sort, item.distinct, item.separator, item.label
+        return (source.name, text, wish.name, *options)
+
+    def _keep_looks(self, key: tuple[object, ...], wish: Wish, output: Output) -> None:
+        tree = self._binder.parse(wish.fragment)
+        path = path_of(tree) if tree is not None else None
+        # Whether a column is the key depends on the columns before it.
+        may_be_key = path is not None and path[-1].name in self._source.primary_key
+        if output.shown is output.raw and not may_be_key:
+            self._survey.keep_looks(key, Looks(output.column, output.formatter, output.format_at))
+
+    def _anew(self, wish: Wish, scope: Scope, raw: exp.Expr) -> Output | None:
+        """The column of a bound expression, as it looks."""
+        item, binder = wish.item, self._binder
         tree = binder.parse(wish.fragment)
         if is_broken(raw) or tree is None:
             return None
@@ -302,9 +336,7 @@ class Resolver:
             key=is_key,
             sensitivity=next((s for s in map(_sensitivity, binder.touched) if s), None),
         )
-        return self._as_rendered(
-            Output(column, shown.value, raw, wish.place, wish.fragment.text, *formatter)
-        )
+        return Output(column, shown.value, raw, wish.place, wish.fragment.text, *formatter)
 
     def _type(self, wish: Wish, raw: exp.Expr) -> Type | None:
         """The type of a column, or `None` with the problem told."""

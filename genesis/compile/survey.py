@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
 from sqlglot import exp
@@ -17,7 +17,45 @@ from genesis.spec.data_source import DataSource
 from genesis.spec.project import Project
 
 if TYPE_CHECKING:
+    from genesis.compile.moment import Moment
     from genesis.compile.paths import Shape
+    from genesis.compile.statement import Column
+    from genesis.errors import Location
+    from genesis.spec.formatter import Formatter
+
+
+class BoundKey(NamedTuple):
+    """What a bound expression over one record's own columns rests on, in one project."""
+
+    text: str
+    source: str
+    alias: str
+    is_optional: bool
+    own_field: str | None
+    is_condition: bool
+    is_asked_for: bool
+    stacked: int
+    moment: Moment
+    dialect: str | None
+
+
+class Bound(NamedTuple):
+    """A sound expression over one record's own columns; its tree is to be copied."""
+
+    tree: exp.Expr
+    columns: tuple[str, ...]
+    touched: tuple[tuple[DataSource, str], ...]
+
+
+class Looks(NamedTuple):
+    """What a sound column is to people, whatever report it stands in."""
+
+    column: Column
+    formatter: Formatter | None
+    format_at: Location | None
+
+
+MOST = 4_096  # of each, in a project: a text may be asked with ever new moments
 
 
 class Survey:
@@ -28,6 +66,8 @@ class Survey:
         self._project = Project(project.settings, project.data_sources, broken=project.broken)
         self._sound: dict[str, tuple[bool, Problems]] = {}
         self.shapes: dict[tuple[object, ...], Shape] = {}
+        self.bound: dict[BoundKey, Bound] = {}
+        self.looks: dict[tuple[object, ...], Looks] = {}
 
     @cached_property
     def words(self) -> frozenset[str]:
@@ -49,6 +89,18 @@ class Survey:
                 query = read_query(self._project, source, Problems())
                 tables = query.find_all(exp.Table) if query is not None else ()
                 yield from (table.name.lower() for table in tables if not table.db)
+
+    def keep_bound(self, key: BoundKey, bound: Bound) -> None:
+        """Know an expression in the reports that follow."""
+        if len(self.bound) >= MOST:
+            self.bound.clear()
+        self.bound[key] = bound
+
+    def keep_looks(self, key: tuple[object, ...], looks: Looks) -> None:
+        """Know a column in the reports that follow."""
+        if len(self.looks) >= MOST:
+            self.looks.clear()
+        self.looks[key] = looks
 
     def is_sound(self, source: DataSource, problems: Problems) -> bool:
         """Whether a data source can be used at all; what is wrong with its frame is told."""
