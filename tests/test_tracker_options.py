@@ -144,3 +144,43 @@ fields: [vendor, note.decision]
     problems = Problems()
     check_project(load_project(tmp_path, problems), problems)
     assert list(problems) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("xlsx: {file: films.xlsx, tab: Films}", "xlsx: {file: ./films.xlsx, tab: films}"),
+        ("google_sheets: {spreadsheet: s, tab: A}", "google_sheets: {spreadsheet: s, tab: A}"),
+        ("airtable: {base: b, table: T}", "airtable: {base: b, table: T, max_calls: 9}"),
+        ("csv: {file: films.csv}", "csv: {file: films.csv}"),
+    ],
+)
+def test_two_trackers_have_a_place_each(tmp_path: Path, one: str, other: str) -> None:
+    """Each would take the rows of the other away."""
+    second = f"name: again\n  - refresh: films\n    to: {{{other}}}\n    name: second"
+    assert told(tmp_path, second, to=one) == [
+        "9: trackers `films.again` and `films.second` write to one place"
+    ]
+
+
+def test_trackers_that_only_add_rows_may_share_a_place(tmp_path: Path) -> None:
+    second = (
+        f"mode: upsert\n  - refresh: films\n    to: {{{XLSX}}}\n    name: second\n    mode: append"
+    )
+    assert told(tmp_path, second) == []
+
+
+def test_two_tabs_of_a_workbook_are_two_places(tmp_path: Path) -> None:
+    second = "name: again\n  - {refresh: films, name: b, to: {xlsx: {file: films.xlsx, tab: B}}}"
+    assert told(tmp_path, second) == []
+
+
+def test_names_of_trackers_lead_to_a_table_of_annotations_each(tmp_path: Path) -> None:
+    """`a_b.c` and `a.b_c` would keep what people say in one table."""
+    second = (
+        "name: b_c\n    annotations: {remark: string}\n---\nworkflow: films_b\njobs:\n"
+        "  - {refresh: films, name: c, to: {xlsx: {file: b.xlsx}}, annotations: {remark: string}}"
+    )
+    assert [text.partition(": ")[2] for text in told(tmp_path, second)] == [
+        "trackers `films.b_c` and `films_b.c` share table `annotations.films_b_c`"
+    ]

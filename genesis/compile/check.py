@@ -25,7 +25,7 @@ from genesis.compile.query import Block, Node
 from genesis.compile.scope import Scope, is_broken
 from genesis.compile.sound import Sound
 from genesis.compile.structure import check_keys, without_faults
-from genesis.compile.trackers import Heading, check_tracker
+from genesis.compile.trackers import Heading, check_shared, check_tracker
 from genesis.errors import Location, Problem, Problems, did_you_mean, suggest
 from genesis.spec.data_source import DataSource, Field, Measure
 from genesis.spec.formatter import BUILT_IN
@@ -66,6 +66,7 @@ def check_project(project: Project, problems: Problems, known: Known | None = No
         for position, job in enumerate(workflow.jobs):
             if job.refresh:
                 check_tracker(project, workflow, position, headings.get(job.refresh), problems)
+    check_shared(project, _refreshes(project), problems)
     for audit in project.audits.values():
         _check_audit(project, audit, problems)
     if not problems.errors:  # a mistyped name may be its only use
@@ -216,6 +217,15 @@ def _check_workflow(project: Project, workflow: Workflow, problems: Problems) ->
         _check_receivers(
             project, workflow, ("alerts", key), getattr(workflow.alerts, key), problems
         )
+
+
+def _refreshes(project: Project) -> Iterator[tuple[Workflow, int, str]]:
+    """The jobs that have a tracker, each with its name; jobs of one name are told already."""
+    for workflow in project.workflows.values():
+        names = job_names(workflow)
+        for position, (name, job) in enumerate(zip(names, workflow.jobs, strict=True)):
+            if job.refresh and name not in names[:position]:
+                yield workflow, position, name
 
 
 def _check_receivers(

@@ -5,7 +5,8 @@ A job's options may stand in a template: then a problem is told there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from posixpath import normpath
 from typing import NamedTuple
 
 from genesis.compile.compare import typed_literal
@@ -13,7 +14,7 @@ from genesis.compile.identifiers import words
 from genesis.compile.query import Query
 from genesis.errors import Location, Problems
 from genesis.spec.project import Project
-from genesis.spec.workflow import EXPORTS, Annotation, Job, Workflow
+from genesis.spec.workflow import EXPORTS, Annotation, Job, Place, Workflow
 
 _KEY_PREFIX = "_key_"
 
@@ -33,6 +34,45 @@ def headings_of(query: Query) -> tuple[Heading, ...]:
     """The headings of a report's columns."""
     columns = (output.column for output in query.outputs)
     return tuple(Heading(c.name, c.label, c.key, c.hidden) for c in columns)
+
+
+def check_shared(
+    project: Project, refreshes: Iterable[tuple[Workflow, int, str]], problems: Problems
+) -> None:
+    """Tell of trackers that would write to one place, or keep what people say in one table.
+
+    Two jobs that only add rows may share a place; one that takes rows away would take the other's.
+    """
+    places: dict[tuple[str, ...], tuple[str, bool]] = {}
+    tables: dict[str, str] = {}
+    for workflow, position, name in refreshes:
+        job = workflow.jobs[position].filled(project.templates)
+        if job.to is None:
+            continue
+        tracker, adds = f"{workflow.name}.{name}", job.mode in ("upsert", "append")
+        other, other_adds = places.setdefault(_where(job.to), (tracker, adds))
+        if other != tracker and not (adds and other_adds):
+            message = f"trackers `{other}` and `{tracker}` write to one place"
+            at = _place(project, workflow, position, "to")()
+            problems.add("name-clash", message, at, hint="give one a place of its own")
+        table = tracker.replace(".", "_")
+        if job.annotations and tables.setdefault(table, tracker) != tracker:
+            message = (
+                f"trackers `{tables[table]}` and `{tracker}` share table `annotations.{table}`"
+            )
+            at = _place(project, workflow, position, "annotations")()
+            problems.add("name-clash", message, at, hint="give one of the jobs another `name`")
+
+
+def _where(to: Place) -> tuple[str, ...]:
+    """What tells places apart; tabs of one name in other letters are one, files by any path to them."""
+    names = ("spreadsheet", "base", "file", "tab", "table")
+    parts = {name: getattr(to.details, name) for name in names if hasattr(to.details, name)}
+    if "file" in parts:
+        parts["file"] = normpath(parts["file"])
+    if "tab" in parts:
+        parts["tab"] = parts["tab"].casefold()
+    return ("file" if "file" in parts else to.sink, *parts.values())
 
 
 class Refusal(NamedTuple):
