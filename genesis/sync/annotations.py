@@ -18,12 +18,12 @@ def new_annotations(wanted: Wanted, present: Present) -> tuple[Annotation, ...]:
 
 
 def annotation_relabels(wanted: Wanted, present: Present) -> Iterator[Relabel]:
-    """Headers whose definition changed, unless a person wrote another."""
+    """Headers that were emptied, or whose definition changed, unless a person wrote another."""
     labels = {each.name: each.label for each in wanted.annotations}
     for column in present.annotations:
-        label = labels.get(column.name, column.label)
-        if column.header == column.label != label:
-            yield Relabel(column.name, column.label, label)
+        label = labels.get(column.name, column.header)
+        if column.header in ("", column.label) and column.header != label:
+            yield Relabel(column.name, column.header, label)
 
 
 def restores(
@@ -41,7 +41,7 @@ def restores(
 def annotation_notes(wanted: Wanted, present: Present) -> Iterator[str]:
     """What people should hear about their columns."""
     for column in present.annotations:
-        if column.header != column.label:
+        if column.header not in ("", column.label):
             yield f"header `{column.label}` was renamed to `{column.header}` and stays so"
     if present.exists and present.ours:
         for each in new_annotations(wanted, present):

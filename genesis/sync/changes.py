@@ -366,7 +366,8 @@ class Changes:
         yield from (f"  + column {column.label}" for column in self.added)
         yield from (f"  + column {each.label}, for people" for each in self.new_annotations)
         yield from (f"  - column {column.header}" for column in self.dropped)
-        yield from (f"  ~ column {change.was}: now {change.label}" for change in self.relabels)
+        for change in self.relabels:
+            yield f"  ~ column {change.was or 'without a header'}: now {change.label}"
         yield from (f"  + {insert.key}" for insert in self.inserts)
         for update in self.updates:
             was, cell = (self._shown(update.column, value) for value in (update.was, update.cell))

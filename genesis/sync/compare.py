@@ -209,18 +209,21 @@ class _Columns:
 
     @property
     def relabels(self) -> tuple[Relabel, ...]:
-        """Headers whose definition changed, unless a person wrote another."""
+        """Headers that were emptied, or whose definition changed, unless a person wrote another."""
         labels = {column.name: column.label for column in self.wanted}
         return tuple(
-            Relabel(column.name, column.label, labels[column.name])
+            Relabel(column.name, column.header, labels[column.name])
             for column in self.present.columns
-            if column.header == column.label != labels.get(column.name, column.label)
+            if column.header in ("", column.label)
+            and column.header != labels.get(column.name, column.header)
         )
 
     @property
     def renamed(self) -> tuple[PresentColumn, ...]:
         """Columns whose header a person wrote."""
-        return tuple(column for column in self.present.columns if column.header != column.label)
+        return tuple(
+            column for column in self.present.columns if column.header not in ("", column.label)
+        )
 
     def align(self, rows: Sequence[PresentRow]) -> list[PresentRow]:
         """The rows with their cells and stamps in the order of the wanted columns."""

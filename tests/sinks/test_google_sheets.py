@@ -320,6 +320,31 @@ def test_a_lost_key_column_is_refused_until_adopted(home: Home) -> None:
     assert home.refresh([film(2), film(3)]).writes == 0
 
 
+def test_a_lost_header_row_is_told_before_a_record_is_taken_for_it(home: Home) -> None:
+    """Nothing is written; an empty row in its place becomes the header."""
+    home.refresh(films(1, 2))
+    annotate(home)
+    home.person.deletes_rows("Films", 1)
+    with pytest.raises(SinkError, match=r"lost its header row(.|\n)*insert an empty row"):
+        home.refresh(films(1, 2))
+    home.person.inserts_rows("Films", 1)
+    receipt = home.refresh(films(1, 2))
+    assert (receipt.inserted, receipt.notes) == (0, ())
+    assert home.person.sees_rows("Films")[0][:4] == ["Id", "Title", "Budget", "Late"]
+    assert home.shown("Id", "Title") == [("1", "Film 1"), ("2", "Film 2")]
+    assert home.refresh(films(1, 2)).writes == 0
+
+
+def test_a_tab_whose_cells_were_cleared_is_filled_again(home: Home) -> None:
+    """With its headers, which nobody meant to rename to nothing."""
+    home.refresh(films(1, 2))
+    home.person.clears("Films!A1:Z20")
+    assert home.refresh(films(1, 2)).notes == ()
+    assert home.person.sees_rows("Films")[0] == ["Id", "Title", "Budget", "Late"]
+    assert home.shown("Id", "Title") == [("1", "Film 1"), ("2", "Film 2")]
+    assert home.refresh(films(1, 2)).writes == 0
+
+
 def test_a_lost_stamp_column_is_made_again(home: Home) -> None:
     """Nobody is accused of an edit."""
     home.refresh(films(1, 2))

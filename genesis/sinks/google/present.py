@@ -381,9 +381,17 @@ class _Tab:
         return list(zip(*read, strict=True)) if read else [()] * len(rows)
 
     def _marked_row(self) -> int:
-        """The row in which the hidden column names itself."""
-        rows = enumerate(self._rows)
-        return next((number for number, row in rows if _at(row, self.key) == KEY_HEADER), 0)
+        """The row in which the hidden column names itself; the first, if a person emptied it."""
+        for number, row in enumerate(self._rows):
+            if _at(row, self.key) == KEY_HEADER:
+                return number
+        if self._rows and _at(self._rows[0], self.key):
+            what = f"tab `{self.title}` of tracker `{self._tracker.name}`"
+            hint = "undo its deletion in Google Sheets, or insert an empty row above all others"
+            raise SinkError(
+                Problem("tracker-not-ours", f"{what} has lost its header row", hint=hint)
+            )
+        return 0
 
     def _header_row(self) -> int:
         """The row that has most of the tracker's labels, and all of its keys'."""
