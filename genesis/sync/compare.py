@@ -3,7 +3,8 @@
 Rows are matched by key. A cell that differs from the report is updated; where it also differs from
 what genesis wrote last, a person changed it, and the policy says whose value stays. The surprise:
 people sort a range and miss the hidden key beside it. Rows whose cells are exactly those that
-genesis wrote for another key are that row: the key follows the cells, and the notes stay right.
+genesis wrote for another key are that row: the key follows the cells, and the notes stay right. So
+does a key that somebody typed over, where the row shows whose it is.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ def compare(*, wanted: Wanted, present: Present, policy: Policy) -> Changes:
     """What a refresh will do to a tracker; nothing where wanted and present agree."""
     goals = {row.key: row for row in wanted.rows}
     columns = _Columns(wanted.columns, present)
-    rows = _follow_sorted(columns.align(present.rows), goals)
+    known = _follow_shown(columns.align(present.rows), goals, wanted)
+    rows = _follow_sorted(known, goals)
     gone = _gone(rows, goals, wanted, policy)
     deletes = gone if policy.on_delete in ("delete", "archive") else ()
     updates, human_edits = _compare_cells(rows, goals, wanted, policy)
@@ -67,7 +69,7 @@ def compare(*, wanted: Wanted, present: Present, policy: Policy) -> Changes:
         updates=(*updates, *_marks(gone, rows, wanted.mark, policy)),
         deletes=deletes,
         moves=moves,
-        followed=_followed(present.rows, rows),
+        followed=_followed(present.rows, known, rows),
         releases=tuple(row.position for row in present.copies),
         new_annotations=new_annotations(wanted, present),
         restores=tuple(
@@ -80,7 +82,7 @@ def compare(*, wanted: Wanted, present: Present, policy: Policy) -> Changes:
         ),
         rejects=wanted.rejects,
         human_edits=human_edits,
-        notes=(*_notes(present, columns, rows), *annotation_notes(wanted, present)),
+        notes=(*_notes(present, columns, known, rows), *annotation_notes(wanted, present)),
     )
 
 
@@ -241,6 +243,39 @@ class _Columns:
         ]
 
 
+# ---- rows whose hidden key a person typed over
+
+
+def _follow_shown(
+    rows: list[PresentRow], goals: Mapping[str, WantedRow], wanted: Wanted
+) -> list[PresentRow]:
+    """The rows, those of unknown keys with the key whose cells they show, as genesis wrote them.
+
+    A report that does not show its key tells nothing of whose row it is.
+    """
+    places = [at for at, column in enumerate(wanted.columns) if column.key]
+    here = {row.key for row in rows}
+    unknown = [row for row in rows if places and row.key not in goals]
+    missing = (goal for goal in goals.values() if unknown and goal.key not in here)
+    by_cells = _by_unique((_prints(goal.cells, places), goal.key) for goal in missing)
+    shown = _by_unique((_untouched(row, places), row) for row in unknown)
+    keys = {row.position: by_cells[prints] for prints, row in shown.items() if prints in by_cells}
+    if not keys:
+        return rows
+    return [replace(row, key=keys.get(row.position, row.key)) for row in rows]
+
+
+def _prints(cells: Sequence[Cell], places: Iterable[int]) -> str:
+    return "".join(fingerprint(cells[at]) for at in places)
+
+
+def _untouched(row: PresentRow, places: Sequence[int]) -> str:
+    """The fingerprints of a row's key cells, or nothing where a person changed one of them."""
+    shown = _prints(row.cells, places)
+    prints = split(row.stamp, len(row.cells))
+    return shown if prints and shown == "".join(prints[at] for at in places) else ""
+
+
 # ---- rows that a person sorted without their key
 
 
@@ -297,9 +332,11 @@ def _most_alike(key: str, content: str, free: Mapping[str, str]) -> str:
     return max(free, key=lambda other: likeness(content, free[other]))
 
 
-def _followed(present: Sequence[PresentRow], rows: Sequence[PresentRow]) -> tuple[PresentRow, ...]:
+def _followed(
+    present: Sequence[PresentRow], known: Sequence[PresentRow], rows: Sequence[PresentRow]
+) -> tuple[PresentRow, ...]:
     """The present rows, cells as they stand there, with the keys that follow their cells."""
-    stamps = {row.key: row.stamp for row in present}
+    stamps = {row.key: old.stamp for old, row in zip(present, known, strict=True)}
     return tuple(
         replace(old, key=new.key, stamp=stamps.get(new.key))
         for old, new in zip(present, rows, strict=True)
@@ -310,7 +347,12 @@ def _followed(present: Sequence[PresentRow], rows: Sequence[PresentRow]) -> tupl
 # ---- what people should hear
 
 
-def _notes(present: Present, columns: _Columns, rows: Sequence[PresentRow]) -> Iterator[str]:
+def _notes(
+    present: Present,
+    columns: _Columns,
+    known: Sequence[PresentRow],
+    rows: Sequence[PresentRow],
+) -> Iterator[str]:
     for gone in columns.dropped:
         yield f"column `{gone.header}` left the report, and the tracker with all that is in it"
     for column in columns.renamed:
@@ -318,7 +360,10 @@ def _notes(present: Present, columns: _Columns, rows: Sequence[PresentRow]) -> I
     copied = sorted({row.key for row in present.copies})
     if copied:
         yield f"copies of rows {a_few(copied)} are their owner's now; one of each stays managed"
-    moved = [new.key for old, new in zip(present.rows, rows, strict=True) if old.key != new.key]
+    typed = [new.key for old, new in zip(present.rows, known, strict=True) if old.key != new.key]
+    if typed:
+        yield f"the hidden key of rows {a_few(typed)} was typed over, and is written again"
+    moved = [new.key for old, new in zip(known, rows, strict=True) if old.key != new.key]
     if moved:
         yield f"rows {a_few(moved)} were sorted without their hidden key, which follows them"
     yield from present.notes

@@ -238,7 +238,7 @@ class _Tab:
             for number, row in enumerate(self._rows[header + 1 :], header + 1)
         ]
         rows = [
-            (number, key if isinstance(key, str) else "", stamp)
+            (number, "" if key is None else str(key), stamp)
             for number, key, stamp in every
             if key or stamp
         ]
