@@ -171,9 +171,7 @@ def document_at(problem: Problem, documents: list[Document]) -> Document:
     """The last document of the problem's file that starts at or above its line."""
     assert problem.at is not None
     line, file = problem.at.line, problem.at.file
-    above = [
-        d for d in documents if d.file == file and min(p.line for p in d.values.values()) <= line
-    ]
+    above = [d for d in documents if d.file == file and d.locate().line <= line]
     return above[-1]
 
 

@@ -97,10 +97,15 @@ def with_report(project: Project, report: Report) -> Project:
     return replace(project, inputs=_of_values([report.written()]).inputs)
 
 
+class _Unwritten(Document):
+    """Data that was never a text: all of it is nowhere."""
+
+    root = Spot(0, 0)
+
+
 def _of_values(said: list[Any]) -> Project:
     problems = Problems()
-    nowhere = Spot(0, 0)
-    project = _project([Document("values", "", one, nowhere) for one in said], problems)
+    project = _project([_Unwritten("values", "", one, 0) for one in said], problems)
     problems.raise_errors()
     return project
 
