@@ -402,8 +402,8 @@ class Binder:
         if name in node.children:
             return node.children[name]
         child = self.join(node, name)
-        if child is not None:
-            child.optional = node.optional or not node.source.joins[name].required
+        if child is not None and (node.optional or not node.source.joins[name].required):
+            child.may_be_missing()
         return child
 
     def join(self, node: Node, name: str) -> Node | None:

@@ -86,6 +86,12 @@ class Node:
         self.relation.need(name)
         return column(name, self.alias)
 
+    def may_be_missing(self) -> None:
+        """A row may lack it, and with it what its own join's condition had joined already."""
+        self.optional = True
+        for child in self.children.values():
+            child.may_be_missing()
+
     def start_join(self, name: str, relation: Relation) -> Node:
         """The node that a join of this one leads to; it is joined once `on` is known."""
         is_root = self.block.root is self
