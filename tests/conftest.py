@@ -1,8 +1,12 @@
-"""What all tests share: no network but loopback, `--accept` for expected files."""
+"""What all tests share: no network but loopback, `--accept` for expected files, a PostgreSQL."""
 
 from __future__ import annotations
 
 import pytest
+
+from tests.postgres import database, postgres
+
+__all__ = ["database", "postgres"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,0 +1,133 @@
+"""A real PostgreSQL, a server for each test process, ready for logical decoding; it ends with the tests.
+
+`postgres` is the server, which a test may kill and start again; `database` is the address of an
+empty database of the test's own. Where a machine has no PostgreSQL such tests are skipped, each by
+name; they fail instead where GENESIS_REQUIRE has `postgres` in it. The surprise: PostgreSQL refuses
+to run as root, so under root it runs as the user that its package made.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "wal_level": "logical",
+    "max_replication_slots": "20",
+    "max_wal_senders": "20",
+    "max_connections": "60",
+    "shared_buffers": "64MB",
+}
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Postgres:
+    """A server of its own on loopback, with its data in `folder`."""
+
+    programs: Path
+    folder: Path
+    port: int
+
+    def url(self, database: str = "postgres") -> str:
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+
+    def make(self) -> None:
+        self._run("initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "--no-sync")
+        lines = [f"{name} = '{value}'\n" for name, value in SETTINGS.items()]
+        with (self.data / "postgresql.conf").open("a") as settings:
+            settings.writelines([*lines, f"port = {self.port}\n"])
+
+    def start(self) -> None:
+        log = self.folder / "server.log"
+        self._run("pg_ctl", "start", "-D", str(self.data), "-w", "-s", "-l", str(log))
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "stop", "-D", str(self.data), "-m", "fast", "-s")
+
+    def kill(self) -> None:
+        """End it as a power cut would; `start` then recovers what was committed."""
+        self._run("pg_ctl", "stop", "-D", str(self.data), "-m", "immediate", "-s")
+
+    def new_database(self) -> str:
+        """The address of an empty database."""
+        name = f"test_{next(_numbers)}"
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return self.url(name)
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [str(self.programs / program), *arguments]
+        # Its output goes to a file: a server that holds a pipe open would keep us waiting for its end.
+        with (self.folder / f"{program}.out").open("w+") as output:
+            done = subprocess.run(
+                command,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                check=False,
+                cwd=self.folder,
+                user=_user(),
+            )
+            output.seek(0)
+            assert done.returncode == 0, f"{' '.join(command)}: {output.read()}"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    programs = _programs()
+    if programs is None:
+        missing = "no PostgreSQL: `initdb` is neither in reach nor below /usr/lib/postgresql"
+        if "postgres" in os.environ.get("GENESIS_REQUIRE", "").split(","):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    folder = Path(tempfile.mkdtemp(prefix="genesis-postgres-"))
+    if (user := _user()) is not None:
+        os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
+    server = Postgres(programs, folder, _free_port())
+    server.make()
+    server.start()
+    yield server
+    server.stop()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> str:
+    """The address of an empty database."""
+    return postgres.new_database()
+
+
+def _programs() -> Path | None:
+    """The folder of PostgreSQL's own programs; Debian keeps them out of the PATH."""
+    if found := shutil.which("initdb"):
+        return Path(found).parent
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    return installed[-1].parent if installed else None
+
+
+def _user() -> str | None:
+    """Whom the server runs as, where that is somebody else."""
+    return "postgres" if os.geteuid() == 0 else None
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+        return port
