@@ -1,0 +1,1 @@
+"""Systems of record: what trackers are about is kept there."""
