@@ -173,7 +173,8 @@ class PresentColumn:
 class PresentRow:
     """A row that genesis keeps; its cells are in the order of `Present.columns`.
 
-    `annotations` are what people put beside it, in the order of `Present.annotations`.
+    `annotations` are what people put beside it, in the order of `Present.annotations`. `stamped` is
+    the key that its stamp bears, where stamps do: empty for a stamp that is gone.
     """
 
     key: str
@@ -181,13 +182,15 @@ class PresentRow:
     position: int
     stamp: str | None = None
     annotations: tuple[Cell, ...] = ()
+    stamped: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Present:
     """What the tracker holds now, in its own order.
 
-    `copies` are rows whose key one of `rows` has too: a person copied it. `annotations` are the
+    `copies` are rows whose key one of `rows` has too: a person copied it. `retyped` are the positions
+    of rows whose key a person typed over or deleted. `annotations` are the
     annotation columns that were found, `own_columns` the headers of all others that people added.
     `fence` says which state this was read from, `notes` what people should hear about it.
     """
@@ -195,6 +198,7 @@ class Present:
     columns: tuple[PresentColumn, ...] = ()
     rows: tuple[PresentRow, ...] = ()
     copies: tuple[PresentRow, ...] = ()
+    retyped: frozenset[int] = frozenset()
     annotations: tuple[PresentColumn, ...] = ()
     own_columns: tuple[str, ...] = ()
     exists: bool = True
@@ -262,8 +266,8 @@ class HumanEdit:
 class Changes:
     """What a refresh will do to a tracker. Printed, it is the dry run.
 
-    `followed` are present rows whose key a partial sort had left behind, with the key they get;
-    `releases` the positions of copied rows that become the person's own. Of annotations, columns that
+    `followed` are present rows that do not bear their key any more, with the key they get;
+    `releases` the positions of rows that become people's own: copies, and rows of nobody knows whom. Of annotations, columns that
     are missing are made (`new_annotations`); their cells are never changed, only `restores` fills some
     in columns and rows that are new.
     """

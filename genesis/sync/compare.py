@@ -10,7 +10,7 @@ does a key that somebody typed over, where the row shows whose it is.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -49,9 +49,11 @@ def compare(*, wanted: Wanted, present: Present, policy: Policy) -> Changes:
     """What a refresh will do to a tracker; nothing where wanted and present agree."""
     goals = {row.key: row for row in wanted.rows}
     columns = _Columns(wanted.columns, present)
-    known = _follow_shown(columns.align(present.rows), goals, wanted)
+    known = _follow_stamped(columns.align(present.rows), goals)
+    known = _follow_shown(known, goals, wanted)
     rows = _follow_sorted(known, goals)
-    gone = _gone(rows, goals, wanted, policy)
+    lost = _lost(rows, goals, wanted)
+    gone = _gone(rows, goals, wanted, policy, staying=lost)
     deletes = gone if policy.on_delete in ("delete", "archive") else ()
     updates, human_edits = _compare_cells(rows, goals, wanted, policy)
     leaving = frozenset(deletes)
@@ -69,8 +71,11 @@ def compare(*, wanted: Wanted, present: Present, policy: Policy) -> Changes:
         updates=(*updates, *_marks(gone, rows, wanted.mark, policy)),
         deletes=deletes,
         moves=moves,
-        followed=_followed(present.rows, known, rows),
-        releases=tuple(row.position for row in present.copies),
+        followed=_followed(present, known, rows),
+        releases=(
+            *(row.position for row in present.copies),
+            *(row.position for row in rows if row.key in lost),
+        ),
         new_annotations=new_annotations(wanted, present),
         restores=tuple(
             restores(
@@ -82,7 +87,7 @@ def compare(*, wanted: Wanted, present: Present, policy: Policy) -> Changes:
         ),
         rejects=wanted.rejects,
         human_edits=human_edits,
-        notes=(*_notes(present, columns, known, rows), *annotation_notes(wanted, present)),
+        notes=(*_notes(present, columns, known, rows, lost), *annotation_notes(wanted, present)),
     )
 
 
@@ -102,12 +107,29 @@ def _gone(
     goals: Mapping[str, WantedRow],
     wanted: Wanted,
     policy: Policy,
+    *,
+    staying: Container[str],
 ) -> tuple[str, ...]:
     """Keys of rows that the report no longer has; a row that was merely refused is still in it."""
     if policy.mode in ("upsert", "append"):
         return ()
+    return tuple(key for key in _absent(rows, goals, wanted) if key not in staying)
+
+
+def _lost(
+    rows: Sequence[PresentRow], goals: Mapping[str, WantedRow], wanted: Wanted
+) -> tuple[str, ...]:
+    """Keys of rows of which nobody can say whose they are: they stay, with what stands beside them."""
+    here = {row.key for row in rows}
+    doubtful = {row.key for row in rows if row.stamped is not None and row.stamped not in here}
+    return tuple(key for key in _absent(rows, goals, wanted) if key in doubtful)
+
+
+def _absent(
+    rows: Iterable[PresentRow], goals: Mapping[str, WantedRow], wanted: Wanted
+) -> Iterator[str]:
     refused = wanted.refused
-    return tuple(row.key for row in rows if row.key not in goals and row.key not in refused)
+    return (row.key for row in rows if row.key not in goals and row.key not in refused)
 
 
 def _compare_cells(
@@ -246,6 +268,21 @@ class _Columns:
 # ---- rows whose hidden key a person typed over
 
 
+def _follow_stamped(rows: list[PresentRow], goals: Mapping[str, WantedRow]) -> list[PresentRow]:
+    """The rows, those of unknown keys with the key in their stamp, if they are as it says.
+
+    If not, somebody may have put in or dragged a row while the stamp was written.
+    """
+    odd = [row for row in rows if row.stamped not in (None, "", row.key) and row.key not in goals]
+    if not odd:
+        return rows
+    here = {row.key for row in rows}
+    sure = [row for row in odd if row.stamped not in here and row.stamp == stamp_of(row.cells)]
+    by_key = _by_unique((str(row.stamped), row.position) for row in sure)
+    keys = {position: key for key, position in by_key.items()}
+    return [replace(row, key=keys.get(row.position, row.key)) for row in rows]
+
+
 def _follow_shown(
     rows: list[PresentRow], goals: Mapping[str, WantedRow], wanted: Wanted
 ) -> list[PresentRow]:
@@ -333,14 +370,14 @@ def _most_alike(key: str, content: str, free: Mapping[str, str]) -> str:
 
 
 def _followed(
-    present: Sequence[PresentRow], known: Sequence[PresentRow], rows: Sequence[PresentRow]
+    present: Present, known: Sequence[PresentRow], rows: Sequence[PresentRow]
 ) -> tuple[PresentRow, ...]:
     """The present rows, cells as they stand there, with the keys that follow their cells."""
-    stamps = {row.key: old.stamp for old, row in zip(present, known, strict=True)}
+    stamps = {row.key: old.stamp for old, row in zip(present.rows, known, strict=True)}
     return tuple(
         replace(old, key=new.key, stamp=stamps.get(new.key))
-        for old, new in zip(present, rows, strict=True)
-        if old.key != new.key
+        for old, new in zip(present.rows, rows, strict=True)
+        if old.key != new.key or old.position in present.retyped
     )
 
 
@@ -352,6 +389,7 @@ def _notes(
     columns: _Columns,
     known: Sequence[PresentRow],
     rows: Sequence[PresentRow],
+    lost: Sequence[str],
 ) -> Iterator[str]:
     for gone in columns.dropped:
         yield f"column `{gone.header}` left the report, and the tracker with all that is in it"
@@ -360,10 +398,19 @@ def _notes(
     copied = sorted({row.key for row in present.copies})
     if copied:
         yield f"copies of rows {a_few(copied)} are their owner's now; one of each stays managed"
-    typed = [new.key for old, new in zip(present.rows, known, strict=True) if old.key != new.key]
+    typed = [
+        new.key
+        for old, new in zip(present.rows, known, strict=True)
+        if old.key != new.key or old.position in present.retyped
+    ]
     if typed:
-        yield f"the hidden key of rows {a_few(typed)} was typed over, and is written again"
+        yield f"the hidden key of rows {a_few(typed)} was typed over or deleted, and is written again"
     moved = [new.key for old, new in zip(known, rows, strict=True) if old.key != new.key]
     if moved:
         yield f"rows {a_few(moved)} were sorted without their hidden key, which follows them"
+    if lost:
+        yield (
+            f"whose rows {a_few(lost)} are, nobody can say: their hidden cells were typed over; they"
+            " are people's rows now, with all that stands there"
+        )
     yield from present.notes

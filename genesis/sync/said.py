@@ -53,7 +53,10 @@ def read_back(
     found = [asked[column.name] for column in changes.present.annotations if column.name in asked]
     said: list[Said] = []
     rejects: list[Reject] = []
+    released = set(changes.releases)
     for row in changes.rows if found else ():
+        if row.position in released:
+            continue
         before = last.get(row.key, {})
         now = dict(before)
         for each, cell in zip(found, row.annotations, strict=True):

@@ -228,18 +228,6 @@ def test_people_s_columns_notes_and_colours_stay_with_their_rows(home: Home) -> 
     assert "backgroundColor" not in (home.tab.at(3, 0).format or {})
 
 
-def test_a_hidden_key_that_was_typed_over_is_written_again(home: Home) -> None:
-    """The row shows whose it is; what stands beside it stays, and its data follows the report."""
-    home.refresh(films(1, 2, 3))
-    annotate(home)
-    home.person.types("Films!E3", "99")
-    receipt = home.refresh([film(1), film(2, "New"), film(3)])
-    assert receipt.deleted == receipt.inserted == 0
-    assert "the hidden key of rows `2` was typed over, and is written again" in receipt.notes
-    assert home.shown("Id", "Title", "Note")[1] == ("2", "New", "about 2")
-    assert home.refresh([film(1), film(2, "New"), film(3)]).writes == 0
-
-
 def test_new_rows_take_no_colours_over(home: Home) -> None:
     """A colour says something about its row; how a column's numbers are shown is for all of them."""
     home.refresh(films(1, 2))
@@ -320,16 +308,83 @@ def test_a_deleted_column_is_made_again(home: Home) -> None:
     assert home.refresh(films(1, 2)).writes == 0
 
 
-def test_a_lost_key_column_is_refused_until_adopted(home: Home) -> None:
-    """Then rows go by their visible key, and keep what stands beside them."""
-    home.refresh(films(1, 2))
-    annotate(home)
-    home.person.deletes_columns("Films", "E")
-    with pytest.raises(SinkError, match=r"lost the hidden column(.|\n)*--adopt"):
-        home.refresh(films(1, 2))
-    home.refresh([film(2), film(3)], adopt=True)
-    assert notes(home) == {"2": "about 2", "3": ""}
-    assert home.refresh([film(2), film(3)]).writes == 0
+HIDDEN = (replace(COLUMNS[0], name="_key_id", hidden=True), *COLUMNS[1:])
+
+
+@pytest.fixture(params=[COLUMNS, HIDDEN], ids=["shown", "hidden"])
+def either(request: pytest.FixtureRequest, home: Home) -> Home:
+    """A tracker that shows its key, and one that does not."""
+    home.columns = request.param
+    home.refresh(known(home, films(1, 2, 3)))
+    home.person.types(f"Films!{after(home, 2)}1", "Note")
+    for at in (2, 3, 4):
+        home.person.types(f"Films!{after(home, 2)}{at}", f"about Film {at - 1}")
+    return home
+
+
+def known(home: Home, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**row, home.columns[0].name: row["id"]} for row in rows]
+
+
+def after(home: Home, columns: int) -> str:
+    """The letter of a column right of the report's."""
+    return "ABCDEFGH"[sum(not column.hidden for column in home.columns) + columns]
+
+
+def test_a_lost_key_column_is_made_again(either: Home) -> None:
+    """Whose row each is stands in the other hidden column too."""
+    either.person.deletes_columns("Films", after(either, 0))
+    rows = known(either, [film(2), film(3, "New"), film(4)])
+    receipt = either.refresh(rows)
+    assert (receipt.inserted, receipt.deleted, receipt.updated) == (1, 1, 1)
+    assert "was typed over or deleted, and is written again" in receipt.notes[0]
+    told = either.shown("Title", "Note")
+    assert told == [("Film 2", "about Film 2"), ("New", "about Film 3"), ("Film 4", "")]
+    assert either.refresh(rows).writes == 0
+    assert either.person.sees_rows("Films")[0][-1] == "Note"
+
+
+def test_both_hidden_columns_lost(either: Home) -> None:
+    """Refused, with the way that there is: by the key that people see, or another tab."""
+    either.person.deletes_columns("Films", after(either, 0), 2)
+    shown = either.columns is COLUMNS
+    way = r"--adopt` matches rows by their visible key" if shown else "name another `tab`"
+    rows = known(either, [film(2), film(9)])
+    with pytest.raises(SinkError, match=rf"lost the hidden columns(.|\n)*{way}"):
+        either.refresh(rows)
+    if shown:
+        either.refresh(rows, adopt=True)
+        assert either.shown("Id", "Note") == [("2", "about Film 2"), ("9", "")]
+        assert either.refresh(rows).writes == 0
+
+
+@pytest.mark.parametrize("typed", ["99", "3", ""])
+def test_a_hidden_key_that_was_changed_goes_back_to_its_row(either: Home, typed: str) -> None:
+    """Typed over, with another's key too, or emptied: what stands beside it stays with the record."""
+    place = f"Films!{after(either, 0)}3"
+    either.person.types(place, typed) if typed else either.person.clears(place)
+    rows = known(either, [film(1), film(2, "New"), film(3)])
+    receipt = either.refresh(rows)
+    assert (receipt.inserted, receipt.deleted, receipt.updated) == (0, 0, 1)
+    assert receipt.notes == (
+        "the hidden key of rows `2` was typed over or deleted, and is written again",
+    )
+    told = either.shown("Title", "Note")
+    assert told == [(title, f"about Film {n}") for n, title in enumerate(["Film 1", "New", "Film 3"], 1)]  # fmt: skip
+    assert either.refresh(rows).writes == 0
+
+
+def test_a_row_of_which_nobody_can_say_whose_it_is_stays(either: Home) -> None:
+    """It becomes its people's, with what stands beside it; the record gets a row of its own."""
+    either.person.types(f"Films!{after(either, 0)}3", "99")
+    either.person.types(f"Films!{after(either, 1)}3", "mine")
+    either.person.types("Films!A3", "mine")
+    rows = known(either, films(1, 2, 3))
+    receipt = either.refresh(rows)
+    assert (receipt.inserted, receipt.deleted) == (1, 0)
+    assert receipt.notes[0].startswith("whose rows `99` are, nobody can say")
+    assert [note for (note,) in either.shown("Note")][1] == "about Film 2"
+    assert either.refresh(rows).writes == 0
 
 
 def test_a_lost_header_row_is_told_before_a_record_is_taken_for_it(home: Home) -> None:

@@ -25,6 +25,7 @@ from genesis.sinks.google.present import (
     SheetsPresent,
     Tag,
     place_of,
+    stamp_text,
 )
 from genesis.sinks.google.rows import RowPlan, Span, plan_rows, spans
 from genesis.sync.changes import Annotation, Changes, Insert, PresentRow, Tracker
@@ -63,7 +64,8 @@ class Layout:
             self.columns[column.name]: raw_of(cell, zone)
             for column, cell in zip(changes.columns, insert.cells, strict=True)
         }
-        return row | {self.key: insert.key, self.stamp: stamp_of(insert.cells)}
+        stamp = stamp_text(insert.key, stamp_of(insert.cells))
+        return row | {self.key: insert.key, self.stamp: stamp}
 
 
 def plan_changes(
@@ -535,14 +537,17 @@ def _updates(
     for key, beside in _restored(changes, present, layout).items():
         if key in places:
             cells.setdefault(places[key], {}).update(beside)
-    followed = {row.position for row in changes.followed}
     texts = set()
     for stamp in stamps(changes):
         texts.add(stamp.text)
         row = cells.setdefault(rows.place(stamp.position), {})
-        row[layout.stamp] = stamp.text
-        if stamp.position in followed or not present.ours:
+        row[layout.stamp] = stamp_text(stamp.key, stamp.text)
+        if not present.ours:
             row[layout.key] = stamp.key
+    gone = set(changes.deletes)
+    for each in changes.followed:
+        if each.key not in gone:
+            cells.setdefault(rows.place(each.position), {})[layout.key] = each.key
     for position in changes.releases:
         cells[rows.place(position)] = {layout.key: None, layout.stamp: None}
     for stray in present.strays:

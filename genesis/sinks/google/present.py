@@ -2,15 +2,18 @@
 
 A tab is known by a tag that moves and is renamed with it, each of our columns by another one; the
 hidden columns say whose row each is and what was written there last. The surprise: the header is the
-row in which the hidden column names itself, so that people may put a title above it.
+row in which a hidden column names itself, so that people may put a title above it.
+The key stands in both hidden columns: a key that somebody typed over or deleted is in the other one.
 """
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from genesis.errors import Problem, SinkError
 from genesis.sinks.google.cells import Json, Raw, as_written, reader, zone_of
@@ -40,6 +43,7 @@ CONTENT = (
     "data(columnMetadata.developerMetadata(metadataId,metadataKey,metadataValue),"
     "rowData.values.userEnteredValue))"
 )
+_STAMP = re.compile(r"((?:[A-Za-z0-9_-]{4})*) (.+)", re.DOTALL)
 _TITLE_ROWS = 100  # above a header there may be a title, not a novel
 
 
@@ -97,6 +101,11 @@ def place_of(tracker: Tracker) -> GoogleSheetsPlace:
     return place
 
 
+def stamp_text(key: str, prints: str) -> str:
+    """A stamp as a row bears it: the fingerprints of its cells, and its key."""
+    return f"{prints} {key}"
+
+
 def fence_of(names: Iterable[Json], sheet: int) -> dict[str, str]:
     """The fences of a tab, name by id: there is one, unless people copied it."""
     start = f"{FENCE}{sheet}_"
@@ -149,7 +158,7 @@ def size_of(sheet: Json) -> tuple[int, int]:
 def read_tab(sheet: Json, answer: Json, tracker: Tracker, **more: Any) -> SheetsPresent:
     """What a tab holds. Raises `tracker-not-ours` for content that nobody adopts."""
     tab = _Tab(sheet, answer, tracker)
-    if tab.key is not None and tab.tagged:
+    if tab.tagged and tab.tells_rows:
         return tab.read(**more)
     if tab.is_empty:
         return tab.empty(**more)
@@ -208,6 +217,19 @@ class _Tab:
         self._stamp = next(((at, tag) for at, tag in tags if tag.key == STAMP), None)
 
     @property
+    def tells_rows(self) -> bool:
+        """Whether a hidden column says whose row each is: that of keys, or else that of stamps."""
+        if self.key is not None or self._stamp is None:
+            return self.key is not None
+        column = self._stamp[0]
+        return any(_of_stamp(_at(row, column))[1] for row in self._rows)
+
+    @property
+    def shows_keys(self) -> bool:
+        """Whether people see whose row each is."""
+        return set(key_columns(self._tracker.columns)) <= set(self._known)
+
+    @property
     def is_empty(self) -> bool:
         return all(raw is None or raw == "" for row in self._rows for raw in row)
 
@@ -233,36 +255,54 @@ class _Tab:
             )
             for at in found
         )
-        every = [
-            (number, _at(row, self.key), _at(row, self._stamp[0]) if self._stamp else None)
-            for number, row in enumerate(self._rows[header + 1 :], header + 1)
-        ]
-        rows = [
-            (number, "" if key is None else str(key), stamp)
-            for number, key, stamp in every
-            if key or stamp
-        ]
+        rows = self._identities(header)
+        typed = Counter(row.typed for row in rows)
         stamps = [
-            select(stamp, found, len(order))
-            if isinstance(stamp, str) and found and found[-1] < len(order)
-            else None
-            for _, _, stamp in rows
+            select(row.prints, found, len(order)) if found and found[-1] < len(order) else None
+            for row in rows
         ]
-        numbers = [number for number, _, _ in rows]
+        numbers = [row.number for row in rows]
         asked = self._annotations(header)
         cells = self._cells(numbers, columns, stamps)
         beside = self._cells(numbers, asked, None)
         found_rows = [
-            PresentRow(key, values, number, stamp, notes)
-            for (number, key, _), values, stamp, notes in zip(
-                rows, cells, stamps, beside, strict=True
+            PresentRow(
+                _key_of(row, typed),
+                values,
+                row.number,
+                stamp,
+                notes,
+                row.stamped if self._stamp else None,
             )
+            for row, values, stamp, notes in zip(rows, cells, stamps, beside, strict=True)
         ]
         kept, copies = _apart(row for row in found_rows if row.key)
         tags = {called[at]: self._tags[recorded[names[at]]] for at in found}
         tags |= {column.name: self._asked[column.position] for column in asked}
         present = self._present(header, columns, kept, copies, asked=asked, tags=tags, **more)
-        return replace(present, ours=True, strays=tuple(row for row in found_rows if not row.key))
+        return replace(
+            present,
+            ours=True,
+            strays=tuple(row for row in found_rows if not row.key),
+            retyped=frozenset(
+                row.position
+                for row, seen in zip(found_rows, rows, strict=True)
+                if row.key != seen.typed
+            ),
+        )
+
+    def _identities(self, header: int) -> list[_Identity]:
+        """The rows that bear a key or a stamp."""
+        column = self._stamp[0] if self._stamp else None
+        every = [
+            (number, _at(row, self.key), _of_stamp(_at(row, column)))
+            for number, row in enumerate(self._rows[header + 1 :], header + 1)
+        ]
+        return [
+            _Identity(number, str(key or ""), prints, stamped)
+            for number, key, (prints, stamped) in every
+            if key or prints
+        ]
 
     def adopt(self, **more: Any) -> SheetsPresent:
         """A tab of people's, its rows known by the cells of their key, its columns by their headers."""
@@ -381,11 +421,12 @@ class _Tab:
         return list(zip(*read, strict=True)) if read else [()] * len(rows)
 
     def _marked_row(self) -> int:
-        """The row in which the hidden column names itself; the first, if a person emptied it."""
+        """The row in which a hidden column names itself; the first, if a person emptied it."""
+        stamp = self._stamp[0] if self._stamp else None
         for number, row in enumerate(self._rows):
-            if _at(row, self.key) == KEY_HEADER:
+            if _at(row, self.key) == KEY_HEADER or _at(row, stamp) == STAMP_HEADER:
                 return number
-        if self._rows and _at(self._rows[0], self.key):
+        if self._rows and (_at(self._rows[0], self.key) or _at(self._rows[0], stamp)):
             what = f"tab `{self.title}` of tracker `{self._tracker.name}`"
             hint = "undo its deletion in Google Sheets, or insert an empty row above all others"
             raise SinkError(
@@ -412,6 +453,31 @@ class _Tab:
                 )
             )
         return best
+
+
+class _Identity(NamedTuple):
+    """What a row says of whose it is: the key that stands there, and its stamp."""
+
+    number: int
+    typed: str
+    prints: str | None
+    stamped: str
+
+
+def _key_of(row: _Identity, typed: Mapping[str, int]) -> str:
+    """A row's key: the one in its stamp, where the other is missing or copied.
+
+    A key that stands elsewhere counts there: a stamp that was meant for that row got into this
+    one, because somebody put in or dragged a row meanwhile.
+    """
+    is_own = typed[row.typed] == 1 if row.typed else not row.stamped
+    return row.typed if is_own or typed.get(row.stamped) else row.stamped or row.typed
+
+
+def _of_stamp(raw: Raw) -> tuple[str | None, str]:
+    """The fingerprints that a stamp has, and its key; what is none has neither."""
+    match = _STAMP.fullmatch(raw) if isinstance(raw, str) and raw else None
+    return (match[1], match[2]) if match else (None, "")
 
 
 def _column_tags(data: Json) -> list[tuple[int, Tag]]:
@@ -450,10 +516,13 @@ def _is_as_written(row: PresentRow) -> bool:
 def _not_ours(tab: _Tab, tracker: Tracker) -> Problem:
     what = f"tab `{tab.title}` of tracker `{tracker.name}`"
     if tab.tagged:
+        undo = "undo their deletion in Google Sheets: Edit, Undo, or File, Version history"
+        way = "`--adopt` matches rows by their visible key"
+        new = "name another `tab`, which is made with all annotations that were read"
         return Problem(
             "tracker-not-ours",
-            f"{what} has lost the hidden column that says whose row each is",
-            hint="undo its deletion in Google Sheets, or `--adopt` matches rows by their visible key",
+            f"{what} has lost the hidden columns that say whose row each is",
+            hint=f"{undo}; or {way if tab.shows_keys else new}",
         )
     return Problem(
         "tracker-not-ours",
