@@ -25,7 +25,7 @@ from genesis.compile.query import Block, Node
 from genesis.compile.scope import Scope, is_broken
 from genesis.compile.sound import Sound
 from genesis.compile.structure import check_keys, without_faults
-from genesis.compile.trackers import Heading, check_shared, check_tracker
+from genesis.compile.trackers import Heading, check_access, check_shared, check_tracker
 from genesis.errors import Location, Problem, Problems, did_you_mean, suggest
 from genesis.spec.data_source import DataSource, Field, Measure
 from genesis.spec.formatter import BUILT_IN
@@ -67,6 +67,7 @@ def check_project(project: Project, problems: Problems, known: Known | None = No
             if job.refresh:
                 check_tracker(project, workflow, position, headings.get(job.refresh), problems)
     check_shared(project, _refreshes(project), problems)
+    check_access(project, _refreshes(project), problems)
     for audit in project.audits.values():
         _check_audit(project, audit, problems)
     if not problems.errors:  # a mistyped name may be its only use

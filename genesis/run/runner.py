@@ -12,12 +12,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from genesis.compile.check import job_names
 from genesis.compile.compiler import compile_input
 from genesis.compile.identifiers import words
 from genesis.compile.run import Run as Reading
 from genesis.compile.statement import Column, Statement
-from genesis.compile.trackers import refusals
-from genesis.errors import DefinitionError, GenesisError, Problem, SinkError
+from genesis.compile.trackers import check_tracker
+from genesis.errors import DefinitionError, GenesisError, Problem, Problems, SinkError
 from genesis.interfaces import AnnotationLog, Engine, Kept, Sink
 from genesis.run.held import Waiting
 from genesis.run.jobs import NamedJob, place_text
@@ -139,9 +140,8 @@ class Runner:
         if options.refresh is None or options.to is None:
             message = f"this version does not run `{options.kind}` jobs yet"
             raise DefinitionError(Problem("not-supported", message))
-        if refused := [Problem("not-supported", m, hint=h) for _, m, h in refusals(options)]:
-            raise DefinitionError(tuple(refused))
         statement = self._compile(options.refresh, options.parameters)
+        self._check_tracker(job, statement)
         facts["definition"] = definition_hash(statement)
         tracker = self._tracker(job, statement)
         last = self.annotations.last(tracker) if self.annotations and tracker.annotations else {}
@@ -208,6 +208,14 @@ class Runner:
             self.engine.dialect,
             Reading(parameters, moment=self.moment, staged=True),
         )
+
+    def _check_tracker(self, job: NamedJob, statement: Statement) -> None:
+        """Raise `DefinitionError` for what a job asks of its tracker and cannot have."""
+        problems = Problems()
+        position = job_names(job.workflow).index(job.short_name)
+        check_tracker(self.project, job.workflow, position, statement.columns, problems)
+        if problems.errors:
+            raise DefinitionError(tuple(problems.errors))
 
     def _tracker(self, job: NamedJob, statement: Statement) -> Tracker:
         options = job.job
