@@ -13,7 +13,7 @@ from genesis.compile.compare import typed_literal
 from genesis.compile.identifiers import words
 from genesis.compile.query import Query
 from genesis.compile.statement import Column
-from genesis.errors import Location, Problems
+from genesis.errors import Location, Problems, did_you_mean
 from genesis.spec.project import SETTINGS, Project
 from genesis.spec.workflow import EXPORTS, Annotation, Job, Place, Workflow
 
@@ -56,11 +56,9 @@ def check_shared(
             message = f"trackers `{other}` and `{tracker}` write to one place"
             at = _place(project, workflow, position, "to")()
             problems.add("name-clash", message, at, hint="give one a place of its own")
-        table = tracker.replace(".", "_")
+        table = annotation_table(tracker)
         if job.annotations and tables.setdefault(table, tracker) != tracker:
-            message = (
-                f"trackers `{tables[table]}` and `{tracker}` share table `annotations.{table}`"
-            )
+            message = f"trackers `{tables[table]}` and `{tracker}` share table `{table}`"
             at = _place(project, workflow, position, "annotations")()
             problems.add("name-clash", message, at, hint="give one of the jobs another `name`")
 
@@ -108,6 +106,36 @@ def check_tracker(
         _check_annotation(name, asked, at, problems)
     if headings is not None:
         _check_clashes(job, headings, at, problems)
+
+
+def annotation_table(tracker: str) -> str:
+    """The table that keeps what people say in a tracker, by the tracker's name, `workflow.job`."""
+    return f"annotations.{tracker.replace('.', '_')}"
+
+
+def annotation_tables(
+    project: Project, refreshes: Iterable[tuple[Workflow, int, str]]
+) -> frozenset[str]:
+    """The tables that trackers of a project keep what people say in."""
+    return frozenset(
+        annotation_table(f"{workflow.name}.{name}")
+        for workflow, position, name in refreshes
+        if workflow.jobs[position].filled(project.templates).annotations
+    )
+
+
+def check_readers(
+    project: Project, refreshes: Iterable[tuple[Workflow, int, str]], problems: Problems
+) -> None:
+    """Warn of data sources over annotations that no tracker keeps any more."""
+    known = annotation_tables(project, refreshes)
+    for source in project.data_sources.values():
+        table = source.table or ""
+        if table.startswith("annotations.") and table not in known:
+            message = f"no tracker keeps `{table}`: what it holds is of the past"
+            hint = did_you_mean(table, known) or "a tracker's is called by its workflow and its job"
+            at = source.locate("table")
+            problems.warn("unknown-table", message, at, hint=f"{hint}; a job that was renamed may say its old `name`")  # fmt: skip
 
 
 def check_access(
