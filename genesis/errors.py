@@ -371,6 +371,7 @@ CODES: dict[str, str] = {
     "unknown-plugin": "no plug-in of that kind has the name",
     "wrong-batch": "a batch of events cannot be taken",
     "not-compacted": "a change log cannot be rewritten to its newest records",
+    "audit-failed": "the lake and its system of record differ, and that was to be told",
     # the data, against what is declared
     "data-not-unique": "records share a key that is declared unique",
     "data-not-to-one": "a join that is declared to-one leads to many rows",

@@ -16,7 +16,7 @@ def resolve_references(text: str, root: Path) -> str:
 
     def value(match: re.Match[str]) -> str:
         kind, name = match.groups()
-        return _variable(name) if kind == "env" else _file(name, root)
+        return _variable(name) if kind == "env" else _file(root / name)
 
     return _REFERENCE.sub(value, text)
 
@@ -28,11 +28,9 @@ def _variable(name: str) -> str:
     return os.environ[name]
 
 
-def _file(name: str, root: Path) -> str:
-    path = root / name
+def _file(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         message = f"`{path}` cannot be read: {getattr(error, 'strerror', None) or 'it is not text'}"
-        hint = f"put the secret there, and keep it out of the repository; or let `${{file:{name}}}` name another path"
-        raise DefinitionError(Problem("wrong-reference", message, hint=hint)) from error
+        raise DefinitionError(Problem("wrong-reference", message)) from error

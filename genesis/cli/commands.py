@@ -1,7 +1,7 @@
 """The command line: what each command takes, and how each failure ends.
 
 stdout is data, stderr is talk. A command is imported when it is called, so that `--help` and
-`check` load no engine. Exit codes: 0 done, 1 in part, 2 definitions, 3 engine, 4 sink, 64 a wrong
+`check` load no engine. Exit codes: 0 done, 1 in part, 2 definitions, 3 engine, 4 sink, 5 an audit, 64 a wrong
 command line, 70 a bug of ours, 75 try again, 130 interrupted.
 """
 
@@ -34,6 +34,7 @@ _COMMANDS = {
     "ingest": "take change events into the lake",
     "sinks": "tell whether services let us in, and do what we rely on",
     "compact": "rewrite change logs to their newest records",
+    "audit": "compare the lake with the systems of record",
     "status": "tell how fresh the trackers are",
     "schema": "write JSON Schemas of the YAML, for editors",
     "demo-sheets": "watch trackers in an emulated Google spreadsheet",

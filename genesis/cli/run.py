@@ -57,6 +57,7 @@ def command(
     genesis run production_tracker
     genesis run --all --dry-run
     """
+    from genesis.cli.audit import auditor
     from genesis.lake.annotations import LakeAnnotations
     from genesis.lake.upkeep import keep_up
     from genesis.plugins import find_plugin
@@ -85,6 +86,7 @@ def command(
             moment=datetime.now(UTC),
             dry_run=dry_run,
             adopt=adopt,
+            audit=auditor(project, engine, root, ledger.audits if ledger else None),
             keep_up=partial(keep_up, project, root=root, target=target, dry_run=dry_run),
             annotations=LakeAnnotations(root, target, may_make=not dry_run),
         )
@@ -138,9 +140,13 @@ def _tell(outcome: Outcome, format_: str, session: Session) -> Outcome:
 
 
 def _described(outcome: Outcome) -> str:
+    from genesis.cli.audit import described
+
     where = f"  -> {outcome.tracker}" if outcome.tracker else ""
     if outcome.kept:
         return "\n    ".join(map(str, outcome.kept))
+    if outcome.audited:
+        return described(outcome.audited).replace("\n", "\n  ")
     if outcome.changes is None:
         return outcome.state.replace("_", " ") + where
     text = outcome.changes.summary()

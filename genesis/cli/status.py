@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from genesis.errors import DefinitionError, Problem, Problems, suggest
 if TYPE_CHECKING:
     from genesis.run.jobs import NamedJob
     from genesis.run.ledger import Ledger
+    from genesis.spec.project import Project
 
 
 @click.command("status")
@@ -49,15 +51,33 @@ def command(session: Session, tracker: str | None, format_: str) -> None:
     ledger = Ledger(resolve_references(project.settings.state, session.root), session.root)
     now = datetime.now(UTC)
     entries = [_entry(job, ledger, now) for job in jobs]
+    audits = [] if tracker else list(_audits(project, ledger))
     ledger.close()
     if format_ == "json":
-        click.echo(
-            json.dumps(
-                {"schema": "genesis/status@1", "trackers": entries}, indent=2, ensure_ascii=False
-            )
-        )
-    else:
+        said = {"schema": "genesis/status@1", "trackers": entries, "audits": audits}
+        click.echo(json.dumps(said, indent=2, ensure_ascii=False))
+        return
+    if entries or not audits:
         _show(entries, now)
+    if audits:
+        click.echo("\n" if entries else "", nl=False)
+        _show_audits(audits, now)
+
+
+def _audits(project: Project, ledger: Ledger) -> Iterator[dict[str, Any]]:
+    """How each audit ended last."""
+    last = ledger.audits.last()
+    for name, audit in project.audits.items():
+        run = last.get(name)
+        yield {
+            "audit": name,
+            "data_source": audit.data_source,
+            "owner": audit.owner,
+            "state": run.state if run else "never",
+            "run_at": run.run_at.isoformat() if run else None,
+            "complete_at": run.complete_at.isoformat() if run and run.complete_at else None,
+            "report": run.report if run else None,
+        }
 
 
 def _entry(job: NamedJob, ledger: Ledger, now: datetime) -> dict[str, Any]:
@@ -113,6 +133,31 @@ def _show(entries: list[dict[str, Any]], now: datetime) -> None:
         for entry in entries
     ]
     click.echo(table_text(header, rows, right=[False, False, False, True]))
+
+
+def _show_audits(audits: list[dict[str, Any]], now: datetime) -> None:
+    from genesis.console import table_text
+
+    rows = [
+        [
+            audit["audit"],
+            audit["state"],
+            _ago(audit["complete_at"], now),
+            _found(audit["report"]),
+            audit["data_source"],
+        ]
+        for audit in audits
+    ]
+    header = ["Audit", "State", "Compared", "Found", "Data source"]
+    click.echo(table_text(header, rows))
+
+
+def _found(report: dict[str, Any] | None) -> str:
+    from genesis.run.audits import in_words
+
+    if report is None:
+        return ""
+    return in_words(report["found"]) if report["found"] else "; ".join(report["problems"])
 
 
 def _ago(moment: str | None, now: datetime) -> str:

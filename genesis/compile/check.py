@@ -25,13 +25,7 @@ from genesis.compile.query import Block, Node
 from genesis.compile.scope import Scope, is_broken
 from genesis.compile.sound import Sound
 from genesis.compile.structure import check_keys, without_faults
-from genesis.compile.trackers import (
-    Heading,
-    check_access,
-    check_readers,
-    check_shared,
-    check_tracker,
-)
+from genesis.compile.trackers import Heading, check_shared, check_tracker
 from genesis.errors import Location, Problem, Problems, did_you_mean, suggest
 from genesis.spec.data_source import DataSource, Field, Measure
 from genesis.spec.formatter import BUILT_IN
@@ -72,9 +66,7 @@ def check_project(project: Project, problems: Problems, known: Known | None = No
         for position, job in enumerate(workflow.jobs):
             if job.refresh:
                 check_tracker(project, workflow, position, headings.get(job.refresh), problems)
-    check_shared(project, refreshes_of(project), problems)
-    check_access(project, refreshes_of(project), problems)
-    check_readers(project, refreshes_of(project), problems)
+    check_shared(project, _refreshes(project), problems)
     for audit in project.audits.values():
         _check_audit(project, audit, problems)
     if not problems.errors:  # a mistyped name may be its only use
@@ -227,7 +219,7 @@ def _check_workflow(project: Project, workflow: Workflow, problems: Problems) ->
         )
 
 
-def refreshes_of(project: Project) -> Iterator[tuple[Workflow, int, str]]:
+def _refreshes(project: Project) -> Iterator[tuple[Workflow, int, str]]:
     """The jobs that have a tracker, each with its name; jobs of one name are told already."""
     for workflow in project.workflows.values():
         names = job_names(workflow)
@@ -381,12 +373,41 @@ def _check_audit(project: Project, audit: Audit, problems: Problems) -> None:
         )
     elif name in project.data_sources:
         _check_columns(audit, project.data_sources[name], problems)
+        _check_key(audit, project.data_sources[name], problems)
+    _check_other_side(project, audit, problems)
     against, sources = audit.against.source, project.settings.sources
-    if against not in sources and SETTINGS not in project.broken:
+    if against is not None and against not in sources and SETTINGS not in project.broken:
         hint = did_you_mean(against, sources) or "systems stand under `sources` in genesis.yaml"
         at = audit.locate("against", "source")
         problems.add("unknown-source", f"unknown source system `{against}`", at, hint=hint)
     _check_receivers(project, audit, ("alert",), audit.alert, problems)
+
+
+def _check_other_side(project: Project, audit: Audit, problems: Problems) -> None:
+    """The fields of the data source that an audit compares with, where it is one."""
+    name = audit.against.data_source
+    if name is None or ("data_source", name) in project.broken:
+        return
+    if name not in project.data_sources:
+        at, hint = audit.locate("against", "data_source"), suggest(name, project.data_sources)
+        problems.add("unknown-data-source", f"unknown data source `{name}`", at, hint=hint)
+        return
+    source = project.data_sources[name]
+    keys, columns = enumerate(audit.against.key), audit.against.columns.items()
+    named = [(field, audit.locate("against", "key", place)) for place, field in keys]
+    named += [(field, audit.locate("against", "columns", here)) for here, field in columns]
+    for field, at in named:
+        if field not in source.fields and not source.has_unread(field):
+            message = f"unknown field `{field}` in data source `{name}`"
+            problems.add("unknown-field", message, at, hint=suggest(field, source.fields))
+
+
+def _check_key(audit: Audit, source: DataSource, problems: Problems) -> None:
+    there, here = len(audit.against.key), len(source.primary_key)
+    if there != here and here:
+        message = f"`key` has {there} columns, the primary key of `{source.name}` has {here}"
+        at = audit.locate("against", "key")
+        problems.add("wrong-join", message, at, hint="name them in the order of `primary_key`")
 
 
 def _check_columns(audit: Audit, source: DataSource, problems: Problems) -> None:
@@ -403,7 +424,8 @@ def unused(project: Project) -> Iterator[DataSource]:
         return
     waiting = [definition.source for definition in project.inputs.values()]
     waiting += [source.extends for source in project.data_sources.values() if source.extends]
-    waiting += [audit.data_source for audit in project.audits.values()]
+    for audit in project.audits.values():
+        waiting += [audit.data_source, *([other] if (other := audit.against.data_source) else [])]
     for workflow in project.workflows.values():
         for job in workflow.jobs:
             waiting += [*(job.compact or ()), *([job.heartbeat] if job.heartbeat else [])]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from sqlglot import exp
 
@@ -43,7 +43,8 @@ class JoinTo:
             yield from join
 
 
-class Select(NamedTuple):
+@dataclass(frozen=True)
+class Select:
     """One SELECT. `rank_by` numbers its rows; only the first of each partition is kept."""
 
     columns: tuple[tuple[str, exp.Expr], ...]
@@ -75,7 +76,8 @@ class Select(NamedTuple):
         )
 
 
-class Newest(NamedTuple):
+@dataclass(frozen=True)
+class Newest:
     """The newest record of each key of a change log."""
 
     table: str
@@ -84,13 +86,15 @@ class Newest(NamedTuple):
     latest: Latest
 
 
-class Written(NamedTuple):
+@dataclass(frozen=True)
+class Written:
     """The query that a data source is by definition."""
 
     query: exp.Query
 
 
-class Cte(NamedTuple):
+@dataclass(frozen=True)
+class Cte:
     """A named SELECT. A branch says by what its rows know their record: `here` equals `there`."""
 
     name: str
@@ -99,7 +103,8 @@ class Cte(NamedTuple):
     there: tuple[exp.Expr, ...] = ()
 
 
-class Plan(NamedTuple):
+@dataclass(frozen=True)
+class Plan:
     """What a statement does, before SQL.
 
     `filters` are the root's own, one condition each; `spare` is a name that no CTE or table has.

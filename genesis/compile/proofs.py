@@ -149,6 +149,16 @@ class Writer:
         )
         return self._statement(records, (*offences.ctes, Cte(found.name, grouped)), few)
 
+    def records(self, source: DataSource, names: Sequence[str]) -> Statement:
+        """The values of some fields, of every record. Raises `DefinitionError` where one cannot be bound."""
+        records = self._records(source)
+        values = [(name, records.take(name)) for name in names]
+        records.binder.problems.raise_errors()
+        columns = tuple((name, column(value.name, value.table)) for name, value in values)
+        statement = self._statement(records, (), Select(columns, records.start))
+        types = tuple(Column(name, name, source.fields[name].type) for name in names)
+        return replace(statement, columns=types)
+
     def dropped(self, source: DataSource, join: str) -> tuple[Statement, Reads] | None:
         """One row: how many records a required join leaves out, and of how many; with what it reads."""
         joins = {
@@ -193,7 +203,7 @@ class Writer:
         )
         rows = Cte(records.start.name, plan.root)
         columns = tuple(Column(name, name, INTEGER) for name, _ in root.columns)
-        plan = plan._replace(ctes=(*plan.ctes, rows, *ctes), root=root, columns=columns)
+        plan = replace(plan, ctes=(*plan.ctes, rows, *ctes), root=root, columns=columns)
         return render(plan, self.dialect, self.run, self.project.settings.dialect)
 
     def _offences(self, claim: Claim) -> _Offences | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from sqlglot import exp
 
@@ -171,7 +171,8 @@ class Branch:
         return column(name, self.alias)
 
 
-class Output(NamedTuple):
+@dataclass(frozen=True)
+class Output:
     """One column of the report: its value as it is shown, and raw, as it is sorted.
 
     `place` is where it is asked for, `asked` its text there; of a hidden key there is none. `format_at` is
@@ -191,7 +192,8 @@ class Output(NamedTuple):
         return self.place.at()
 
 
-class Query(NamedTuple):
+@dataclass(frozen=True)
+class Query:
     """A resolved input; `names` are those that its relations and branches have taken."""
 
     root: Block

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
@@ -83,7 +82,8 @@ def _is_supported(definition: Input, problems: Problems) -> bool:
     return True
 
 
-class Wish(NamedTuple):
+@dataclass(frozen=True)
+class Wish:
     """One column that is asked for, where, and the name it has or that its expression gives it."""
 
     item: Item
@@ -374,8 +374,7 @@ class Resolver:
             return output
         shown = Shown(output.shown, output.column.type, output.column.pattern)
         text = as_text(shown, self._binder.moment.timezone, self._problems, output.at)
-        column = replace(output.column, type=STRING, pattern=None)
-        return output._replace(column=column, shown=text)
+        return replace(output, column=replace(output.column, type=STRING, pattern=None), shown=text)
 
     def _shown(
         self,
@@ -493,10 +492,11 @@ def _grouped(query: Query, summary: Grouped, having: list[exp.Expr]) -> Query:
     """The query of a summary: all that was bound among its records, seen among its groups."""
     seen, block = summary.seen, summary.block
     summary.kept.extend(map(seen, having))
-    return query._replace(
+    return replace(
+        query,
         root=block,
         outputs=tuple(
-            output._replace(shown=seen(output.shown), raw=seen(output.raw))
+            replace(output, shown=seen(output.shown), raw=seen(output.raw))
             for output in query.outputs
         ),
         order=tuple(

@@ -10,7 +10,7 @@ shows only at the end. Until then an own aggregate is a column of groups that do
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from sqlglot import exp
 
@@ -23,7 +23,8 @@ from genesis.compile.trees import copied, rebuilt
 GROUPS = "groups"
 
 
-class Grouped(NamedTuple):
+@dataclass(frozen=True)
+class Grouped:
     """A finished summary: the block whose rows it is, and what a bound value is among them.
 
     `kept` are the conditions that choose among the rows.

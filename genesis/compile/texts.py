@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from sqlglot import exp
 
@@ -14,7 +14,8 @@ from genesis.errors import Location, Problems
 from genesis.spec.types import DATE, FLOAT, JSON, STRING, TIME, TIMESTAMPTZ, Type
 
 
-class Shown(NamedTuple):
+@dataclass(frozen=True)
+class Shown:
     """A value as people see it: its SQL, its type, and the pattern for one that stays typed."""
 
     value: exp.Expr

@@ -15,6 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from genesis.run.audits import Audits
 from genesis.run.held import HeldChanges
 from genesis.run.shapes import Shapes
 from genesis.run.state import State, metadata
@@ -60,6 +61,7 @@ class Ledger:
         self._state = State(url, root)
         self.held = HeldChanges(self._state)
         self.shapes = Shapes(self._state)
+        self.audits = Audits(self._state)
 
     def close(self) -> None:
         self._state.close()

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from genesis.compile.check import job_names, refreshes_of
 from genesis.compile.compiler import compile_input
 from genesis.compile.identifiers import words
 from genesis.compile.run import Run as Reading
 from genesis.compile.statement import Column, Statement
-from genesis.compile.trackers import annotation_tables, check_tracker
-from genesis.errors import DefinitionError, GenesisError, Problem, Problems, SinkError
+from genesis.compile.trackers import refusals
+from genesis.errors import DefinitionError, GenesisError, Problem, SinkError
 from genesis.interfaces import AnnotationLog, Engine, Kept, Sink
+from genesis.run.audits import Audited
 from genesis.run.held import Waiting
 from genesis.run.jobs import NamedJob, place_text
 from genesis.run.ledger import Ledger
@@ -29,7 +29,7 @@ from genesis.sync.changes import Annotation, Changes, Receipt, Tracker
 from genesis.sync.compare import compare
 from genesis.sync.encode import encode
 from genesis.sync.guards import Guards, Held, check_guards, retyped
-from genesis.sync.said import cells_of, read_back, table_of
+from genesis.sync.said import cells_of, read_back
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,14 @@ class Outcome:
     problems: tuple[Problem, ...] = ()
     exit_code: int = 0
     kept: tuple[Kept, ...] = ()
+    audited: Audited | None = None
 
     def written(self) -> dict[str, Any] | None:
         """The receipt as the ledger has it."""
         if self.kept:
             return {"logs": [kept.to_json() for kept in self.kept]}
+        if self.audited:
+            return self.audited.receipt()
         return self.receipt.to_json() if self.receipt else None
 
     def to_json(self) -> dict[str, Any]:
@@ -76,6 +79,7 @@ class Runner:
     adopt: bool = False
     annotations: AnnotationLog | None = None
     keep_up: Callable[[str], Kept] | None = None
+    audit: Callable[[str], Audited] | None = None
     _failed: set[str] = field(default_factory=set)
 
     def run(self, jobs: Iterable[NamedJob]) -> Iterator[Outcome]:
@@ -104,7 +108,7 @@ class Runner:
         )
         facts: dict[str, Any] = {}
         try:
-            outcome = self._compact(job) if job.job.compact else self._refresh(job, facts)
+            outcome = self._done(job, facts)
         except GenesisError as error:
             outcome = Outcome(
                 job.name,
@@ -126,6 +130,26 @@ class Runner:
             )
         return outcome
 
+    def _done(self, job: NamedJob, facts: dict[str, Any]) -> Outcome:
+        if job.job.compact:
+            return self._compact(job)
+        return self._audit(job, job.job.audit) if job.job.audit else self._refresh(job, facts)
+
+    def _audit(self, job: NamedJob, name: str) -> Outcome:
+        """Compare a data source with its system of record."""
+        if self.audit is None:
+            raise LookupError("an audit needs an engine")
+        audited = self.audit(name)
+        done = "planned" if self.dry_run else "succeeded"
+        return Outcome(
+            job.name,
+            "",
+            "failed" if audited.exit_code else done,
+            problems=audited.problems,
+            exit_code=audited.exit_code,
+            audited=audited,
+        )
+
     def _compact(self, job: NamedJob) -> Outcome:
         """Rewrite change logs to their newest records."""
         if self.keep_up is None:
@@ -140,11 +164,11 @@ class Runner:
         if options.refresh is None or options.to is None:
             message = f"this version does not run `{options.kind}` jobs yet"
             raise DefinitionError(Problem("not-supported", message))
+        if refused := [Problem("not-supported", m, hint=h) for _, m, h in refusals(options)]:
+            raise DefinitionError(tuple(refused))
         statement = self._compile(options.refresh, options.parameters)
-        self._check_tracker(job, statement)
         facts["definition"] = definition_hash(statement)
         tracker = self._tracker(job, statement)
-        is_new = tuple(self._new_table(tracker))
         last = self.annotations.last(tracker) if self.annotations and tracker.annotations else {}
         rows = self.engine.query(statement)
         facts["rows"] = rows.num_rows
@@ -156,7 +180,7 @@ class Runner:
         said, unread = read_back(changes, tracker, last)
         drift = retyped(changes.columns, self.ledger.shapes.last(job.name) if self.ledger else {})
         changes = replace(
-            changes, rejects=(*changes.rejects, *unread), notes=(*changes.notes, *drift, *is_new)
+            changes, rejects=(*changes.rejects, *unread), notes=(*changes.notes, *drift)
         )
         # Before anything else is decided: what people said is kept, also if the change is refused.
         if self.annotations and not self.dry_run:
@@ -209,26 +233,6 @@ class Runner:
             self.engine.dialect,
             Reading(parameters, moment=self.moment, staged=True),
         )
-
-    def _new_table(self, tracker: Tracker) -> Iterator[str]:
-        """What people should hear where a tracker's annotations may have had another table."""
-        if self.annotations is None or not tracker.annotations:
-            return
-        known = annotation_tables(self.project, refreshes_of(self.project))
-        for table in self.annotations.orphans(tracker, known):
-            yield (
-                f"annotations go to the new table `{table_of(tracker)}`; `{table}` is no tracker's any"
-                " more: if it was this one's, what stands in the tracker is read anew, and the old"
-                " `name` of the job, or of its workflow, gives the rest back"
-            )
-
-    def _check_tracker(self, job: NamedJob, statement: Statement) -> None:
-        """Raise `DefinitionError` for what a job asks of its tracker and cannot have."""
-        problems = Problems()
-        position = job_names(job.workflow).index(job.short_name)
-        check_tracker(self.project, job.workflow, position, statement.columns, problems)
-        if problems.errors:
-            raise DefinitionError(tuple(problems.errors))
 
     def _tracker(self, job: NamedJob, statement: Statement) -> Tracker:
         options = job.job

@@ -45,6 +45,7 @@ _PLACES: tuple[tuple[str, str, str], ...] = (
     ("Alerts", "on_late", "alerts"),
     ("Audit", "alert", "alerts"),
     ("Against", "source", "sources"),
+    ("Against", "data_source", "data_source"),
 )
 
 

@@ -44,14 +44,12 @@ from genesis.spec.values import (
 )
 from genesis.spec.workflow import (
     JOB_KINDS,
+    Against,
     Audit,
-    BaseId,
     Job,
-    Label,
     MaxDeletes,
     Place,
     Schedule,
-    Spreadsheet,
     Template,
     Workflow,
 )
@@ -206,9 +204,6 @@ _TYPE: Schema = {
 }
 _ZONE: Schema = {**_TEXT, "format": "timezone"}  # stands for a reference, which pydantic refuses
 _TAKES: dict[Callable[..., Any], Schema] = {
-    _validator(BaseId): _TEXT,
-    _validator(Label): _TEXT,
-    _validator(Spreadsheet): _TEXT,
     _validator(Name): NAME,
     _validator(TypeName): _TYPE,
     _validator(Scalar): {"type": ["string", "number", "boolean", "null"]},
@@ -328,6 +323,12 @@ def _job() -> Iterator[Schema]:
     yield {"if": given("refresh"), "then": {"anyOf": [given("to"), given("use")]}}
 
 
+def _against() -> Iterator[Schema]:
+    yield from one_of("table", "data_source")
+    yield from exclusive("source", "data_source")
+    yield together("where", "source")
+
+
 def _not_empty(key: str) -> Iterator[Schema]:
     yield {"properties": {key: {"minItems": 1}}}
 
@@ -346,6 +347,7 @@ _RULES: Mapping[type[BaseModel], Callable[[], Iterable[Schema]]] = {
     Input: lambda: _not_empty("fields"),
     Place: lambda: one_of(*Place.model_fields),
     Job: _job,
+    Against: _against,
     Schedule: lambda: one_of("cron", "every", "on_change"),
     Workflow: lambda: _not_empty("jobs"),
     EngineConfig: lambda: one_of("duckdb", "trino"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -23,43 +22,18 @@ from genesis.spec.values import (
     TypeName,
     describe,
     exactly_one,
+    exclusive,
     lacking,
     mistake,
     short_form,
 )
 
-_SPREADSHEET = re.compile(r"https?://[^/]+/spreadsheets/(?:u/\d+/)?d/([\w-]+)(?:[/?#].*)?")
-_BASE = re.compile(r"https?://[^/]+/(app[A-Za-z0-9]+)(?:[/?#].*)?")
-
-
-def _spreadsheet(value: Any) -> Any:
-    """The id in a spreadsheet's address."""
-    hint = "it stands in its address between `/d/` and `/edit`; a folder or a form has none"
-    return _id_in(value, _SPREADSHEET, "a spreadsheet's", hint)
-
-
-def _base(value: Any) -> Any:
-    """The id in a base's address."""
-    return _id_in(value, _BASE, "a base's", "it stands in its address and begins with `app`")
-
-
-def _id_in(value: Any, address: re.Pattern[str], whose: str, hint: str) -> Any:
-    if not isinstance(value, str) or "://" not in value:
-        return value
-    if match := address.fullmatch(value.strip()):
-        return match[1]
-    raise mistake("wrong-type", f"`{value}` is not {whose} address, and has no id", hint)
-
-
-Spreadsheet = Annotated[str, BeforeValidator(_spreadsheet)]
-BaseId = Annotated[str, BeforeValidator(_base)]
-
 
 class GoogleSheetsPlace(Model):
     """A tab of a Google spreadsheet."""
 
-    spreadsheet: Spreadsheet
-    """The spreadsheet's id, from its address, or that address: `spreadsheet: 1AbC`."""
+    spreadsheet: str
+    """The spreadsheet's id, from its address: `spreadsheet: 1AbC`."""
     tab: str
     """The tab; one that is missing is created: `tab: Productions`."""
     allow_anyone: bool = False
@@ -69,8 +43,8 @@ class GoogleSheetsPlace(Model):
 class AirtablePlace(Model):
     """A table of an Airtable base."""
 
-    base: BaseId
-    """The base's id, or its address: `base: appXXXX`."""
+    base: str
+    """The base's id: `base: appXXXX`."""
     table: str
     """The table; one that is missing is created: `table: Productions`."""
     selects: OneOrMany[str] = ()
@@ -169,22 +143,12 @@ Order = Literal["stable", "query"]
 OnHumanEdit = Literal["overwrite", "keep", "fail"]
 
 
-def _label(value: Any) -> Any:
-    if isinstance(value, str) and not value.strip():
-        hint = "name what people put in; without `label` they see the name"
-        raise mistake("wrong-type", "`label` is blank", hint)
-    return value
-
-
-Label = Annotated[str, BeforeValidator(_label)]
-
-
 class Annotation(Model):
     """A column that people fill in and genesis reads back."""
 
     type: TypeName
     """What people put in; the short form `name: type` says it alone: `type: string`."""
-    label: Label | None = None
+    label: str | None = None
     """The column's header: `label: Notes of the producer`."""
     values: Items[Scalar] | None = None
     """The only values it takes: `values: [open, done]`."""
@@ -355,19 +319,40 @@ class Template(JobOptions, Located):
     """A fragment of a job that many workflows share."""
 
 
-class Against(Model):
+class Against(Checked):
     """The other side of an audit."""
 
-    source: str
-    """The system of record, by its name in `genesis.yaml`: `source: studio_db`."""
-    table: str
+    source: str | None = None
+    """The system of record, by its name in `genesis.yaml`; without one, `table` stands in the
+    lake: `source: studio_db`.
+    """
+    table: str | None = None
     """The table there: `table: public.production`."""
+    data_source: str | None = None
+    """A data source instead, whose records are those of the other side:
+    `data_source: production_copy`.
+    """
     key: OneOrMore[str]
     """Its key columns, in the order of the data source's primary key: `key: id`."""
     columns: dict[str, str] = Key(default_factory=dict)
     """The columns there, by field here; without any, keys alone are compared:
     `columns: {status: status_code}`.
     """
+    where: str | None = None
+    """Which rows of the source's table count, as the source itself writes conditions:
+    `where: "not is_test"`.
+    """
+    changed_at: str | None = None
+    """The column that says when a row last changed; what changed within `sla` is looked at in
+    the next run: `changed_at: updated_at`.
+    """
+
+    @classmethod
+    def faults(cls, data: Mapping[str, Any]) -> Iterator[PydanticCustomError]:
+        yield from exactly_one(data, "table", "data_source")
+        yield from exclusive(data, "source", "data_source")
+        if "where" in data and "source" not in data:
+            yield lacking("source", hint="a data source says itself which rows count")
 
 
 class Audit(Definition):

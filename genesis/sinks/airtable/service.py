@@ -35,7 +35,6 @@ class BaseService:
     """A base, as a `Service`; every token shares its limit."""
 
     base: str
-    name = "Airtable"
     limit = Limit(5, timedelta(seconds=1))
     patience = timedelta(seconds=60)
 
