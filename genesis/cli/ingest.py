@@ -1,8 +1,9 @@
-"""`genesis ingest`: change events into a data source's change log."""
+"""`genesis ingest`: change events into a data source's change log, from files or from a PostgreSQL."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,29 +15,59 @@ from genesis.errors import DefinitionError, Problem, Problems, UsageError, sugge
 
 if TYPE_CHECKING:
     from genesis.lake.ingest import Landing
+    from genesis.spec.data_source import DataSource
+    from genesis.spec.project import Project, SourceSystem
 
 IN_PART = 1
 
 
 @click.command("ingest")
-@click.argument("data_source")
-@click.argument(
-    "files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...|-"
+@click.argument("names", nargs=-1, metavar="DATA_SOURCE FILE...|-")
+@click.option("--from", "origin", metavar="SOURCE", help="Follow tables of this source system.")
+@click.option("--follow", "keep_going", is_flag=True, help="With --from: do not end.")
+@click.option(
+    "--snapshot", "afresh", is_flag=True, help="With --from: copy the tables anew, whole."
 )
 @click.option(
     "--batch", metavar="ID", help="The batch's idempotency id; by default a hash of its content."
 )
 @click.pass_obj
-def command(session: Session, data_source: str, files: tuple[Path, ...], batch: str | None) -> int:
-    """Take change events (JSON lines, Debezium envelopes, Parquet) into the lake.
+def command(
+    session: Session,
+    names: tuple[str, ...],
+    origin: str | None,
+    keep_going: bool,
+    afresh: bool,
+    batch: str | None,
+) -> int:
+    """Take change events into the lake, from files or from a PostgreSQL.
 
-    A batch lands once, however often it is sent. Events that are refused are written aside with
-    their reasons, the others land, and the exit code is 1.
+    Files hold JSON lines, Debezium envelopes or Parquet. A batch lands once, however often it is
+    sent. With --from, tables of a source system of genesis.yaml are copied and then followed: the
+    data sources that are named, or all that its `tables` name. Events that are refused are written
+    aside with their reasons, the others land, and the exit code is 1.
 
     \b
     genesis ingest task events/task.jsonl
     kafka-dump tasks | genesis ingest task - --batch tasks-2026-11-23
+    genesis ingest --from studio_db production movie
+    genesis ingest --from studio_db --follow
     """
+    if origin is not None:
+        if batch is not None:
+            raise UsageError(Problem("wrong-usage", "`--batch` names a batch of files"))
+        return _follow(session, origin, names, afresh=afresh, keep_going=keep_going)
+    if afresh or keep_going:
+        option = "--snapshot" if afresh else "--follow"
+        hint = "`--from SOURCE` names a source system of genesis.yaml"
+        raise UsageError(Problem("wrong-usage", f"`{option}` needs `--from`", hint=hint))
+    if len(names) < 2:
+        hint = "`genesis ingest DATA_SOURCE FILE...`, where `-` is standard input, or `genesis ingest --from SOURCE`"
+        raise UsageError(Problem("wrong-usage", "there is nothing to ingest", hint=hint))
+    return _take(session, names[0], [Path(name) for name in names[1:]], batch)
+
+
+def _take(session: Session, data_source: str, files: list[Path], batch: str | None) -> int:
     from genesis.lake.ingest import ingest
 
     for file in files:
@@ -44,14 +75,7 @@ def command(session: Session, data_source: str, files: tuple[Path, ...], batch: 
             raise UsageError(Problem("unreadable-file", f"`{file}` is no file"))
     problems = Problems()
     project = session.load(problems)
-    source = project.data_sources.get(data_source)
-    if source is None:
-        if ("data_source", data_source) in project.broken:
-            raise DefinitionError(problems.errors)
-        hint = suggest(data_source, project.data_sources)
-        raise DefinitionError(
-            Problem("unknown-data-source", f"unknown data source `{data_source}`", hint=hint)
-        )
+    source = _find(project, data_source, problems)
     _, target = session.target(project)
     landing = ingest(
         source,
@@ -64,6 +88,68 @@ def command(session: Session, data_source: str, files: tuple[Path, ...], batch: 
     )
     _tell(landing, session.root)
     return IN_PART if landing.rejected else 0
+
+
+def _follow(
+    session: Session, name: str, names: tuple[str, ...], *, afresh: bool, keep_going: bool
+) -> int:
+    problems = Problems()
+    project = session.load(problems)
+    system = _find_system(project, name)
+    wanted = list(dict.fromkeys(names or system.tables))
+    if not wanted:
+        hint = f"name data sources, or say where their tables are: `sources: {{{name}: {{tables: {{...}}}}}}`"
+        message = f"nothing is to be taken from source `{name}`"
+        raise UsageError(Problem("wrong-usage", message, hint=hint))
+    sources = tuple(_find(project, each, problems) for each in wanted)
+    _, target = session.target(project)
+
+    from genesis.sources.postgres import require_driver
+
+    require_driver(name)
+    from genesis.clock import SystemClock
+    from genesis.lake.follow import Lake, Origin, follow
+
+    landings = follow(
+        Origin(name, system, sources),
+        Lake(session.root, target, SystemClock()),
+        afresh=afresh,
+        keep_going=keep_going,
+        warned=lambda text: click.echo(f"warning: {text}", err=True),
+    )
+    return _tell_all(landings, session.root, name)
+
+
+def _find(project: Project, name: str, problems: Problems) -> DataSource:
+    source = project.data_sources.get(name)
+    if source is None:
+        if ("data_source", name) in project.broken:
+            raise DefinitionError(problems.errors)
+        hint = suggest(name, project.data_sources)
+        raise DefinitionError(
+            Problem("unknown-data-source", f"unknown data source `{name}`", hint=hint)
+        )
+    return source
+
+
+def _find_system(project: Project, name: str) -> SourceSystem:
+    sources = project.settings.sources
+    if name not in sources:
+        hint = suggest(name, sources) or "`sources` of genesis.yaml names them"
+        raise DefinitionError(Problem("unknown-source", f"unknown source `{name}`", hint=hint))
+    return sources[name]
+
+
+def _tell_all(landings: Iterable[Landing], root: Path, name: str) -> int:
+    exit_code, count = 0, 0
+    for landing in landings:
+        _tell(landing, root)
+        count += 1
+        if landing.rejected:
+            exit_code = IN_PART
+    if not count:
+        click.echo(f"{name}: nothing has changed", err=True)
+    return exit_code
 
 
 def _tell(landing: Landing, root: Path) -> None:

@@ -43,6 +43,13 @@ def record_columns(source: DataSource) -> tuple[LogColumn, ...]:
     )
 
 
+def guessed_columns(source: DataSource) -> frozenset[str]:
+    """Those of `record_columns` that no field names: the table may not have them."""
+    fields = source.fields.items()
+    named = {own_column(name, field) for name, field in fields if field.column or not field.sql}
+    return frozenset(column.name for column in record_columns(source)) - named
+
+
 def own_column(name: str, field: Field) -> str | None:
     """The raw column that a field reads, or `None` where it is derived from others."""
     if field.column is not None:

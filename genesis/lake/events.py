@@ -72,6 +72,10 @@ class Reader:
         except NotAnEvent as why:
             return Reject(str(why))
 
+    def key_of(self, event: Event) -> tuple[Any, ...]:
+        """The values that tell the event's record from all others."""
+        return event.values[len(SAID) : self._key_ends]
+
     def _event(self, record: Record) -> Event:
         get = record.get
         try:

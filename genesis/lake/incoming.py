@@ -33,12 +33,16 @@ _ROWS_AT_ONCE = 10_000
 
 
 class Entry(NamedTuple):
-    """One line or row of a file: where it stands, what it says, what was made of it."""
+    """One line or row of a file: where it stands, what it says, what was made of it.
+
+    `size` is about how much it holds, in characters.
+    """
 
     file: str
     line: int
     text: str
     event: Event | Reject
+    size: int
 
 
 @dataclass(frozen=True)
@@ -75,18 +79,22 @@ class Incoming:
             except UnicodeDecodeError as error:
                 reason = f"no UTF-8: byte {error.start + 1} of the line is {line[error.start]:#04x}"
                 text = line.decode(errors="backslashreplace").strip()
-                yield Entry(self.name, number, text, Reject(reason))
+                yield Entry(self.name, number, text, Reject(reason), len(text))
                 continue
             if text:
-                yield Entry(self.name, number, text, reader.line(text))
+                yield Entry(self.name, number, text, reader.line(text), len(text))
 
     def _rows(self, reader: Reader) -> Iterator[Entry]:
         batches = pq.ParquetFile(self.handle).iter_batches(batch_size=_ROWS_AT_ONCE)
-        rows = (row for batch in batches for row in _in_microseconds(batch).to_pylist())
-        for number, row in enumerate(rows, start=1):
+        rows = (
+            (row, batch.nbytes // batch.num_rows)
+            for batch in batches
+            for row in _in_microseconds(batch).to_pylist()
+        )
+        for number, (row, size) in enumerate(rows, start=1):
             event = reader.row(row)
             text = json.dumps(row, default=str) if isinstance(event, Reject) else ""
-            yield Entry(self.name, number, text, event)
+            yield Entry(self.name, number, text, event, size)
 
     def _broken(self, said: str) -> EngineError:
         hint = "nothing of the batch has landed; ingest it again when the file is whole"

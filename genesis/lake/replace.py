@@ -22,7 +22,7 @@ from genesis.errors import EngineBusy, EngineError, Problem
 from genesis.lake.batches import snapshot_property
 from genesis.lake.catalog import Identifier, existing_table, table_name, told_as_problem
 from genesis.lake.columns import POS
-from genesis.lake.ingest import POSITION_PROPERTY, last_position
+from genesis.lake.landing import POSITION_PROPERTY, last_position
 from genesis.lake.read import Pinned
 
 # In the properties of a snapshot: which compaction made it.

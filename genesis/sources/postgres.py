@@ -45,7 +45,7 @@ def connect(
     Close it, best in a `with`. One for `replication` takes that protocol's commands too. Raises
     `EngineError`, or `EngineBusy` where the reason passes by itself.
     """
-    driver = _psycopg(name)
+    driver = require_driver(name)
     address = resolve_references(system.postgres, root)
     options = {
         "application_name": "genesis",
@@ -73,7 +73,7 @@ def connect(
 @contextmanager
 def told_as_problem(name: str) -> Iterator[None]:
     """Whatever PostgreSQL refuses, as a problem for a person."""
-    driver = _psycopg(name)
+    driver = require_driver(name)
     try:
         yield
     except GenesisError:
@@ -90,7 +90,8 @@ def told_as_problem(name: str) -> Iterator[None]:
         raise EngineError(Problem("query-failed", message)) from error
 
 
-def _psycopg(name: str) -> Any:
+def require_driver(name: str) -> Any:
+    """The module `psycopg`. Raises `EngineError` where it is not installed."""
     try:
         import psycopg
     except ImportError as error:

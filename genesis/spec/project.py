@@ -191,6 +191,14 @@ class SourceSystem(Model):
 
     postgres: Reference
     """The address of a PostgreSQL database: `postgres: "${env:STUDIO_DB_URL}"`."""
+    tables: dict[Name, str] = Key(default_factory=dict)
+    """Where the tables of data sources are there, for `genesis ingest --from`:
+    `tables: {production: public.production}`.
+    """
+    publication: str | None = None
+    """A publication that was made for this project, where its user may not make one:
+    `publication: genesis`.
+    """
 
 
 class Receiver(Checked):
@@ -236,7 +244,7 @@ class ProjectFile(Checked):
     `sinks: {airtable: {token: "${env:AIRTABLE_TOKEN}"}}`.
     """
     sources: dict[Name, SourceSystem] = Key(default_factory=dict)
-    """Systems of record, for audits: `sources: {studio_db: {postgres: "${env:STUDIO_DB_URL}"}}`."""
+    """Systems of record, for ingest and audits: `sources: {studio_db: {postgres: "${env:STUDIO_DB_URL}"}}`."""
     alerts: dict[Name, Receiver] = Key(default_factory=dict)
     """Where alerts go, by name: `alerts: {slack_ops: {webhook: "${env:SLACK_WEBHOOK}"}}`."""
 

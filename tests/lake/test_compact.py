@@ -19,7 +19,7 @@ from pyiceberg.types import BooleanType, DoubleType, FloatType, LongType, String
 from genesis.errors import EngineBusy, EngineError
 from genesis.lake.catalog import load_table, make_catalog
 from genesis.lake.compact import Step, compact
-from genesis.lake.ingest import last_position
+from genesis.lake.landing import last_position
 from genesis.lake.rules import Rules, rules_of
 from genesis.spec.data_source import DataSource
 from genesis.spec.project import Target

@@ -14,7 +14,8 @@ import pytest
 from genesis.lake.catalog import find_catalog, load_table
 from genesis.lake.compact import compact
 from genesis.lake.expire import expire
-from genesis.lake.ingest import ingest, last_position
+from genesis.lake.ingest import ingest
+from genesis.lake.landing import last_position
 from genesis.lake.sweep import sweep
 from genesis.spec.project import Target
 from tests.lake.compacting import LOG, NOW, RULES, WRITERS
