@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -52,6 +52,9 @@ class AnnotationLog(Protocol):
 
     def last(self, tracker: Tracker) -> Mapping[str, Values]:
         """What they said last, by key; the table is made if need be. Raises `EngineError`."""
+
+    def orphans(self, tracker: Tracker, known: Collection[str]) -> Sequence[str]:
+        """Tables that could have been the tracker's, which has none yet; `known` have trackers."""
 
     def append(self, tracker: Tracker, said: Sequence[Said], *, at: datetime) -> None:
         """Keep what they say now; of what is kept already, nothing. Raises `EngineError`."""

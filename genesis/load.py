@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from pathlib import Path
 
 from genesis.document import Document, Values, read_documents
@@ -20,13 +20,12 @@ from genesis.spec.formatter import BUILT_IN, Formatter
 from genesis.spec.input import Input
 from genesis.spec.model import Definition, Located, read_definition, read_entries, read_model
 from genesis.spec.project import SETTINGS, Project, ProjectFile
-from genesis.spec.workflow import Audit, Template, Workflow
 
 MAX_BYTES = 4 * 1024 * 1024  # of a file: far more than any that is read, far less than memory
 MOST_BYTES = 64 * 1024  # that most files have
 
-_DEFINITIONS: tuple[type[Definition], ...] = (DataSource, Input, Workflow, Audit)
-_ENTRIES: dict[str, type[Located]] = {"formatters": Formatter, "templates": Template}
+_DEFINITIONS = ("data_source", "input", "workflow", "audit")
+_ENTRIES = ("formatters", "templates")
 
 
 def load_project(
@@ -38,8 +37,23 @@ def load_project(
     before: Values | None = None,
 ) -> Project:
     """The project below `root`. Problems are collected; what is healthy is in the project."""
-    folders = [root / folder for folder in FOLDERS]
-    return load_files(root, folders, problems, texts=texts, lenient=lenient, before=before)
+    return load_files(root, _folders(root), problems, texts=texts, lenient=lenient, before=before)
+
+
+def load_for(root: Path, names: Iterable[str]) -> Project | None:
+    """The project as far as reports of these inputs need it; `None` where that does not do.
+
+    A file that begins with another input or a workflow, and holds nothing else, is not parsed. Where
+    a name is no input, or anything is wrong in what was read, the whole project has to be loaded:
+    problems and suggestions know of everything.
+    """
+    problems, wanted = Problems(), frozenset(names)
+    project = load_files(root, _folders(root), problems, only=wanted)
+    return project if not problems and wanted <= project.inputs.keys() else None
+
+
+def _folders(root: Path) -> list[Path]:
+    return [root / folder for folder in FOLDERS]
 
 
 def load_files(
@@ -48,16 +62,17 @@ def load_files(
     problems: Problems,
     *,
     texts: Mapping[str, str] | None = None,
+    only: Set[str] | None = None,
     lenient: bool = False,
     before: Values | None = None,
 ) -> Project:
     """The definitions in the given files and folders, with the settings of `root`, if it has any.
 
-    `texts` are read instead of what stands in the files of these names. A lenient project is for
-    telling problems alone: it holds definitions without their wrong keys. What is known from `before` is
-    not parsed again.
+    `texts` are read instead of what stands in the files of these names. With `only` some inputs, the files of
+    others and of workflows stay unread. A lenient project is for telling problems alone: it holds definitions
+    without their wrong keys. What is known from `before` is not parsed again.
     """
-    loader = _Loader(root, problems, texts or {}, lenient=lenient, before=before)
+    loader = _Loader(root, problems, texts or {}, only=only, lenient=lenient, before=before)
     settings = loader.settings()
     for path in paths:
         for file in yaml_files(path):
@@ -72,10 +87,12 @@ class _Loader:
         problems: Problems,
         texts: Mapping[str, str],
         *,
+        only: Set[str] | None,
         lenient: bool,
         before: Values | None,
     ) -> None:
         self._root = root
+        self._only = only
         self._values = before
         self._lenient = lenient
         self._texts = texts
@@ -145,6 +162,8 @@ class _Loader:
             problems.add("unreadable-file", message, Location(name, 1, 1, 1, 1))
             self._guess_broken(name)
             return []
+        if self._only is not None and _is_of_another(content, self._only):
+            return []
         before = len(problems)
         documents = read_documents(name, content, problems, self._values)
         if len(problems) > before:
@@ -159,29 +178,28 @@ class _Loader:
             return start if len(start) < MOST_BYTES else start + stream.read(MAX_BYTES - MOST_BYTES)
 
     def _take(self, document: Document) -> None:
-        kinds = {model.kind: model for model in _DEFINITIONS}
         data = document.data
         if not isinstance(data, dict) or not data:
             message = "a definition is a mapping, and its first key says what it is"
             self._problems.add("unknown-document", message, document.locate(), hint=_first_keys())
             return
         kind = next(iter(data))
-        if kind in kinds:
-            self._take_definition(kinds[kind], document)
+        if kind in _DEFINITIONS:
+            self._take_definition(_definition(kind), document)
         elif kind in _ENTRIES:
             self._take_entries(kind, document)
         else:
             self._tell_unknown(kind, document)
 
     def _take_entries(self, kind: str, document: Document) -> None:
-        entries = read_entries(_ENTRIES[kind], document, self._problems)
+        entries = read_entries(_entry(kind), document, self._problems)
         for name, entry in entries.items():
             self._keep(kind, name, entry)
         if not entries:
             self._mark_broken(kind, document.data[kind])
 
     def _tell_unknown(self, kind: str, document: Document) -> None:
-        known = [*(model.kind for model in _DEFINITIONS), *_ENTRIES]
+        known = [*_DEFINITIONS, *_ENTRIES]
         later = next((key for key in document.data if key in known), None)
         cutoff = 0.8 if later else 0.6
         close = nearest(kind, known, cutoff=cutoff)
@@ -200,7 +218,7 @@ class _Loader:
 
     def _guess_broken(self, file: str) -> None:
         """Most files are called as what they define."""
-        self._broken |= {(model.kind, Path(file).stem) for model in _DEFINITIONS}
+        self._broken |= {(kind, Path(file).stem) for kind in _DEFINITIONS}
 
     def _mark_broken(self, kind: str, names: object) -> None:
         """Remember that a name, or the keys of a mapping, are defined, though not how."""
@@ -232,9 +250,36 @@ class _Loader:
             )
 
 
+def _definition(kind: str) -> type[Definition]:
+    if kind == "data_source":
+        return DataSource
+    if kind == "input":
+        return Input
+    from genesis.spec.workflow import Audit, Workflow  # reports are compiled without their models
+
+    return Workflow if kind == "workflow" else Audit
+
+
+def _entry(kind: str) -> type[Located]:
+    if kind == "formatters":
+        return Formatter
+    from genesis.spec.workflow import Template
+
+    return Template
+
+
 _NAMED = re.compile(r"^(data_source|input|workflow|audit):[ \t]*([a-z][a-z0-9_]*)", re.MULTILINE)
+_HEAD = re.compile(rb"(?:#.*\n|\s*\n)*(input|workflow|audit):[ \t]*([a-z]\w*)[ \t]*(?:#.*)?\r?\n")
 _ENTRY = re.compile(r"\b[a-z][a-z0-9_]*+(?=:)")  # `\b` and `+`: a word is looked at once
 _COLLECTION = re.compile(r"^(formatters|templates):(.*(?:\n[ \t].*|\n)*)", re.MULTILINE)
+
+
+def _is_of_another(content: bytes, inputs: Set[str]) -> bool:
+    """Whether a file says at once that it is one document, and of none of these inputs."""
+    if b"---" in content or b"..." in content:  # there may be more documents
+        return False
+    head = _HEAD.match(content)
+    return head is not None and (head[1] != b"input" or head[2].decode() not in inputs)
 
 
 def _names_in(text: str) -> Iterator[tuple[str, str]]:
@@ -248,5 +293,5 @@ def _names_in(text: str) -> Iterator[tuple[str, str]]:
 
 def _first_keys() -> str:
     return "the first key is one of " + ", ".join(
-        f"`{kind}`" for kind in sorted([*(model.kind for model in _DEFINITIONS), *_ENTRIES])
+        f"`{kind}`" for kind in sorted([*_DEFINITIONS, *_ENTRIES])
     )

@@ -16,7 +16,7 @@ def resolve_references(text: str, root: Path) -> str:
 
     def value(match: re.Match[str]) -> str:
         kind, name = match.groups()
-        return _variable(name) if kind == "env" else _file(root / name)
+        return _variable(name) if kind == "env" else _file(name, root)
 
     return _REFERENCE.sub(value, text)
 
@@ -28,9 +28,11 @@ def _variable(name: str) -> str:
     return os.environ[name]
 
 
-def _file(path: Path) -> str:
+def _file(name: str, root: Path) -> str:
+    path = root / name
     try:
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         message = f"`{path}` cannot be read: {getattr(error, 'strerror', None) or 'it is not text'}"
-        raise DefinitionError(Problem("wrong-reference", message)) from error
+        hint = f"put the secret there, and keep it out of the repository; or let `${{file:{name}}}` name another path"
+        raise DefinitionError(Problem("wrong-reference", message, hint=hint)) from error

@@ -120,7 +120,7 @@ def database(postgres: Postgres) -> str:
 def _programs() -> Path | None:
     """The folder of PostgreSQL's own programs; Debian keeps them out of the PATH."""
     if found := shutil.which("initdb"):
-        return Path(found).parent
+        return Path(found).resolve().parent
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     return installed[-1].parent if installed else None
 

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from genesis.cli import run_command
 from genesis.compile.check import check_project
 from genesis.errors import Problems
 from genesis.load import load_project
+from genesis.spec.workflow import Place
 
 FILMS = """
 data_source: film
@@ -41,10 +43,70 @@ def told(root: Path, options: str, *, to: str = XLSX, refresh: str = "films") ->
     text = FILMS.replace("REFRESH", refresh).replace("TO", to).replace("OPTIONS", options)
     (root / "workflows").mkdir(exist_ok=True)
     (root / "workflows" / "films.yaml").write_text(text.lstrip(), encoding="utf-8")
-    problems = Problems()
-    check_project(load_project(root, problems), problems)
+    problems = found(root)
     assert all(problem.at for problem in problems)
     return [f"{p.at.column if p.at else 0}: {p.message}" for p in problems.errors]
+
+
+def found(root: Path) -> Problems:
+    problems = Problems()
+    check_project(load_project(root, problems), problems)
+    return problems
+
+
+def test_the_address_of_a_spreadsheet_or_base_is_as_good_as_its_id(tmp_path: Path) -> None:
+    """As it is copied from the browser; an address without an id is told."""
+    place = Place(
+        google_sheets={
+            "spreadsheet": "https://docs.google.com/spreadsheets/u/0/d/1AbC_-x/edit?gid=0#gid=0",
+            "tab": "T",
+        }
+    )
+    assert place.google_sheets is not None
+    assert place.google_sheets.spreadsheet == "1AbC_-x"
+    base = Place(airtable={"base": "https://airtable.com/appX1/tblY2/viwZ3", "table": "T"}).airtable
+    assert base is not None
+    assert base.base == "appX1"
+    folder = "https://drive.google.com/drive/folders/1AbC"
+    to = f"google_sheets: {{spreadsheet: '{folder}', tab: T}}"
+    assert told(tmp_path, "", to=to) == [
+        f"39: `{folder}` is not a spreadsheet's address, and has no id"
+    ]
+
+
+def test_a_service_that_nothing_says_how_to_reach_is_told_once(tmp_path: Path) -> None:
+    """Before the run: a warning, since definitions may be checked where they are not run."""
+    to = "google_sheets: {spreadsheet: 1AbC, tab: T}"
+    assert told(tmp_path, "", to=to) == []
+    (warning,) = (p for p in found(tmp_path) if p.code == "access-refused")
+    assert warning.severity == "warning"
+    assert warning.message == (
+        "tracker `films.refresh_films` is in Google Sheets, and `genesis.yaml` has no key of a"
+        " service account"
+    )
+    settings = "project: films\nsinks: {google_sheets: {endpoint: 'http://127.0.0.1:1'}}\n"
+    (tmp_path / "genesis.yaml").write_text(settings, encoding="utf-8")
+    assert not found(tmp_path)
+
+
+def test_a_blank_label_is_refused(tmp_path: Path) -> None:
+    """Where it stands."""
+    assert told(tmp_path, "annotations: {remark: {type: string, label: ' '}}") == [
+        "49: `label` is blank"
+    ]
+
+
+def test_a_run_refuses_what_a_check_refuses(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With its place, and before anything is read."""
+    assert told(tmp_path, "annotations: {remark: {type: string, label: Title }}") == [
+        "19: annotation `remark` has the label `Title`, as another column has"
+    ]
+    assert run_command(["-C", str(tmp_path), "run", "films"]) == 2
+    assert (
+        "error[column-clash]: annotation `remark` has the label `Title`" in capsys.readouterr().err
+    )
 
 
 def test_annotations_of_all_types_that_people_can_fill_in(tmp_path: Path) -> None:

@@ -103,7 +103,10 @@ def _compile(
     loaded_inputs = inputs or tuple(
         Path(name) for name in names if definitions and Path(name).is_file()
     )
-    project = session.load(problems, definitions, loaded_inputs)
+    if names and not (definitions or inputs):
+        project = session.load_for(names, problems)
+    else:
+        project = session.load(problems, definitions, loaded_inputs)
     picked = (
         pick_inputs(project, names, session.shown_root, problems) if names else list(project.inputs)
     )

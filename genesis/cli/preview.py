@@ -84,7 +84,10 @@ def command(
         staged=True,
     )
     problems = Problems()
-    project = session.load(problems, definitions, inputs)
+    if definitions or inputs:
+        project = session.load(problems, definitions, inputs)
+    else:
+        project = session.load_for([name], problems)
     root = session.shown_root.resolve()
     picked = pick_inputs(project, [name], root, problems)
     if len(picked) != 1:

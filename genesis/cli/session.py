@@ -52,6 +52,12 @@ class Session:
             raise DefinitionError(problems.errors)
         return project
 
+    def load_for(self, names: Sequence[str], problems: Problems) -> Project:
+        """The project, as `load`, which need not hold more than reports of these inputs take."""
+        from genesis.load import load_for
+
+        return load_for(self.root, names) or self.load(problems)
+
     def read(
         self,
         problems: Problems,

@@ -28,10 +28,9 @@ from genesis.compile.infer import differs_as_text, to_sql, type_of, typed
 from genesis.compile.joins import is_shared
 from genesis.compile.paths import Shape, fitting_aggregates
 from genesis.compile.query import Branch, Node, ordered, with_ties
-from genesis.compile.scope import Scope, broken, is_broken, split_direction
+from genesis.compile.scope import NO_OPTIONS, Scope, broken, is_broken, split_direction
 from genesis.compile.texts import Shown, as_text, is_text
 from genesis.compile.trees import copied
-from genesis.spec.data_source import Aggregated
 from genesis.spec.types import BOOLEAN, FLOAT, INTEGER, STRING, Type
 
 if TYPE_CHECKING:
@@ -216,7 +215,7 @@ class Aggregates:
         fragment = scope.beside(scope.options.where, "where")
         return [
             self._binder.bind(
-                scope._replace(fragment=fragment, is_condition=True, options=_NONE, among=())
+                scope._replace(fragment=fragment, is_condition=True, options=NO_OPTIONS, among=())
             )
         ]
 
@@ -262,7 +261,7 @@ class Aggregates:
         text, descending = split_direction(scope.options.sort[position])
         fragment = scope.beside(text, "sort", position)
         bound = self._binder.bind(
-            scope._replace(fragment=fragment, options=_NONE, is_condition=False)
+            scope._replace(fragment=fragment, options=NO_OPTIONS, is_condition=False)
         )
         return ordered(bound, descending=descending)
 
@@ -280,7 +279,7 @@ class Aggregates:
             if scope.rows:
                 where = "a measure aggregates"
             return self._wrong(node, scope, f"{where}, and `{name}` asks of one record")
-        asked = scope._replace(options=_NONE)
+        asked = scope._replace(options=NO_OPTIONS)
         shapes = self._branches.shapes(given[0], asked)
         if shapes is not None and not any(shape.chain for shape in shapes):
             message = f"`{name}` asks of related rows, and its condition names none"
@@ -387,7 +386,6 @@ class Aggregates:
         return self._wrong(node, scope, "`having` compares the summary's columns", hint)
 
 
-_NONE = Aggregated()
 _NEEDED_BY = {
     "where": frozenset(AGGREGATES),
     "distinct": frozenset(AGGREGATES),

@@ -25,7 +25,13 @@ from genesis.compile.query import Block, Node
 from genesis.compile.scope import Scope, is_broken
 from genesis.compile.sound import Sound
 from genesis.compile.structure import check_keys, without_faults
-from genesis.compile.trackers import Heading, check_shared, check_tracker
+from genesis.compile.trackers import (
+    Heading,
+    check_access,
+    check_readers,
+    check_shared,
+    check_tracker,
+)
 from genesis.errors import Location, Problem, Problems, did_you_mean, suggest
 from genesis.spec.data_source import DataSource, Field, Measure
 from genesis.spec.formatter import BUILT_IN
@@ -66,7 +72,9 @@ def check_project(project: Project, problems: Problems, known: Known | None = No
         for position, job in enumerate(workflow.jobs):
             if job.refresh:
                 check_tracker(project, workflow, position, headings.get(job.refresh), problems)
-    check_shared(project, _refreshes(project), problems)
+    check_shared(project, refreshes_of(project), problems)
+    check_access(project, refreshes_of(project), problems)
+    check_readers(project, refreshes_of(project), problems)
     for audit in project.audits.values():
         _check_audit(project, audit, problems)
     if not problems.errors:  # a mistyped name may be its only use
@@ -219,7 +227,7 @@ def _check_workflow(project: Project, workflow: Workflow, problems: Problems) ->
         )
 
 
-def _refreshes(project: Project) -> Iterator[tuple[Workflow, int, str]]:
+def refreshes_of(project: Project) -> Iterator[tuple[Workflow, int, str]]:
     """The jobs that have a tracker, each with its name; jobs of one name are told already."""
     for workflow in project.workflows.values():
         names = job_names(workflow)

@@ -52,7 +52,7 @@ def inline_labels(source: DataSource, name: str) -> Formatter | None:
     field = source.fields[name]
     if not field.labels:
         return None
-    own = OwnLabels(labels=field.labels, otherwise=field.otherwise)
+    own = OwnLabels.model_construct(labels=field.labels, otherwise=field.otherwise)
     own._locate = lambda key: source.locate_key("fields", name, "labels", key)
     return own
 

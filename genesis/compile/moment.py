@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlglot import exp
@@ -14,8 +14,7 @@ from genesis.compile.infer import to_sql
 from genesis.spec.types import DATE, TIMESTAMPTZ
 
 
-@dataclass(frozen=True)
-class Moment:
+class Moment(NamedTuple):
     """When a report is read: `at` in UTC, or `None` for committed SQL, whose days must not freeze.
 
     With `as_of`, newest records are those of that moment too, itself included.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 from sqlglot import exp
 
@@ -35,8 +34,7 @@ def narrow_branches(plan: Plan) -> Plan:
     filtered = Cte(plan.spare, _filtered_keys(plan.root, conditions, keys))
     narrower = {cte.name: _among(cte, filtered.name, keys[cte.here[0]]) for cte in narrowed}
     first = _all_read_by(filtered, plan.ctes)
-    return replace(
-        plan,
+    return plan._replace(
         ctes=(
             *(cte for cte in plan.ctes if cte.name in first),
             filtered,
@@ -68,7 +66,7 @@ def _among(cte: Cte, filtered: str, key: str) -> Cte:
     keys = exp.Select(expressions=[column(key, filtered)])
     keys.set("from_", exp.From(this=exp.Table(this=identifier(filtered))))
     among = exp.In(this=cte.there[0].copy(), query=exp.Subquery(this=keys))
-    return replace(cte, body=replace(body, where=(*body.where, among)))
+    return cte._replace(body=body._replace(where=(*body.where, among)))
 
 
 def _all_read_by(cte: Cte, ctes: Iterable[Cte]) -> set[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from sqlglot import exp
 
@@ -43,8 +43,7 @@ class JoinTo:
             yield from join
 
 
-@dataclass(frozen=True)
-class Select:
+class Select(NamedTuple):
     """One SELECT. `rank_by` numbers its rows; only the first of each partition is kept."""
 
     columns: tuple[tuple[str, exp.Expr], ...]
@@ -76,8 +75,7 @@ class Select:
         )
 
 
-@dataclass(frozen=True)
-class Newest:
+class Newest(NamedTuple):
     """The newest record of each key of a change log."""
 
     table: str
@@ -86,15 +84,13 @@ class Newest:
     latest: Latest
 
 
-@dataclass(frozen=True)
-class Written:
+class Written(NamedTuple):
     """The query that a data source is by definition."""
 
     query: exp.Query
 
 
-@dataclass(frozen=True)
-class Cte:
+class Cte(NamedTuple):
     """A named SELECT. A branch says by what its rows know their record: `here` equals `there`."""
 
     name: str
@@ -103,8 +99,7 @@ class Cte:
     there: tuple[exp.Expr, ...] = ()
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """What a statement does, before SQL.
 
     `filters` are the root's own, one condition each; `spare` is a name that no CTE or table has.

@@ -203,7 +203,7 @@ class Writer:
         )
         rows = Cte(records.start.name, plan.root)
         columns = tuple(Column(name, name, INTEGER) for name, _ in root.columns)
-        plan = replace(plan, ctes=(*plan.ctes, rows, *ctes), root=root, columns=columns)
+        plan = plan._replace(ctes=(*plan.ctes, rows, *ctes), root=root, columns=columns)
         return render(plan, self.dialect, self.run, self.project.settings.dialect)
 
     def _offences(self, claim: Claim) -> _Offences | None:

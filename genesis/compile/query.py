@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from sqlglot import exp
 
@@ -171,8 +171,7 @@ class Branch:
         return column(name, self.alias)
 
 
-@dataclass(frozen=True)
-class Output:
+class Output(NamedTuple):
     """One column of the report: its value as it is shown, and raw, as it is sorted.
 
     `place` is where it is asked for, `asked` its text there; of a hidden key there is none. `format_at` is
@@ -192,8 +191,7 @@ class Output:
         return self.place.at()
 
 
-@dataclass(frozen=True)
-class Query:
+class Query(NamedTuple):
     """A resolved input; `names` are those that its relations and branches have taken."""
 
     root: Block

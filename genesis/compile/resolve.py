@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from sqlglot import exp
 
@@ -82,8 +83,7 @@ def _is_supported(definition: Input, problems: Problems) -> bool:
     return True
 
 
-@dataclass(frozen=True)
-class Wish:
+class Wish(NamedTuple):
     """One column that is asked for, where, and the name it has or that its expression gives it."""
 
     item: Item
@@ -374,7 +374,8 @@ class Resolver:
             return output
         shown = Shown(output.shown, output.column.type, output.column.pattern)
         text = as_text(shown, self._binder.moment.timezone, self._problems, output.at)
-        return replace(output, column=replace(output.column, type=STRING, pattern=None), shown=text)
+        column = replace(output.column, type=STRING, pattern=None)
+        return output._replace(column=column, shown=text)
 
     def _shown(
         self,
@@ -492,11 +493,10 @@ def _grouped(query: Query, summary: Grouped, having: list[exp.Expr]) -> Query:
     """The query of a summary: all that was bound among its records, seen among its groups."""
     seen, block = summary.seen, summary.block
     summary.kept.extend(map(seen, having))
-    return replace(
-        query,
+    return query._replace(
         root=block,
         outputs=tuple(
-            replace(output, shown=seen(output.shown), raw=seen(output.raw))
+            output._replace(shown=seen(output.shown), raw=seen(output.raw))
             for output in query.outputs
         ),
         order=tuple(

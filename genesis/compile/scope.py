@@ -15,7 +15,7 @@ from genesis.errors import Location
 from genesis.spec.data_source import Aggregated, DataSource
 
 _BROKEN = "genesis_broken"
-_NO_OPTIONS = Aggregated()
+NO_OPTIONS = Aggregated.model_construct()  # nothing is validated, so nothing built for it
 
 
 def broken() -> exp.Expr:
@@ -46,7 +46,7 @@ class Scope(NamedTuple):
     fragment: Fragment
     places: Mapping[tuple[str, ...], Node]
     source: DataSource
-    options: Aggregated = _NO_OPTIONS
+    options: Aggregated = NO_OPTIONS
     own_field: str | None = None
     is_condition: bool = False
     value: exp.Expr | None = None

@@ -185,7 +185,7 @@ class _Checker(Resolver):
         output = known.output
         if label is None:
             return output
-        return replace(output, column=replace(output.column, label=label))
+        return output._replace(column=replace(output.column, label=label))
 
     def _keep(self, key: tuple[object, ...], wish: Wish, output: Output) -> None:
         tree = self._binder.parse(wish.fragment)

@@ -10,7 +10,7 @@ shows only at the end. Until then an own aggregate is a column of groups that do
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlglot import exp
 
@@ -23,8 +23,7 @@ from genesis.compile.trees import copied, rebuilt
 GROUPS = "groups"
 
 
-@dataclass(frozen=True)
-class Grouped:
+class Grouped(NamedTuple):
     """A finished summary: the block whose rows it is, and what a bound value is among them.
 
     `kept` are the conditions that choose among the rows.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlglot import exp
 
@@ -14,8 +14,7 @@ from genesis.errors import Location, Problems
 from genesis.spec.types import DATE, FLOAT, JSON, STRING, TIME, TIMESTAMPTZ, Type
 
 
-@dataclass(frozen=True)
-class Shown:
+class Shown(NamedTuple):
     """A value as people see it: its SQL, its type, and the pattern for one that stays typed."""
 
     value: exp.Expr

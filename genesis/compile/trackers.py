@@ -12,8 +12,9 @@ from typing import NamedTuple
 from genesis.compile.compare import typed_literal
 from genesis.compile.identifiers import words
 from genesis.compile.query import Query
-from genesis.errors import Location, Problems
-from genesis.spec.project import Project
+from genesis.compile.statement import Column
+from genesis.errors import Location, Problems, did_you_mean
+from genesis.spec.project import SETTINGS, Project
 from genesis.spec.workflow import EXPORTS, Annotation, Job, Place, Workflow
 
 _KEY_PREFIX = "_key_"
@@ -55,11 +56,9 @@ def check_shared(
             message = f"trackers `{other}` and `{tracker}` write to one place"
             at = _place(project, workflow, position, "to")()
             problems.add("name-clash", message, at, hint="give one a place of its own")
-        table = tracker.replace(".", "_")
+        table = annotation_table(tracker)
         if job.annotations and tables.setdefault(table, tracker) != tracker:
-            message = (
-                f"trackers `{tables[table]}` and `{tracker}` share table `annotations.{table}`"
-            )
+            message = f"trackers `{tables[table]}` and `{tracker}` share table `{table}`"
             at = _place(project, workflow, position, "annotations")()
             problems.add("name-clash", message, at, hint="give one of the jobs another `name`")
 
@@ -87,7 +86,7 @@ def check_tracker(
     project: Project,
     workflow: Workflow,
     position: int,
-    headings: Sequence[Heading] | None,
+    headings: Sequence[Heading | Column] | None,
     problems: Problems,
 ) -> None:
     """Tell what a refresh's tracker cannot do."""
@@ -107,6 +106,67 @@ def check_tracker(
         _check_annotation(name, asked, at, problems)
     if headings is not None:
         _check_clashes(job, headings, at, problems)
+
+
+def annotation_table(tracker: str) -> str:
+    """The table that keeps what people say in a tracker, by the tracker's name, `workflow.job`."""
+    return f"annotations.{tracker.replace('.', '_')}"
+
+
+def annotation_tables(
+    project: Project, refreshes: Iterable[tuple[Workflow, int, str]]
+) -> frozenset[str]:
+    """The tables that trackers of a project keep what people say in."""
+    return frozenset(
+        annotation_table(f"{workflow.name}.{name}")
+        for workflow, position, name in refreshes
+        if workflow.jobs[position].filled(project.templates).annotations
+    )
+
+
+def check_readers(
+    project: Project, refreshes: Iterable[tuple[Workflow, int, str]], problems: Problems
+) -> None:
+    """Warn of data sources over annotations that no tracker keeps any more."""
+    known = annotation_tables(project, refreshes)
+    for source in project.data_sources.values():
+        table = source.table or ""
+        if table.startswith("annotations.") and table not in known:
+            message = f"no tracker keeps `{table}`: what it holds is of the past"
+            hint = did_you_mean(table, known) or "a tracker's is called by its workflow and its job"
+            at = source.locate("table")
+            problems.warn("unknown-table", message, at, hint=f"{hint}; a job that was renamed may say its old `name`")  # fmt: skip
+
+
+def check_access(
+    project: Project, refreshes: Iterable[tuple[Workflow, int, str]], problems: Problems
+) -> None:
+    """Warn where nothing says how to reach the service of a tracker; once for each service."""
+    sinks = project.settings.sinks
+    lacking = {
+        "google_sheets": sinks.google_sheets.credentials or sinks.google_sheets.endpoint,
+        "airtable": sinks.airtable.token or sinks.airtable.endpoint,
+    }
+    for workflow, position, name in refreshes:
+        job = workflow.jobs[position].filled(project.templates)
+        if job.to is None or lacking.pop(job.to.sink, "known"):
+            continue
+        service, needed, example = _ACCESS[job.to.sink]
+        message = (
+            f"tracker `{workflow.name}.{name}` is in {service}, and `{SETTINGS[1]}` has no {needed}"
+        )
+        at = _place(project, workflow, position, "to")()
+        problems.warn("access-refused", message, at, hint=f"write there `sinks: {example}`")
+
+
+_ACCESS = {
+    "google_sheets": (
+        "Google Sheets",
+        "key of a service account",
+        '{google_sheets: {credentials: "${file:service-account.json}"}}',
+    ),
+    "airtable": ("Airtable", "token", '{airtable: {token: "${env:AIRTABLE_TOKEN}"}}'),
+}
 
 
 def refusals(job: Job) -> Iterator[Refusal]:
@@ -152,20 +212,23 @@ def _check_annotation(name: str, asked: Annotation, at: _Locate, problems: Probl
             problems.add("wrong-literal", f"`{value}` is no {asked.type}", place)
 
 
-def _check_clashes(job: Job, columns: Sequence[Heading], at: _Locate, problems: Problems) -> None:
+def _check_clashes(
+    job: Job, columns: Sequence[Heading | Column], at: _Locate, problems: Problems
+) -> None:
     """A name is a column's in the table that is read back, a label a header's in the tracker."""
     names = {column.name.removeprefix(_KEY_PREFIX) for column in columns if column.key}
     names |= {column.name for column in columns}
-    labels = {column.label.casefold() for column in columns if not column.hidden}
+    labels = {column.label.strip().casefold() for column in columns if not column.hidden}
+    labels |= {"_genesis", "_genesis_key"}  # the hidden columns
     labels |= {"removed"} if job.on_delete == "mark" else set()  # the column that marks such rows
     for name, asked in job.annotations.items():
         label = asked.label or words(name)
         if name in names:
             message = f"annotation `{name}` has the name of a column of the report"
             problems.add("column-clash", message, at(name, key=True), hint="give it another name")
-        elif label.casefold() in labels:
+        elif label.strip().casefold() in labels:
             message = f"annotation `{name}` has the label `{label}`, as another column has"
             problems.add(
                 "column-clash", message, at(name, key=True), hint="give it another `label`"
             )
-        labels.add(label.casefold())
+        labels.add(label.strip().casefold())

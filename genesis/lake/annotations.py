@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from datetime import date, datetime, time
 from pathlib import Path
@@ -26,6 +26,7 @@ from genesis.lake.catalog import (
     load_table,
     make_catalog,
     table_identifier,
+    tables,
     told_as_problem,
 )
 from genesis.lake.columns import POS, record_columns
@@ -63,6 +64,18 @@ class LakeAnnotations:
                 return {}
             self._snapshots[tracker.name] = log.metadata.current_snapshot_id
             return _last(log, source, tracker)
+
+    def orphans(self, tracker: Tracker, known: Collection[str]) -> Sequence[str]:
+        """The tables of no tracker with this one's key and one of its columns, while it has none."""
+        own = table_of(tracker)
+        catalog = find_catalog(self._root, self._target)
+        if catalog is None:
+            return ()
+        with closing(catalog):
+            every = [name for name in tables(catalog) if name.startswith("annotations.")]
+            if own in every:
+                return ()
+            return [name for name in every if name not in known and _fits(catalog, name, tracker)]
 
     def append(self, tracker: Tracker, said: Sequence[Said], *, at: datetime) -> None:
         """Keep what people say now, as one batch. Raises `EngineError`."""
@@ -109,6 +122,13 @@ def annotation_source(tracker: Tracker) -> DataSource:
             "latest": True,
         }
     )
+
+
+def _fits(catalog: Catalog, table: str, tracker: Tracker) -> bool:
+    log = load_table(catalog, table_identifier(table))
+    there = {field.name for field in log.schema().fields} if log else set()
+    asked = {each.name for each in tracker.annotations}
+    return {name for name, _ in record_key(tracker)} <= there and not asked.isdisjoint(there)
 
 
 def _last(log: Table, source: DataSource, tracker: Tracker) -> dict[str, Values]:

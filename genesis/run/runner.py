@@ -12,12 +12,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from genesis.compile.check import job_names, refreshes_of
 from genesis.compile.compiler import compile_input
 from genesis.compile.identifiers import words
 from genesis.compile.run import Run as Reading
 from genesis.compile.statement import Column, Statement
-from genesis.compile.trackers import refusals
-from genesis.errors import DefinitionError, GenesisError, Problem, SinkError
+from genesis.compile.trackers import annotation_tables, check_tracker
+from genesis.errors import DefinitionError, GenesisError, Problem, Problems, SinkError
 from genesis.interfaces import AnnotationLog, Engine, Kept, Sink
 from genesis.run.audits import Audited
 from genesis.run.held import Waiting
@@ -29,7 +30,7 @@ from genesis.sync.changes import Annotation, Changes, Receipt, Tracker
 from genesis.sync.compare import compare
 from genesis.sync.encode import encode
 from genesis.sync.guards import Guards, Held, check_guards, retyped
-from genesis.sync.said import cells_of, read_back
+from genesis.sync.said import cells_of, read_back, table_of
 
 
 @dataclass(frozen=True)
@@ -164,11 +165,11 @@ class Runner:
         if options.refresh is None or options.to is None:
             message = f"this version does not run `{options.kind}` jobs yet"
             raise DefinitionError(Problem("not-supported", message))
-        if refused := [Problem("not-supported", m, hint=h) for _, m, h in refusals(options)]:
-            raise DefinitionError(tuple(refused))
         statement = self._compile(options.refresh, options.parameters)
+        self._check_tracker(job, statement)
         facts["definition"] = definition_hash(statement)
         tracker = self._tracker(job, statement)
+        is_new = tuple(self._new_table(tracker))
         last = self.annotations.last(tracker) if self.annotations and tracker.annotations else {}
         rows = self.engine.query(statement)
         facts["rows"] = rows.num_rows
@@ -180,7 +181,7 @@ class Runner:
         said, unread = read_back(changes, tracker, last)
         drift = retyped(changes.columns, self.ledger.shapes.last(job.name) if self.ledger else {})
         changes = replace(
-            changes, rejects=(*changes.rejects, *unread), notes=(*changes.notes, *drift)
+            changes, rejects=(*changes.rejects, *unread), notes=(*changes.notes, *drift, *is_new)
         )
         # Before anything else is decided: what people said is kept, also if the change is refused.
         if self.annotations and not self.dry_run:
@@ -233,6 +234,26 @@ class Runner:
             self.engine.dialect,
             Reading(parameters, moment=self.moment, staged=True),
         )
+
+    def _new_table(self, tracker: Tracker) -> Iterator[str]:
+        """What people should hear where a tracker's annotations may have had another table."""
+        if self.annotations is None or not tracker.annotations:
+            return
+        known = annotation_tables(self.project, refreshes_of(self.project))
+        for table in self.annotations.orphans(tracker, known):
+            yield (
+                f"annotations go to the new table `{table_of(tracker)}`; `{table}` is no tracker's any"
+                " more: if it was this one's, what stands in the tracker is read anew, and the old"
+                " `name` of the job, or of its workflow, gives the rest back"
+            )
+
+    def _check_tracker(self, job: NamedJob, statement: Statement) -> None:
+        """Raise `DefinitionError` for what a job asks of its tracker and cannot have."""
+        problems = Problems()
+        position = job_names(job.workflow).index(job.short_name)
+        check_tracker(self.project, job.workflow, position, statement.columns, problems)
+        if problems.errors:
+            raise DefinitionError(tuple(problems.errors))
 
     def _tracker(self, job: NamedJob, statement: Statement) -> Tracker:
         options = job.job

@@ -46,10 +46,13 @@ from genesis.spec.workflow import (
     JOB_KINDS,
     Against,
     Audit,
+    BaseId,
     Job,
+    Label,
     MaxDeletes,
     Place,
     Schedule,
+    Spreadsheet,
     Template,
     Workflow,
 )
@@ -204,6 +207,9 @@ _TYPE: Schema = {
 }
 _ZONE: Schema = {**_TEXT, "format": "timezone"}  # stands for a reference, which pydantic refuses
 _TAKES: dict[Callable[..., Any], Schema] = {
+    _validator(BaseId): _TEXT,
+    _validator(Label): _TEXT,
+    _validator(Spreadsheet): _TEXT,
     _validator(Name): NAME,
     _validator(TypeName): _TYPE,
     _validator(Scalar): {"type": ["string", "number", "boolean", "null"]},

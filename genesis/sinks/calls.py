@@ -8,9 +8,10 @@ the calls of all processes already.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import requests
 from urllib3.exceptions import NewConnectionError
@@ -19,6 +20,7 @@ from genesis.errors import Problem, SinkBusy
 from genesis.interfaces import Limit, Rates
 
 _PASSING = (500, 502, 503, 504)
+_NO_CONNECTION = "the connection failed"
 _TRIES = 8
 _LONGEST_PAUSE = timedelta(seconds=32)
 _CONNECT = 10.0  # seconds
@@ -34,6 +36,10 @@ class Call:
 
 class Service(Protocol):
     """A service: how fast it may be called, and what its answers mean."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
 
     @property
     def limit(self) -> Limit:
@@ -81,13 +87,16 @@ class Calls(requests.Session):
         """The answer that stays. Raises `SinkBusy` where none comes before the deadline."""
         call, service = Call(str(method).upper(), str(url)), self._service
         bucket, pauses = service.bucket(call), Pauses(self._rates, self._until)
+        asked_of = _Asked(service.name, call.url)
         for _ in range(_TRIES):
             self._rates.wait(bucket, service.limit, until=self._until)
             try:
                 response = self._send(call, *args, **options)
             except (requests.ConnectionError, requests.Timeout) as error:
+                asked_of = asked_of.at(error.request)
                 reason, asked, landed = _reason(error), None, not _never_left(error)
             else:
+                asked_of = asked_of.at(response.request)
                 if service.is_haste(response):
                     freeze = _retry_after(response) or service.lockout(self._rates.clock.now())
                     self._rates.freeze(bucket, freeze)
@@ -100,10 +109,10 @@ class Calls(requests.Session):
                     True,
                 )
             if landed and not service.is_repeatable(call):
-                raise _unanswered(bucket, reason)
+                raise asked_of.unanswered(reason)
             if not pauses.pause(asked):
-                raise _busy(bucket, reason)
-        raise _busy(bucket, "it asks for patience again and again")
+                raise asked_of.busy(reason)
+        raise asked_of.busy("it asks for patience again and again")
 
     def _send(self, call: Call, *args: Any, **options: Any) -> requests.Response:
         if self._service.is_read(call):
@@ -138,15 +147,35 @@ class Pauses:
         return True
 
 
-def _busy(bucket: str, reason: str) -> SinkBusy:
-    hint = "the next refresh goes on from what is there"
-    return SinkBusy(Problem("service-busy", f"`{bucket}` gave no answer: {reason}", hint=hint))
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A service, and the address that is called: an endpoint's, where one stands for it."""
 
+    service: str
+    url: str
 
-def _unanswered(bucket: str, reason: str) -> Unanswered:
-    message = f"`{bucket}` gave no answer to a write, which may have landed: {reason}"
-    hint = "the next refresh reads what is there, and goes on from it"
-    return Unanswered(Problem("service-busy", message, hint=hint))
+    def at(self, request: requests.PreparedRequest | requests.Request | None) -> _Asked:
+        """The same, at the address to which a call went."""
+        return replace(self, url=str(getattr(request, "url", None) or self.url))
+
+    def busy(self, reason: str) -> SinkBusy:
+        message = f"{self} gave no answer: {reason}"
+        hint = "the next refresh goes on from what is there"
+        return SinkBusy(Problem("service-busy", message, hint=self._way(reason, hint)))
+
+    def unanswered(self, reason: str) -> Unanswered:
+        message = f"{self} gave no answer to a write, which may have landed: {reason}"
+        hint = "the next refresh reads what is there, and goes on from it"
+        return Unanswered(Problem("service-busy", message, hint=self._way(reason, hint)))
+
+    def __str__(self) -> str:
+        place = urlsplit(self.url)
+        return f"{self.service} at `{place.scheme}://{place.netloc}`"
+
+    def _way(self, reason: str, hint: str) -> str:
+        if reason != _NO_CONNECTION:
+            return hint
+        return f"check the network, and `endpoint` below `sinks` in `genesis.yaml` if it has one; {hint}"
 
 
 def _never_left(error: requests.RequestException) -> bool:
@@ -163,4 +192,4 @@ def _retry_after(response: requests.Response) -> timedelta | None:
 
 
 def _reason(error: requests.RequestException) -> str:
-    return "it took too long" if isinstance(error, requests.Timeout) else "the connection failed"
+    return "it took too long" if isinstance(error, requests.Timeout) else _NO_CONNECTION

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field as Key
 from pydantic_core import PydanticCustomError
@@ -25,7 +25,9 @@ from genesis.spec.values import (
     listed,
     mistake,
 )
-from genesis.spec.workflow import Audit, Template, Workflow
+
+if TYPE_CHECKING:
+    from genesis.spec.workflow import Audit, Template, Workflow
 
 
 def _refuse_clear(data: Mapping[str, Any], key: str) -> Iterator[PydanticCustomError]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -28,12 +29,38 @@ from genesis.spec.values import (
     short_form,
 )
 
+_SPREADSHEET = re.compile(r"https?://[^/]+/spreadsheets/(?:u/\d+/)?d/([\w-]+)(?:[/?#].*)?")
+_BASE = re.compile(r"https?://[^/]+/(app[A-Za-z0-9]+)(?:[/?#].*)?")
+
+
+def _spreadsheet(value: Any) -> Any:
+    """The id in a spreadsheet's address."""
+    hint = "it stands in its address between `/d/` and `/edit`; a folder or a form has none"
+    return _id_in(value, _SPREADSHEET, "a spreadsheet's", hint)
+
+
+def _base(value: Any) -> Any:
+    """The id in a base's address."""
+    return _id_in(value, _BASE, "a base's", "it stands in its address and begins with `app`")
+
+
+def _id_in(value: Any, address: re.Pattern[str], whose: str, hint: str) -> Any:
+    if not isinstance(value, str) or "://" not in value:
+        return value
+    if match := address.fullmatch(value.strip()):
+        return match[1]
+    raise mistake("wrong-type", f"`{value}` is not {whose} address, and has no id", hint)
+
+
+Spreadsheet = Annotated[str, BeforeValidator(_spreadsheet)]
+BaseId = Annotated[str, BeforeValidator(_base)]
+
 
 class GoogleSheetsPlace(Model):
     """A tab of a Google spreadsheet."""
 
-    spreadsheet: str
-    """The spreadsheet's id, from its address: `spreadsheet: 1AbC`."""
+    spreadsheet: Spreadsheet
+    """The spreadsheet's id, from its address, or that address: `spreadsheet: 1AbC`."""
     tab: str
     """The tab; one that is missing is created: `tab: Productions`."""
     allow_anyone: bool = False
@@ -43,8 +70,8 @@ class GoogleSheetsPlace(Model):
 class AirtablePlace(Model):
     """A table of an Airtable base."""
 
-    base: str
-    """The base's id: `base: appXXXX`."""
+    base: BaseId
+    """The base's id, or its address: `base: appXXXX`."""
     table: str
     """The table; one that is missing is created: `table: Productions`."""
     selects: OneOrMany[str] = ()
@@ -143,12 +170,22 @@ Order = Literal["stable", "query"]
 OnHumanEdit = Literal["overwrite", "keep", "fail"]
 
 
+def _label(value: Any) -> Any:
+    if isinstance(value, str) and not value.strip():
+        hint = "name what people put in; without `label` they see the name"
+        raise mistake("wrong-type", "`label` is blank", hint)
+    return value
+
+
+Label = Annotated[str, BeforeValidator(_label)]
+
+
 class Annotation(Model):
     """A column that people fill in and genesis reads back."""
 
     type: TypeName
     """What people put in; the short form `name: type` says it alone: `type: string`."""
-    label: str | None = None
+    label: Label | None = None
     """The column's header: `label: Notes of the producer`."""
     values: Items[Scalar] | None = None
     """The only values it takes: `values: [open, done]`."""

@@ -15,6 +15,7 @@ from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from genesis.compile.trackers import annotation_table
 from genesis.sync.changes import Annotation, Cell, Changes, Formula, Reject, Tracker
 from genesis.sync.encode import ENCODINGS, Unfit, typed_part
 from genesis.sync.keys import HIDDEN_PREFIX, key_columns, key_parts
@@ -36,7 +37,7 @@ class Said:
 
 def table_of(tracker: Tracker) -> str:
     """The table that keeps what people say in a tracker, as definitions name it."""
-    return f"annotations.{tracker.name.replace('.', '_')}"
+    return annotation_table(tracker.name)
 
 
 def record_key(tracker: Tracker) -> tuple[tuple[str, Column], ...]:

@@ -237,6 +237,25 @@ def test_an_annotation_of_another_type_needs_another_name(studio: Studio) -> Non
     assert (code, "an annotation of another type needs another name" in told) == (3, True)
 
 
+def test_a_renamed_job_is_told_of_its_old_table(studio: Studio) -> None:
+    """What stands in the tracker is read anew; what was said of a record that left is in the old one."""
+    studio.run()
+    studio.write("M", decision="open")
+    studio.run()
+    studio.edit("- refresh: films", "- name: pictures\n    refresh: films")
+    code, told = studio.genesis("check")
+    assert code == 0
+    assert "no tracker keeps `annotations.films_refresh_films`" in told
+    assert "`annotations.films_pictures`" in told
+    receipt = studio.run()["receipt"]
+    assert receipt["annotated"] == 1
+    (note,) = receipt["notes"]
+    assert note.startswith("annotations go to the new table `annotations.films_pictures`; ")
+    assert "`annotations.films_refresh_films` is no tracker's any more" in note
+    assert studio.shown()["M"][0] == "open"
+    assert "notes" not in studio.run()["receipt"]
+
+
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_run_that_is_killed_at_the_table_is_made_up_for(studio: Studio, moment: str) -> None:
     """Before it is added to, and after that, before anything is written: nothing lost, nothing doubled."""

@@ -399,7 +399,10 @@ def test_a_service_that_is_gone(home: Home) -> None:
     """Is asked eight times in some two minutes."""
     home.access = {"endpoint": "http://127.0.0.1:1"}
     start = home.airtable.clock.now()
-    with pytest.raises(SinkBusy, match="the connection failed"):
+    said = (
+        r"Airtable at `http://127.0.0.1:1` gave no answer: the connection failed(.|\n)*`endpoint`"
+    )
+    with pytest.raises(SinkBusy, match=said):
         home.refresh(films(1))
     assert timedelta(minutes=1) < home.airtable.clock.now() - start < timedelta(minutes=3)
 

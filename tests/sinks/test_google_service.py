@@ -155,7 +155,8 @@ def test_a_deadline_is_kept(office: Office, fault: Any) -> None:
     """However long the trouble lasts."""
     office.google.inject(fault, times=999)
     start = office.clock.now()
-    with pytest.raises(SinkBusy, match="service-busy"):
+    said = rf"Google Sheets at `{office.google.url}` gave no answer|can be called again at"
+    with pytest.raises(SinkBusy, match=said):
         office.open(timeout=timedelta(minutes=1, seconds=30)).get(fields="spreadsheetId")
     assert office.since(start) <= 90
     assert len(office.google.calls) < 10
@@ -380,7 +381,9 @@ def test_a_key_file_that_is_none(office: Office, key: str) -> None:
 
 
 def test_a_key_that_is_nowhere(office: Office) -> None:
-    assert "[wrong-reference]" in refused(office.open, credentials="${file:key.json}")
+    missing = refused(office.open, credentials="${file:key.json}")
+    assert "[wrong-reference]" in missing
+    assert "put the secret there, and keep it out of the repository" in missing
     told = refused(
         open_spreadsheet,
         GoogleSheetsAccess(),

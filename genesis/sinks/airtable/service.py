@@ -35,6 +35,7 @@ class BaseService:
     """A base, as a `Service`; every token shares its limit."""
 
     base: str
+    name = "Airtable"
     limit = Limit(5, timedelta(seconds=1))
     patience = timedelta(seconds=60)
 

@@ -44,6 +44,7 @@ class SheetsService:
     """Google Sheets as one account may call it, as a `Service`: reads and writes apart."""
 
     account: str
+    name = "Google Sheets"
     limit = Limit(60, timedelta(minutes=1))
     patience = Timeouts().read
 
@@ -71,6 +72,7 @@ class DriveService:
     """Google Drive as one account may read it, as a `Service`; far below what Google allows."""
 
     account: str
+    name = "Google Drive"
     limit = Limit(300, timedelta(minutes=1))
     patience = timedelta(seconds=60)
 
