@@ -1,12 +1,12 @@
 """A Trino server of the project's own, for the tests that want a real one.
 
-    python tools/trino.py fetch     the server and its memory connector, by Maven, once
+    python tools/trino.py fetch     the server and two connectors (memory, Iceberg), by Maven, once
     python tools/trino.py start     starts it, unless it runs; prints its host:port when it answers
     python tools/trino.py status    prints its host:port; exit code 1 where none runs
     python tools/trino.py stop
 
 It listens on loopback only, keeps its tables in memory and everything else below `.trino/`, and
-lets a client make catalogs (`CREATE CATALOG ... USING memory`). Its Java is the first that is new
+lets a client make catalogs (`CREATE CATALOG ... USING iceberg`). Its Java is the first that is new
 enough: `JAVA_HOME`'s, the one in reach, one installed beside that, else one that pip brings. The
 surprise: whether a server runs is told by a lock that the server inherits. A process number alone
 may belong to somebody else by now.
@@ -65,9 +65,14 @@ CORE = Artifact(  # the server without its sixty connectors: 194 MB instead of 8
     "tar.gz",
     "0f388f9967c177ae70a47c099082fc95387f0c3cb96d8000d1d41fc3a5223158",
 )
-MEMORY = Artifact(
-    "trino-memory", "zip", "bade81c52e2f7177a7b867aee1b10fae48fefda9c38f3ec6aeb006fdde5f0378"
-)
+CONNECTORS = {
+    "memory": Artifact(
+        "trino-memory", "zip", "bade81c52e2f7177a7b867aee1b10fae48fefda9c38f3ec6aeb006fdde5f0378"
+    ),
+    "iceberg": Artifact(  # 346 MB: it reads every cloud's storage; PostgreSQL's driver is in it
+        "trino-iceberg", "zip", "99edba5b491ed94d599aeb61e0794272d3569d8b563f3bb8569e8a49daa87b6c"
+    ),
+}
 
 JVM = (
     "-Xmx2G",
@@ -87,21 +92,30 @@ class Failed(Exception):
 
 
 def fetch() -> None:
-    """Bring the server, unless it is there: whole, or not at all."""
-    if SERVER.exists():
-        return
+    """Bring the server and its connectors, unless they are there: each whole, or not at all."""
     HOME.mkdir(exist_ok=True)
+    if not SERVER.exists():
+        _fetch_server()
+    for name, artifact in CONNECTORS.items():
+        if not (SERVER / "plugin" / name).exists():
+            _fetch_connector(name, artifact)
+
+
+def _fetch_server() -> None:
     with tempfile.TemporaryDirectory(prefix="fetching-", dir=HOME) as folder:
-        unpacked = Path(folder) / "unpacked"
         with tarfile.open(_archive(CORE, Path(folder))) as archive:
-            archive.extractall(unpacked, members=_needed(archive), **_SAFELY)  # noqa: S202
-        server = unpacked / f"{CORE.name}-{VERSION}"
-        # Its names hold `...`, which `shutil.unpack_archive` takes for a way out and leaves behind.
-        with zipfile.ZipFile(_archive(MEMORY, Path(folder))) as plugin:
-            plugin.extractall(unpacked)  # noqa: S202  (its sum is what was noted)
+            archive.extractall(folder, members=_needed(archive), **_SAFELY)  # noqa: S202
+        server = Path(folder, f"{CORE.name}-{VERSION}")
         (server / "plugin").mkdir()
-        (unpacked / f"{MEMORY.name}-{VERSION}").rename(server / "plugin" / "memory")
         server.rename(SERVER)
+
+
+def _fetch_connector(name: str, artifact: Artifact) -> None:
+    with tempfile.TemporaryDirectory(prefix="fetching-", dir=HOME) as folder:
+        # Its names hold `...`, which `shutil.unpack_archive` takes for a way out and leaves behind.
+        with zipfile.ZipFile(_archive(artifact, Path(folder))) as plugin:
+            plugin.extractall(folder)  # noqa: S202  (its sum is what was noted)
+        Path(folder, f"{artifact.name}-{VERSION}").rename(SERVER / "plugin" / name)
 
 
 def _archive(artifact: Artifact, folder: Path) -> Path:
