@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -20,6 +20,8 @@ class Engine(Protocol):
     """Runs compiled SQL. One engine sees one snapshot of every table for as long as it is open."""
 
     dialect: str
+    watch: Callable[[str], None] | None
+    """What is told how a query gets on, by an engine that knows; at first nobody is."""
 
     def query(self, statement: Statement) -> pa.Table:
         """The rows of a statement, in its order. Raises `EngineError`."""

@@ -28,4 +28,9 @@ def _load(point: EntryPoint) -> Any:
         return point.load()
     except ImportError as error:
         message = f"`{point.name}` cannot be loaded: {error}"
-        raise GenesisError(Problem("unknown-plugin", message, hint=_install(point.name))) from error
+        hint = _EXTRAS.get(str(error.name)) or _install(point.name)
+        raise GenesisError(Problem("unknown-plugin", message, hint=hint)) from error
+
+
+# What some plug-ins of ours need and only some people want.
+_EXTRAS = {"trino": "pip install 'genesis-trackers[trino]'"}

@@ -199,6 +199,7 @@ def _prove(
     engine = find_plugin("engines", target.engine.kind)
     run = Run(moment=datetime.now(UTC), staged=True)
     with engine(session.shown_root.resolve(), target) as opened, progress() as tell:
+        opened.watch = tell
         return prove(project, sources, opened, run, problems, tell)
 
 

@@ -73,6 +73,7 @@ def command(
     """
     from genesis.compile.compiler import compile_input
     from genesis.compile.run import Run
+    from genesis.console import progress
     from genesis.plugins import find_plugin
 
     as_of_moment = parse_as_of(as_of)
@@ -95,7 +96,7 @@ def command(
     _, target = session.target(project)
     statement = compile_input(project, picked[0], target.engine.kind, run)
     engine = find_plugin("engines", target.engine.kind)
-    with engine(root, target) as opened:
+    with engine(root, target) as opened, progress() as opened.watch:
         found = opened.query(statement)
     _WRITERS[format_](found, statement.columns)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from genesis.cli.session import Session
-from genesis.console import show_problems
+from genesis.console import progress, show_problems
 from genesis.errors import Problem, Problems, UsageError
 
 if TYPE_CHECKING:
@@ -76,7 +76,8 @@ def command(
     state = resolve_references(project.settings.state, root)
     ledger = None if dry_run else Ledger(state, root)
     services = _Services(root, project.settings.sinks, state)
-    with find_plugin("engines", target.engine.kind)(root, target) as engine:
+    opened = find_plugin("engines", target.engine.kind)(root, target)
+    with opened as engine, progress() as engine.watch:
         runner = Runner(
             project=project,
             engine=engine,

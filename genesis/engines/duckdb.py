@@ -8,7 +8,7 @@ a query is the choice of snapshots: an engine sees one version of each table whi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,7 +23,8 @@ from sqlglot import exp
 
 from genesis.compile.identifiers import identifier
 from genesis.compile.statement import Scan, Statement
-from genesis.errors import EngineBusy, EngineError, Problem, Problems, did_you_mean
+from genesis.engines.scans import merged, refuse_missing
+from genesis.errors import EngineBusy, EngineError, Problem
 from genesis.lake.catalog import Identifier, find_catalog, table_identifier, table_name, tables
 from genesis.lake.duck import FAILING_OPTIMIZERS, WRONG_OPTIMIZERS, in_memory, lock_down
 from genesis.lake.read import Pinned, pin
@@ -56,6 +57,7 @@ class DuckDBEngine:
         self._root = root
         self._target = target
         self._pins: dict[Identifier, Pinned | None] = {}
+        self.watch: Callable[[str], None] | None = None
 
     def query(self, statement: Statement) -> pa.Table:
         """The rows of a statement, in its order. Raises `EngineError`."""
@@ -69,7 +71,7 @@ class DuckDBEngine:
 
     def _answer(self, statement: Statement, disabled: Iterable[str]) -> pa.Table:
         with closing(in_memory(disabled)) as duck:
-            scans = _merged(statement.scans)
+            scans = merged(statement.scans)
             found = self._find(duck, scans)
             for scan in scans:
                 _make_view(duck, scan, found[scan.table])
@@ -123,33 +125,14 @@ class DuckDBEngine:
             table = self._pin(name) or attached.get(_folded(table_identifier(name)))
             if table is not None:
                 found[name] = table
-        self._refuse_missing(scans, found, attached)
+        if len(found) < len(names) and self._catalog is None and self._database is None:
+            raise EngineError(self._nothing_ingested())
+        refuse_missing(
+            scans,
+            {name: table.columns for name, table in found.items()},
+            lambda: [*(tables(self._catalog) if self._catalog else ()), *map(table_name, attached)],
+        )
         return found
-
-    def _refuse_missing(
-        self,
-        scans: Sequence[Scan],
-        found: Mapping[str, _Found],
-        attached: Iterable[Identifier],
-    ) -> None:
-        problems = Problems()
-        for scan in scans:
-            if scan.table in found:
-                problems.extend(_missing_columns(scan, found[scan.table].columns))
-            elif self._catalog is None and self._database is None:
-                raise EngineError(self._nothing_ingested())
-            else:
-                known = [
-                    *(tables(self._catalog) if self._catalog else ()),
-                    *map(table_name, attached),
-                ]
-                way_out = "`genesis ingest DATA_SOURCE FILE...` makes the table of a data source"
-                if scan.table.startswith("annotations."):
-                    way_out = "the first `genesis run` of the tracker that it names makes it"
-                hint = did_you_mean(scan.table, known) or way_out
-                problems.add("unknown-table", f"unknown table `{scan.table}`", hint=hint)
-        if problems.errors:
-            raise EngineError(problems.errors)
 
     def _nothing_ingested(self) -> Problem:
         config = self._target.catalog.sql
@@ -158,27 +141,6 @@ class DuckDBEngine:
             f"there is no catalog at `{config.uri if config else ''}`",
             hint="`genesis ingest DATA_SOURCE FILE...` makes it, with the table of a data source",
         )
-
-
-def _merged(scans: Iterable[Scan]) -> list[Scan]:
-    """One scan per table: two data sources may share one."""
-    merged: dict[str, Scan] = {}
-    for scan in scans:
-        other = merged.setdefault(scan.table, scan)
-        if other.columns is None or scan.columns is None:
-            merged[scan.table] = Scan(scan.table, None)
-        else:
-            merged[scan.table] = Scan(scan.table, tuple(sorted({*other.columns, *scan.columns})))
-    return list(merged.values())
-
-
-def _missing_columns(scan: Scan, columns: Sequence[str]) -> Iterator[Problem]:
-    """What a scan names and its table lacks. Engines compare names without their case."""
-    present = {name.lower() for name in columns}
-    for name in scan.columns or ():
-        if name.lower() not in present:
-            message = f"the table `{scan.table}` has no column `{name}`"
-            yield Problem("unknown-column", message, hint=did_you_mean(name, columns))
 
 
 def _make_view(duck: duckdb.DuckDBPyConnection, scan: Scan, found: _Found) -> None:

@@ -228,7 +228,8 @@ def _database(root: Path, target: Target) -> URL:
         url = make_url(resolve_references(config.uri, root))
     if file := _database_file(url):
         return url.set(database=str((root / file).resolve()))
-    return url
+    is_bare = url.drivername == "postgresql"  # SQLAlchemy would take its old driver
+    return url.set(drivername="postgresql+psycopg") if is_bare else url
 
 
 def _database_file(url: URL) -> Path | None:

@@ -22,12 +22,15 @@ from genesis.spec.formatter import KINDS, Formatter
 from genesis.spec.input import Input, Item
 from genesis.spec.model import Definition, Model
 from genesis.spec.project import (
+    WAYS_TO_SIGN_IN,
     AirtableAccess,
     CatalogConfig,
     EngineConfig,
     GoogleSheetsAccess,
     ProjectFile,
     Receiver,
+    TrinoAuth,
+    TrinoTarget,
 )
 from genesis.spec.types import PLAIN
 from genesis.spec.values import (
@@ -272,7 +275,9 @@ def given(*keys: str) -> Schema:
 
 def _something(key: str) -> Schema:
     # Only where it may be one is a boolean named: editors offer what a type may be.
-    kinds = ["boolean"] if key == "on_change" else ["string", "number", "object", "array"]
+    kinds = (
+        ["boolean"] if key == "on_change" else ["string", "number", "boolean", "object", "array"]
+    )
     return {"type": kinds, "errorMessage": f"`{key}` is empty"}
 
 
@@ -345,6 +350,15 @@ def _secret(key: str, unless: str, value: Schema) -> Iterator[Schema]:
     yield {"if": in_clear, "then": {"required": [unless], "properties": {unless: value}}}
 
 
+def _trino_target() -> Iterator[Schema]:
+    in_clear = {"required": ["http_scheme"], "properties": {"http_scheme": {"const": "http"}}}
+    message = "`auth` is sent over https only"
+    yield {
+        "if": in_clear,
+        "then": {"properties": {"auth": {"type": "null", "errorMessage": message}}},
+    }
+
+
 _RULES: Mapping[type[BaseModel], Callable[[], Iterable[Schema]]] = {
     DataSource: _data_source,
     Join: _join,
@@ -357,6 +371,8 @@ _RULES: Mapping[type[BaseModel], Callable[[], Iterable[Schema]]] = {
     Schedule: lambda: one_of("cron", "every", "on_change"),
     Workflow: lambda: _not_empty("jobs"),
     EngineConfig: lambda: one_of("duckdb", "trino"),
+    TrinoAuth: lambda: [*exclusive(*WAYS_TO_SIGN_IN), together("key", "certificate")],
+    TrinoTarget: _trino_target,
     CatalogConfig: lambda: one_of("sql", "rest"),
     GoogleSheetsAccess: lambda: _secret("credentials", "endpoint", {"minLength": 1}),
     AirtableAccess: lambda: _secret("token", "endpoint", {"minLength": 1}),

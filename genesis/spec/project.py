@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field as Key
@@ -16,14 +17,17 @@ from genesis.spec.formatter import Formatter
 from genesis.spec.input import Input
 from genesis.spec.model import Checked, Model
 from genesis.spec.values import (
+    Duration,
     Name,
     Reference,
     Secret,
     Timezone,
     clear_secret,
     exactly_one,
+    exclusive,
     listed,
     mistake,
+    together,
 )
 
 if TYPE_CHECKING:
@@ -44,8 +48,11 @@ class DuckDBTarget(Model):
     """A database file whose tables are found beside the catalog's: `database: warehouse.duckdb`."""
 
 
-class TrinoAuth(Model):
-    """How to sign in to Trino."""
+WAYS_TO_SIGN_IN = ("jwt", "password", "certificate", "oauth2", "kerberos")
+
+
+class TrinoAuth(Checked):
+    """How to sign in to Trino: in one way."""
 
     jwt: Secret | None = None
     """A token: `jwt: "${env:TRINO_JWT}"`."""
@@ -60,8 +67,18 @@ class TrinoAuth(Model):
     kerberos: bool = False
     """Sign in with Kerberos: `kerberos: true`."""
 
+    @classmethod
+    def faults(cls, data: Mapping[str, Any]) -> Iterator[PydanticCustomError]:
+        yield from exclusive(data, *WAYS_TO_SIGN_IN)
+        yield from together(data, "key", "certificate")
 
-class TrinoTarget(Model):
+    @property
+    def is_given(self) -> bool:
+        """Whether anybody signs in at all."""
+        return self != TrinoAuth()
+
+
+class TrinoTarget(Checked):
     """A Trino server."""
 
     host: str
@@ -78,6 +95,21 @@ class TrinoTarget(Model):
     """How to sign in: `auth: {jwt: "${env:TRINO_JWT}"}`."""
     http_scheme: Literal["http", "https"] | None = None
     """By default `https` where there is `auth` or port 443: `http_scheme: https`."""
+    timeout: Duration = timedelta(minutes=30)
+    """How long the server works on a query before it ends it: `timeout: 30m`."""
+
+    @classmethod
+    def faults(cls, data: Mapping[str, Any]) -> Iterator[PydanticCustomError]:
+        if data.get("http_scheme") == "http" and data.get("auth"):
+            message = "`auth` is sent over https only"
+            yield mistake("conflicting-keys", message, "remove `http_scheme: http`", key="auth")
+
+    @property
+    def scheme(self) -> str:
+        """How the server is spoken to."""
+        if self.http_scheme:
+            return self.http_scheme
+        return "https" if self.auth.is_given or self.port == 443 else "http"
 
 
 class EngineConfig(Checked):

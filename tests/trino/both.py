@@ -15,6 +15,7 @@ from genesis.compile.run import Run
 from genesis.compile.statement import Scan, Statement
 from genesis.engines.duckdb import DuckDBEngine
 from genesis.errors import Problems
+from genesis.interfaces import Engine
 from genesis.lake.ingest import ingest
 from genesis.load import load_project
 from genesis.spec.project import Project, Target
@@ -61,3 +62,15 @@ def both_engines(
 def _all_of(table: str, duckdb: DuckDBEngine) -> pa.Table:
     scans = (Scan(table, None),)
     return duckdb.query(Statement(f"SELECT * FROM {table}", columns=(), scans=scans))
+
+
+def ask_both(
+    project: Project, duckdb: Engine, trino: Engine, name: str, run: Run
+) -> tuple[pa.Table, pa.Table]:
+    """An input's rows by two engines, with their types."""
+    run = replace(run, staged=True)
+    first, second = (
+        engine.query(compile_input(project, name, engine.dialect, run))
+        for engine in (duckdb, trino)
+    )
+    return first, second

@@ -1,0 +1,112 @@
+"""What goes wrong between us and a Trino server, as problems with the query's id and link."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import requests
+from trino import exceptions
+
+from genesis.errors import EngineBusy, EngineError, Problem
+from genesis.spec.project import TrinoTarget
+
+# Trino's names for what another try may not meet again.
+_PASSING = frozenset(
+    [
+        "ADMINISTRATIVELY_PREEMPTED",
+        "CLUSTER_OUT_OF_MEMORY",
+        "NO_NODES_AVAILABLE",
+        "PAGE_TRANSPORT_ERROR",
+        "PAGE_TRANSPORT_TIMEOUT",
+        "QUERY_QUEUE_FULL",
+        "REMOTE_HOST_GONE",
+        "REMOTE_TASK_ERROR",
+        "REMOTE_TASK_MISMATCH",
+        "SERVER_SHUTTING_DOWN",
+        "SERVER_STARTING_UP",
+        "TOO_MANY_REQUESTS_FAILED",
+    ]
+)
+_TOO_LONG = frozenset(["EXCEEDED_TIME_LIMIT"])
+_UNKNOWN_TABLE = frozenset(["CATALOG_NOT_FOUND", "SCHEMA_NOT_FOUND", "TABLE_NOT_FOUND"])
+_CODES = {
+    **dict.fromkeys(_UNKNOWN_TABLE, "unknown-table"),
+    "COLUMN_NOT_FOUND": "unknown-column",
+    "PERMISSION_DENIED": "access-refused",
+}
+
+# What the client raises over an answer that is none of Trino's, or over a package that it lacks.
+_STRANGE = (
+    exceptions.Error,
+    AttributeError,
+    KeyError,
+    OSError,
+    TypeError,
+    ValueError,
+)
+
+
+@contextmanager
+def told_as_problem(config: TrinoTarget) -> Iterator[None]:
+    """What the server or the way to it refuses, as a problem."""
+    server = f"{config.host}:{config.port}"
+    try:
+        yield
+    except exceptions.TrinoQueryError as error:
+        raise _refused(
+            error, f"{config.scheme}://{server}/ui/query.html?{error.query_id}"
+        ) from error
+    except (exceptions.TrinoConnectionError, requests.ConnectionError, requests.Timeout) as error:
+        raise _silent(server, error) from error
+    except (exceptions.Http502Error, exceptions.Http503Error, exceptions.Http504Error) as error:
+        raise _silent(server, error) from error
+    except exceptions.HttpError as error:
+        raise _turned_away(server, str(error)) from error
+    except RuntimeError as error:  # a way to sign in that wants a package
+        hint = "pip install 'trino[all]'"
+        raise EngineError(Problem("query-failed", str(error), hint=hint)) from error
+    except _STRANGE as error:
+        said = (
+            f"the server `{server}` does not answer as Trino does: {error or type(error).__name__}"
+        )
+        hint = "`host` and `port` of the target in `genesis.yaml` name it"
+        raise EngineError(Problem("query-failed", said, hint=hint)) from error
+
+
+def _refused(error: exceptions.TrinoQueryError, link: str) -> EngineError:
+    name = error.error_name or ""
+    said = next(iter(error.message.splitlines()), "") or name
+    ways_out = [f"query {error.query_id}, {link}"]
+    if name in _TOO_LONG:
+        ways_out.insert(0, "`timeout` of the target in `genesis.yaml` is longer, or ask for less")
+    if name in _UNKNOWN_TABLE:
+        ways_out.insert(0, "Trino's catalog is to be the one of the target's `catalog`")
+    problem = Problem(_CODES.get(name, "query-failed"), said, hint="; ".join(ways_out))
+    return EngineBusy(problem) if name in _PASSING else EngineError(problem)
+
+
+def _silent(server: str, error: Exception) -> EngineBusy:
+    reason = "it took too long" if "timed out" in str(error).lower() else _reason(error)
+    message = f"the Trino server `{server}` does not answer: {reason}"
+    hint = "try again; `host` and `port` of the target in `genesis.yaml` name it"
+    return EngineBusy(Problem("query-failed", message, hint=hint))
+
+
+def _reason(error: BaseException) -> str:
+    """The last of what a chain of errors says, which is the system's own word."""
+    text = str(error)
+    for words in ("Connection refused", "Name or service not known", "No route to host", "SSL"):
+        if words.lower() in text.lower():
+            return words.lower() if words != "SSL" else "no https there"
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+def _turned_away(server: str, said: str) -> EngineError:
+    if said.startswith(("error 401", "error 403")):
+        message = f"the Trino server `{server}` does not let us in: {said}"
+        hint = "`auth` and `user` of the target in `genesis.yaml` say who we are"
+        return EngineError(Problem("access-refused", message, hint=hint))
+    message = f"the server `{server}` does not answer as Trino does: {said}"
+    hint = "`host`, `port` and `http_scheme` of the target in `genesis.yaml` name it"
+    return EngineError(Problem("query-failed", message, hint=hint))

@@ -1,0 +1,236 @@
+"""The engine on a real server: pinned snapshots, values, what is missing, cancelling, time-outs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyiceberg.types import ListType, StringType
+
+from genesis.compile.statement import Scan, Statement
+from genesis.engines.duckdb import DuckDBEngine
+from genesis.engines.trino import TrinoEngine
+from genesis.errors import EngineError, Problem
+from genesis.lake.catalog import existing_table, make_catalog
+from genesis.lake.ingest import ingest
+from genesis.spec.data_source import DataSource
+from genesis.spec.project import EngineConfig, Target
+from tests.postgres import Postgres
+from tests.trino.lakes import shared_lake
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+MANY = "SELECT count(*) FROM UNNEST(sequence(1, 10000)) CROSS JOIN UNNEST(sequence(1, 10000)) CROSS JOIN UNNEST(sequence(1, 100))"
+
+
+@dataclass(frozen=True)
+class Lake:
+    """A project's folder, and its targets."""
+
+    root: Path
+    duckdb: Target
+    trino: Target
+
+    def land(self, name: str, *events: dict[str, Any], **fields: str) -> None:
+        """Events of a table with a number for a key and these fields."""
+        of_source = {"name": "it", "table": name, "primary_key": "id", "latest": True}
+        source = DataSource.model_validate({**of_source, "fields": {"id": "integer", **fields}})
+        file = self.root / "events.jsonl"
+        file.write_text("".join(json.dumps(event) + "\n" for event in events))
+        ingest(source, [file], root=self.root, target=self.trino, now=NOW)
+
+
+@pytest.fixture(scope="module")
+def lake(
+    trino_server: str, postgres: Postgres, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Lake]:
+    folder = tmp_path_factory.mktemp("a lake")  # spaces are no trouble
+    with shared_lake(trino_server, postgres.new_database(), folder) as (duckdb, trino):
+        yield Lake(folder, duckdb, trino)
+
+
+@pytest.fixture
+def engine(lake: Lake) -> Iterator[TrinoEngine]:
+    with TrinoEngine(lake.root, lake.trino) as opened:
+        yield opened
+
+
+def ask(sql: str, *tables: str, columns: tuple[str, ...] | None = None) -> Statement:
+    return Statement(sql, columns=(), scans=tuple(Scan(name, columns) for name in tables))
+
+
+def problems(engine: TrinoEngine, statement: Statement) -> tuple[Problem, ...]:
+    with pytest.raises(EngineError) as refused:
+        engine.query(statement)
+    return refused.value.problems
+
+
+def test_values_have_their_types(engine: TrinoEngine):
+    """What the protocol brings is what DuckDB would give."""
+    sql = """SELECT * FROM (VALUES
+        (BIGINT '9007199254740993', DECIMAL '-12345678901234567890123456789012345.678', 0.1e0, true,
+         DATE '1582-10-04', TIME '23:59:59.999999', TIMESTAMP '1969-12-31 23:59:59.999999',
+         TIMESTAMP '2026-11-23 09:30:00.000001 Europe/Oslo', 'a|''ü', ARRAY[ARRAY['x', NULL], NULL, ARRAY[]],
+         ARRAY[DECIMAL '1.50', NULL], JSON '{"a": 1}', REAL '0.1'),
+        (NULL, NULL, nan(), NULL, NULL, NULL, NULL,
+         TIMESTAMP '2026-11-23 09:30:00.5 -03:30', NULL, NULL, NULL, NULL, NULL),
+        (NULL, NULL, -infinity(), NULL, NULL, NULL, NULL, NULL, '', ARRAY[], ARRAY[], NULL, NULL)
+        ) AS t (i, d, f, b, day, t, ts, tz, s, a, da, j, r)"""
+    table = engine.query(ask(sql))
+    first, second, third = table.to_pylist()
+    assert [str(type_) for type_ in table.schema.types] == [
+        "int64",
+        "decimal128(38, 3)",
+        "double",
+        "bool",
+        "date32[day]",
+        "time64[us]",
+        "timestamp[us]",
+        "timestamp[us, tz=UTC]",
+        "string",
+        "list<item: list<item: string>>",
+        "list<item: decimal128(3, 2)>",
+        "string",
+        "float",
+    ]
+    assert list(first.values())[:-1] == [
+        9007199254740993,
+        Decimal("-12345678901234567890123456789012345.678"),
+        0.1,
+        True,
+        date(1582, 10, 4),
+        time(23, 59, 59, 999999),
+        datetime(1969, 12, 31, 23, 59, 59, 999999),  # noqa: DTZ001  (it has none)
+        datetime(2026, 11, 23, 8, 30, 0, 1, tzinfo=UTC),
+        "a|'ü",
+        [["x", None], None, []],
+        [Decimal("1.50"), None],
+        '{"a":1}',
+    ]
+    assert str(second["f"]) == "nan"
+    assert second["tz"] == datetime(2026, 11, 23, 13, 0, 0, 500000, tzinfo=UTC)
+    assert (third["f"], third["s"], third["a"], third["da"]) == (float("-inf"), "", [], [])
+
+
+def test_no_rows_have_types_too(engine: TrinoEngine):
+    table = engine.query(ask("SELECT 1 AS one, ROW(1, 'a') AS r, uuid() AS u WHERE false"))
+    assert table.num_rows == 0
+    assert table.schema.names == ["one", "r", "u"]
+
+
+def test_an_engine_sees_one_snapshot(lake: Lake, engine: TrinoEngine):
+    """However often it asks, and in whatever table expression the name stands."""
+    lake.land("studio.pinned", {"id": 1})
+    sql = "WITH pinned AS (SELECT id FROM studio.pinned) SELECT id FROM pinned ORDER BY id"
+    statement = ask(sql, "studio.pinned")
+    before = engine.query(statement).to_pydict()
+    lake.land("studio.pinned", {"id": 2})
+    assert engine.query(statement).to_pydict() == before == {"id": [1]}
+    with TrinoEngine(lake.root, lake.trino) as later, DuckDBEngine(lake.root, lake.duckdb) as duck:
+        assert later.query(statement).to_pydict() == {"id": [1, 2]}
+        assert later.snapshots(("studio.pinned",)) == duck.snapshots(("studio.pinned",))
+
+
+def test_a_table_without_a_snapshot_stays_empty(lake: Lake, engine: TrinoEngine):
+    lake.land("studio.later")
+    statement = ask("SELECT later.id FROM studio.later", "studio.later")
+    assert engine.query(statement).num_rows == 0
+    lake.land("studio.later", {"id": 1})
+    assert engine.query(statement).num_rows == 0
+    assert engine.snapshots(("studio.later",)) == {"studio.later": None}
+
+
+def test_columns_that_changed_after_the_last_rows(lake: Lake):
+    """Renamed, added and widened ones are read as DuckDB reads them."""
+    lake.land("studio.evolved", {"id": 1, "was": "a"}, was="string")
+    with closing(make_catalog(lake.root, lake.trino)) as catalog:
+        table = existing_table(catalog, ("studio", "evolved"))
+        with table.update_schema() as update:
+            update.rename_column("was", "is_now")
+            update.add_column("added", ListType(1, StringType(), element_required=False))
+    statement = ask("SELECT id, is_now, added FROM studio.evolved", "studio.evolved")
+    with TrinoEngine(lake.root, lake.trino) as trino, DuckDBEngine(lake.root, lake.duckdb) as duck:
+        rows = trino.query(statement)
+        assert rows.to_pylist() == [{"id": 1, "is_now": "a", "added": None}]
+        assert rows == duck.query(statement)
+
+
+def test_a_name_without_a_schema_is_in_main(lake: Lake, engine: TrinoEngine):
+    lake.land("alone", {"id": 7})
+    assert engine.query(ask("SELECT id FROM alone", "alone")).to_pydict() == {"id": [7]}
+
+
+def test_tables_of_the_server_alone_are_read_as_they_are(engine: TrinoEngine):
+    """A view, or a table of another catalog: nobody pins them."""
+    statement = ask("SELECT count(*) > 0 AS any_ FROM system.runtime.nodes", "system.runtime.nodes")
+    assert engine.query(statement).to_pydict() == {"any_": [True]}
+    assert engine.snapshots(("system.runtime.nodes",)) == {"system.runtime.nodes": None}
+
+
+def test_all_that_is_missing_is_told_together(lake: Lake, engine: TrinoEngine):
+    lake.land("studio.there", {"id": 1})
+    sql = "SELECT titel FROM studio.there, studio.thare"
+    missing = Statement(
+        sql, columns=(), scans=(Scan("studio.there", ("idd",)), Scan("studio.thare", None))
+    )
+    assert [(problem.message, problem.hint) for problem in problems(engine, missing)] == [
+        ("the table `studio.there` has no column `idd`", "did you mean `id`?"),
+        ("unknown table `studio.thare`", "did you mean `studio.there`?"),
+    ]
+
+
+def test_a_catalog_that_is_not_the_servers_is_told(lake: Lake):
+    """pyiceberg finds the table, the server does not."""
+    lake.land("studio.ours", {"id": 1})
+    settings = lake.trino.engine.trino
+    assert settings is not None
+    other = settings.model_copy(update={"catalog": "nowhere"})
+    target = lake.trino.model_copy(update={"engine": EngineConfig(trino=other)})
+    with TrinoEngine(lake.root, target) as engine:
+        (problem,) = problems(engine, ask("SELECT id FROM studio.ours", "studio.ours"))
+    assert problem.code == "unknown-table"
+    assert "Trino's catalog is to be the one of the target's `catalog`" in str(problem.hint)
+
+
+def test_what_fails_names_its_query(engine: TrinoEngine):
+    (problem,) = problems(engine, ask("SELECT 1 / (SELECT 0)"))
+    assert (problem.code, problem.message) == ("query-failed", "Division by zero")
+    assert "/ui/query.html?" in str(problem.hint)
+
+
+def test_a_query_that_takes_too_long_is_ended(lake: Lake):
+    settings = lake.trino.engine.trino
+    assert settings is not None
+    quick = settings.model_copy(update={"timeout": timedelta(seconds=1)})
+    target = lake.trino.model_copy(update={"engine": EngineConfig(trino=quick)})
+    with TrinoEngine(lake.root, target) as engine:
+        (problem,) = problems(engine, ask(MANY))
+    assert "maximum time limit of 1.00s" in problem.message
+    assert str(problem.hint).startswith("`timeout` of the target in `genesis.yaml`")
+
+
+def test_a_query_that_is_left_is_cancelled(engine: TrinoEngine):
+    """The server does not work on for somebody who pressed Ctrl-C."""
+    told: list[str] = []
+
+    def watch(text: str) -> None:
+        told.append(text)
+        if text.startswith("Trino: running"):
+            raise KeyboardInterrupt
+
+    engine.watch = watch
+    with pytest.raises(KeyboardInterrupt):
+        engine.query(ask(MANY))
+    assert told[-1] == ""
+    query = told[-2].rpartition(" ")[2]
+    engine.watch = None
+    state = f"SELECT state, error_code FROM system.runtime.queries WHERE query_id = '{query}'"
+    assert engine.query(ask(state)).to_pylist() == [
+        {"state": "FAILED", "error_code": "USER_CANCELED"}
+    ]
