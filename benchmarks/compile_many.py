@@ -292,7 +292,7 @@ def _compare_reports(project: Project, dialect: str, seconds: list[float]) -> No
         build = partial(_build_and_render, tree, dialect)
         rounds = [(cpu(compile_), cpu(build)) for _ in range(3)]
         again.append(tuple(map(min, zip(*rounds, strict=True))))
-        first.append((once, again[-1][1]))
+        first.append((once, rounds[0][1]))
     for what, pairs in (("the first time", first), ("again", again)):
         ours, floor = (statistics.median(column) * 1e3 for column in zip(*pairs, strict=True))
         ratio = statistics.median(mine / other for mine, other in pairs)
