@@ -66,7 +66,8 @@ def check_shared(
 def _where(to: Place) -> tuple[str, ...]:
     """What tells places apart; tabs of one name in other letters are one, files by any path to them."""
     names = ("spreadsheet", "base", "file", "tab", "table")
-    parts = {name: getattr(to.details, name) for name in names if hasattr(to.details, name)}
+    place = to.details
+    parts = {name: getattr(place, name) for name in names if name in type(place).model_fields}
     if "file" in parts:
         parts["file"] = normpath(parts["file"])
     if "tab" in parts:

@@ -277,6 +277,8 @@ class Job(JobOptions, Checked):
 
     def filled(self, templates: Mapping[str, Template]) -> Job:
         """The job with what its templates say, where it says nothing itself; later templates win."""
+        if not self.use:
+            return self
         shared: dict[str, object] = {}
         for template in (templates[name] for name in self.use if name in templates):
             said = template.model_fields_set & JobOptions.model_fields.keys()
