@@ -23,6 +23,7 @@ from genesis.sync.compare import compare
 from genesis.sync.encode import encode
 from genesis.sync.guards import Guards, check_guards
 from genesis.testing.airtable import Airtable, Base, Table
+from tests.sinks.arrow_types import arrow_type
 
 COLUMNS = (
     Column("id", "Id", INTEGER, key=True),
@@ -96,7 +97,9 @@ class Home:
     ) -> Changes:
         tracker = replace(self.tracker, **options)
         named = {c.name: [row.get(c.name) for row in rows] for c in self.columns}
-        table = pa.table({c.name: pa.array(named[c.name], _arrow(c.type)) for c in self.columns})
+        table = pa.table(
+            {c.name: pa.array(named[c.name], arrow_type(c.type)) for c in self.columns}
+        )
         present = (sink or self.sink()).read(tracker)
         wanted = replace(encode(table, tracker), remembered=remembered or {})
         return compare(wanted=wanted, present=present, policy=tracker.policy)
@@ -111,28 +114,6 @@ class Home:
         """Some fields of the records that genesis keeps."""
         kept = [row for row in self.table.rows if "_genesis_key" in row]
         return sorted(tuple(row.get(name) for name in names) for row in kept)
-
-
-def _arrow(type_: Type) -> pa.DataType:
-    match type_.name:
-        case "integer":
-            return pa.int64()
-        case "decimal":
-            return pa.decimal128(type_.precision, type_.scale)
-        case "float":
-            return pa.float64()
-        case "boolean":
-            return pa.bool_()
-        case "date":
-            return pa.date32()
-        case "timestamp":
-            return pa.timestamp("us")
-        case "timestamptz":
-            return pa.timestamp("us", tz="UTC")
-        case "array":
-            return pa.list_(pa.string())
-        case _:
-            return pa.string()
 
 
 HOUR = timedelta(hours=1)

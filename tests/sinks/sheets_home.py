@@ -23,7 +23,7 @@ from genesis.sync.compare import compare
 from genesis.sync.encode import encode
 from genesis.sync.guards import Guards, check_guards
 from genesis.testing.sheets import HandClock, Person, SheetsEmulator
-from tests.sinks.airtable_home import _arrow as arrow_type
+from tests.sinks.arrow_types import arrow_type
 
 COLUMNS = (
     Column("id", "Id", INTEGER, key=True),

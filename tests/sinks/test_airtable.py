@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -22,8 +21,8 @@ from genesis.spec.types import BOOLEAN, DATE, INTEGER, STRING, Type
 from genesis.testing.airtable import Airtable, Base, Limits
 from genesis.testing.airtable.server import Call, Token
 from tests.sinks.airtable_home import COLUMNS, Home
+from tests.sinks.entry_points import installed
 
-ROOT = Path(__file__).parents[2]
 ARRAY = Type("array", item=STRING)
 
 
@@ -503,7 +502,7 @@ def test_touch_says_when_it_was_checked(home: Home) -> None:
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A project with one tracker, in an emulator that goes by the machine's clock."""
-    monkeypatch.syspath_prepend(_installed(tmp_path))
+    monkeypatch.syspath_prepend(installed(tmp_path))
     folder = tmp_path / "project"
     for name in ("definitions", "inputs", "workflows"):
         (folder / name).mkdir(parents=True)
@@ -552,20 +551,3 @@ def test_a_refused_record_is_told_and_fails_the_run(
     said = capsys.readouterr().out
     assert said.startswith("! movies.refresh_movies")
     assert "field `Title` has no option `Dune`" in said
-
-
-def _installed(tmp_path: Path) -> str:
-    """The project's own entry points, whether or not it was installed since they were written."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    folder = tmp_path / "site" / "genesis_trackers-0.dist-info"
-    folder.mkdir(parents=True)
-    (folder / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: 0\n"
-    )
-    groups = project["entry-points"].items()
-    lines = [
-        f"[{group}]\n" + "".join(f"{k} = {v}\n" for k, v in points.items())
-        for group, points in groups
-    ]
-    (folder / "entry_points.txt").write_text("".join(lines))
-    return str(folder.parent)
