@@ -18,9 +18,10 @@ from genesis.compile.statement import Column
 from genesis.errors import SinkBusy, SinkError
 from genesis.spec.types import BOOLEAN, DATE, INTEGER, STRING, Type
 from genesis.sync.changes import Annotation
+from genesis.sync.said import read_back
 from genesis.testing.sheets import HandClock, Limits, SheetsEmulator
+from tests.sinks.entry_points import installed
 from tests.sinks.sheets_home import COLUMNS, Home
-from tests.sinks.test_airtable import _installed as installed
 
 ARRAY = Type("array", item=STRING)
 
@@ -178,6 +179,58 @@ def test_values_come_back_as_they_were_written(home: Home) -> None:
         '["a", "b"]',
     ]
     assert home.refresh(rows).writes == 0
+
+
+def test_a_spreadsheet_of_another_locale_and_zone(home: Home) -> None:
+    """What is written is typed, whatever people see; what they type is read as they mean it."""
+    home.book.locale_name, home.book.time_zone = "de_DE", "Asia/Kolkata"
+    types = {"id": INTEGER, "cost": Type("decimal", 12, 2), "day": DATE, "at": Type("timestamptz")}
+    home.columns = tuple(Column(n, n.title(), t, key=n == "id") for n, t in types.items())
+    asked = (
+        Annotation(Column("share", "Share", Type("decimal", 3, 1)), (0.5, 1.5)),
+        Annotation(Column("due", "Due", DATE)),
+        Annotation(Column("seen", "Seen", Type("timestamptz"))),
+    )
+    home.options = {"annotations": asked, "timezone": "Asia/Kolkata"}
+    rows = [
+        {
+            "id": 1,
+            "cost": Decimal("1234.50"),
+            "day": date(2026, 3, 2),
+            "at": datetime(2026, 3, 2, 20, tzinfo=UTC),
+        }
+    ]
+    home.refresh(rows)
+    values = [home.tab.at(1, at).value for at in range(4)]
+    assert values == [1, 1234.5, 46083, pytest.approx(46084 + 1.5 / 24)]
+    home.person.types("Films!G2", "1,5")
+    home.person.types("Films!H2", "3.2.2026")
+    home.person.types("Films!I2", "3.2.2026 08:30:00")
+    home.person.types("Films!B2", "1.234,56")
+    changes = home.changes(rows, **home.options)
+    assert [edit.found for edit in changes.human_edits] == [1234.56]
+    (said,), unread = read_back(changes, home.tracker, {})
+    assert unread == ()
+    assert said.record == {
+        "id": 1,
+        "share": Decimal("1.5"),
+        "due": date(2026, 2, 3),
+        "seen": datetime(2026, 2, 3, 3, tzinfo=UTC),
+    }
+    home.refresh(rows)
+    assert home.refresh(rows).writes == 0
+    shown = home.person.sees_rows("Films")[1]
+    assert shown[1:4] == ["1234,50", "2026-03-02", "2026-03-03 01:30:00"]
+
+
+def test_columns_are_wide_enough_once(home: Home) -> None:
+    """In the batch that makes the tab; a width that a person chose stays."""
+    receipt = home.refresh([film(1, "A title of forty letters, no more, no less")])
+    assert (receipt.reads, receipt.writes) == (2, 1)
+    assert [line.size for line in home.tab.columns][:5] == [60, 320, 80, 100, None]
+    home.tab.columns[1] = replace(home.tab.columns[1], size=90)
+    home.refresh([film(1, "New"), film(2, "A title of forty letters, no more, no less")])
+    assert home.tab.columns[1].size == 90
 
 
 def test_the_hour_that_the_clock_strikes_twice(home: Home) -> None:

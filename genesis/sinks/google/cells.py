@@ -40,6 +40,57 @@ def zone_of(name: str) -> tzinfo:
         return UTC
 
 
+# Languages that write 0.5; the others write 0,5. Of some countries it is the other way round.
+_WITH_POINT = frozenset(
+    [
+        "bn",
+        "cy",
+        "en",
+        "fil",
+        "ga",
+        "gu",
+        "he",
+        "hi",
+        "iw",
+        "ja",
+        "kn",
+        "ko",
+        "ml",
+        "mr",
+        "ms",
+        "pa",
+        "ta",
+        "te",
+        "th",
+        "ur",
+        "zh",
+    ]
+)
+_OTHERWISE = frozenset(
+    [
+        "de_CH",
+        "de_LI",
+        "en_ZA",
+        "es_GT",
+        "es_HN",
+        "es_MX",
+        "es_NI",
+        "es_PA",
+        "es_PE",
+        "es_PR",
+        "es_SV",
+        "es_US",
+        "it_CH",
+    ]
+)
+
+
+def decimal_mark(locale: str) -> str:
+    """What stands before the decimals where people of a locale type a number."""
+    has_point = locale.partition("_")[0] in _WITH_POINT or not locale
+    return "." if has_point != (locale in _OTHERWISE) else ","
+
+
 # ---- to Sheets
 
 

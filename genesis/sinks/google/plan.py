@@ -28,6 +28,7 @@ from genesis.sinks.google.present import (
     stamp_text,
 )
 from genesis.sinks.google.rows import RowPlan, Span, plan_rows, spans
+from genesis.sinks.google.widths import column_widths, of_one_width
 from genesis.sync.changes import Annotation, Changes, Insert, PresentRow, Tracker
 from genesis.sync.stamps import fingerprint, split, stamp_of, stamps
 
@@ -222,14 +223,26 @@ def dress(
         yield _request(
             "repeatCell", range=row, cell=bold, fields="userEnteredFormat.textFormat.bold"
         )
+        yield from _widths(changes, tracker, layout)
     yield from _formats(changes.added, layout.columns, layout)
     asked = [each.column for each in changes.new_annotations]
     yield from _formats(asked, layout.annotations, layout)
-    yield from _validations(changes.new_annotations, layout)
+    yield from _validations(changes.new_annotations, layout, present.decimal_mark)
     yield from _hidden(present, layout)
     yield from _tags(changes, present, tracker, layout)
     if tracker.note:
         yield note(tracker, layout)
+
+
+def _widths(changes: Changes, tracker: Tracker, layout: Layout) -> Iterator[Json]:
+    """How wide the columns of a new tab are."""
+    for start, count, pixels in of_one_width(column_widths(changes, tracker, layout)):
+        yield _request(
+            "updateDimensionProperties",
+            range=_lines(layout, "COLUMNS", Span(start, count)),
+            properties={"pixelSize": pixels},
+            fields="pixelSize",
+        )
 
 
 def note(tracker: Tracker, layout: Layout) -> Json:
@@ -257,19 +270,19 @@ def _formats(
         )
 
 
-def _validations(annotations: Iterable[Annotation], layout: Layout) -> Iterator[Json]:
+def _validations(annotations: Iterable[Annotation], layout: Layout, mark: str) -> Iterator[Json]:
     """What people may put into their columns."""
     for each in annotations:
-        if condition := _condition(each):
+        if condition := _condition(each, mark):
             span = Span(layout.annotations[each.name], 1)
             rule = {"condition": condition, "strict": True, "showCustomUi": True}
             area = _area(layout, columns=span, first_row=layout.header_row + 1)
             yield _request("setDataValidation", range=area, rule=rule)
 
 
-def _condition(annotation: Annotation) -> Json | None:
+def _condition(annotation: Annotation, mark: str) -> Json | None:
     if annotation.values:
-        values = [{"userEnteredValue": _choice(value)} for value in annotation.values]
+        values = [{"userEnteredValue": _choice(value, mark)} for value in annotation.values]
         return {"type": "ONE_OF_LIST", "values": values}
     match annotation.column.type.name:
         case "boolean":
@@ -284,8 +297,15 @@ def _condition(annotation: Annotation) -> Json | None:
             return None
 
 
-def _choice(value: object) -> str:
-    return str(value).upper() if isinstance(value, bool) else str(value)
+def _choice(value: object, mark: str) -> str:
+    """A value as people type it, who have another decimal mark in most of the world."""
+    match value:
+        case bool():
+            return str(value).upper()
+        case float():
+            return str(value).replace(".", mark)
+        case _:
+            return str(value)
 
 
 def _hidden(present: SheetsPresent, layout: Layout) -> Iterator[Json]:

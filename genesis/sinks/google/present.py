@@ -16,7 +16,7 @@ from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from genesis.errors import Problem, SinkError
-from genesis.sinks.google.cells import Json, Raw, as_written, reader, zone_of
+from genesis.sinks.google.cells import Json, Raw, as_written, decimal_mark, reader, zone_of
 from genesis.sync.changes import Cell, Present, PresentColumn, PresentRow, Tracker, plain
 from genesis.sync.compare import recognise
 from genesis.sync.encode import key_of_cells, managed_columns
@@ -35,7 +35,7 @@ STAGING = "_genesis staging"
 
 # What is asked for of a spreadsheet. Of cells only what was entered: that is what they are.
 OUTLINE = (
-    "properties.timeZone,namedRanges(namedRangeId,name),"
+    "properties(locale,timeZone),namedRanges(namedRangeId,name),"
     "sheets.properties(sheetId,title,gridProperties(rowCount,columnCount))"
 )
 CONTENT = (
@@ -87,6 +87,7 @@ class SheetsPresent(Present):
     tags: Mapping[str, Tag] = field(default_factory=dict)
     tagged: bool = False
     zone: tzinfo = UTC
+    decimal_mark: str = "."
     archive: Archive | None = None
     others: int = 0
     leftovers: tuple[int, ...] = ()
@@ -173,7 +174,7 @@ def no_tab(answer: Json, tracker: Tracker) -> SheetsPresent:
     return SheetsPresent(
         exists=False,
         title=place_of(tracker).tab,
-        zone=_zone(answer),
+        **_place(answer),
         **_others(sheets, None),
     )
 
@@ -193,8 +194,13 @@ def _others(sheets: Sequence[Json], own: int | None) -> dict[str, Any]:
     return {"others": sum(r * c for r, c in sizes), "leftovers": tuple(leftovers)}
 
 
-def _zone(answer: Json) -> tzinfo:
-    return zone_of((answer.get("properties") or {}).get("timeZone", ""))
+def _place(answer: Json) -> dict[str, Any]:
+    """What a spreadsheet's place in the world makes of numbers and instants."""
+    properties = answer.get("properties") or {}
+    return {
+        "zone": zone_of(properties.get("timeZone", "")),
+        "decimal_mark": decimal_mark(properties.get("locale", "")),
+    }
 
 
 class _Tab:
@@ -205,7 +211,8 @@ class _Tab:
         self._tracker = tracker
         self._known = managed_columns(tracker)
         self._rows = [(row or {}).get("values") or () for row in data.get("rowData") or ()]
-        self._zone = _zone(answer)
+        self._world = _place(answer)
+        self._zone: tzinfo = self._world["zone"]
         self.sheet, self.size = _id(sheet), size_of(sheet)
         self.title = sheet["properties"]["title"]
         self.tagged = (TAB, place_of(tracker).tab) in _tags_of(sheet)
@@ -385,7 +392,7 @@ class _Tab:
             "header": tuple(self._rows[header]) if header < len(self._rows) else (),
             "marked": header < len(self._rows) and _at(self._rows[header], self.key) == KEY_HEADER,
             "tagged": self.tagged,
-            "zone": self._zone,
+            **self._world,
         }
 
     @property
