@@ -1,7 +1,7 @@
 """`genesis demo-sheets`: trackers in an emulated Google spreadsheet, to be watched in a browser.
 
-The spreadsheet lives as long as the command. What people write into columns of their own is in the
-project's lake after the next refresh, and outlives it.
+The spreadsheet lives as long as the command. What people write into the columns that are asked of them is in
+the project's lake after the next refresh, outlives it, and stands in the next spreadsheet again.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -60,6 +61,7 @@ def command(folder: Path, port: int, every: float, once: bool, no_browser: bool)
     from genesis.demo.live import Floor
     from genesis.demo.sheets import point_at
 
+    signal.signal(signal.SIGTERM, _interrupt)
     _write(folder)
     with _emulator(port) as google:
         spreadsheet = google.new_spreadsheet("The studio")
@@ -76,6 +78,11 @@ def command(folder: Path, port: int, every: float, once: bool, no_browser: bool)
         code = _go_on(demo, every, once=once)
     click.echo(f"the spreadsheet is gone with its emulator; the project is in {folder.resolve()}")
     return code
+
+
+def _interrupt(*_: object) -> None:
+    """End as with Ctrl-C, whoever asks."""
+    raise KeyboardInterrupt
 
 
 def _write(folder: Path) -> None:
@@ -117,7 +124,7 @@ def _say_where(folder: Path, address: str) -> None:
       Watch it, and work in it: type decisions and remarks, colour rows, add notes, sort, move on.
    genesis -C {folder} run sheets --dry-run     in another terminal, what a refresh would change
    {folder / "workflows" / "sheets.yaml"}     which trackers there are
-   Ctrl-C ends it
+   Ctrl-C ends it, and the spreadsheet with it; decisions and remarks are there again next time
 """
     )
 

@@ -30,6 +30,10 @@ class Floor:
     tasks: dict[int, Task]
     productions: dict[int, Production]
     notes: dict[int, Note]
+    _usual: int = 0  # as many urgent tasks as there were, there will be
+
+    def __post_init__(self) -> None:
+        self._usual = sum(map(self._is_watched, self.tasks.values()))
 
     @classmethod
     def of(cls, folders: list[Path]) -> Floor:
@@ -63,13 +67,15 @@ class Floor:
             del self.tasks[task.task_id]
             yield Change(at, "d", task)
         number = max(self.tasks, default=0)
-        for more, task in enumerate(chosen[:3], start=1):
-            due = at.date() + timedelta(days=rng.randint(1, 20))
+        lacking = len(urgent) < self._usual
+        for more, task in enumerate(chosen[: 5 if lacking else 3], start=1):
+            department = rng.choice(list(words.TASKS))
             thought = task._replace(
                 task_id=number + more,
-                title=f"Follow up: {task.title.removeprefix('Follow up: ')}",
+                title=f"{rng.choice(words.TASKS[department])} {rng.choice(words.TASK_SUBJECTS)}",
+                department=department,
                 created_at=at,
-                due_date=due,
+                due_date=at.date() + timedelta(days=rng.randint(1, 20)),
             )
             yield self._write(self.tasks, thought, at, op="c")
 

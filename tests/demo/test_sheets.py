@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import requests
 
+from genesis.testing.sheets.a1 import column_letters
 from tests.browser import CONTROL, ENTER, F2, SHIFT, TAB, Browser, opened_browser, soon
 
 GENESIS = (sys.executable, "-m", "genesis")
@@ -80,6 +82,51 @@ def watched(folder: Path) -> Iterator[tuple[Browser, list[str]]]:
             running.send_signal(signal.SIGINT)
             lines += running.stdout.read().splitlines()
     assert running.returncode == 0
+
+
+@contextmanager
+def started(folder: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """The command running, and the address of its spreadsheet in the emulator's API; then it is ended."""
+    command = [*GENESIS, "demo-sheets", f"{folder}", "--no-browser", "--port=0", "--every=0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout
+        address = next((line.strip() for line in running.stdout if "http://" in line), "")
+        try:
+            yield (
+                address.replace("/spreadsheets/d/", "/v4/spreadsheets/").removesuffix("/edit"),
+                running,
+            )
+        finally:
+            running.terminate()
+
+
+def test_remarks_outlive_the_spreadsheet(project: tuple[Path, str]) -> None:
+    """The emulator keeps nothing: they come back from their table. A SIGTERM is an end like Ctrl-C."""
+    folder, _ = project
+    with started(folder) as (api, running):
+        assert running.stdout
+        header, first, *_ = values(api)
+        at = f"Slate!{column_letters(header.index('Remarks'))}2"
+        asked = requests.put(
+            f"{api}/values/{at}",
+            params={"valueInputOption": "RAW"},
+            json={"values": [["call the agent twice"]]},
+            timeout=10,
+        )
+        assert asked.ok, asked.text
+        for _ in range(2):
+            assert any("changes -> Slate" in line for line in running.stdout)
+        running.terminate()
+        assert "the spreadsheet is gone with its emulator" in running.stdout.read()
+    assert running.returncode == 0
+    with started(folder) as (api, _):
+        found = [row for row in values(api) if "call the agent twice" in row]
+        assert [row[0] for row in found] == [first[0]]
+
+
+def values(api: str) -> list[list[str]]:
+    found = requests.get(f"{api}/values/Slate", timeout=10).json()["values"]
+    return [list(row) for row in found]
 
 
 def row_of(browser: Browser, text: str) -> list[str]:
