@@ -74,7 +74,7 @@ class Desk:
         tracker = Tracker("w.films", place, COLUMNS, ANNOTATIONS, note="Films\nKept", **options)
         access = GoogleSheetsAccess(endpoint=self.google.url)
         sink = GoogleSheetsSink(self.folder, access, self.rates)
-        wanted = replace(encode(_table(rows), tracker), remembered=cells_of(last, tracker))
+        wanted = replace(encode(table_of(rows), tracker), remembered=cells_of(last, tracker))
         changes = compare(wanted=wanted, present=sink.read(tracker), policy=tracker.policy)
         check_guards(changes, Guards(max_deletes=10**6, allow_empty=True))
         said, unread = read_back(changes, tracker, last)
@@ -100,7 +100,8 @@ def desk(folder: Path) -> Iterator[Desk]:
 _QUOTAS = ("reads_per_user", "writes_per_user", "reads_per_project", "writes_per_project")
 
 
-def _table(rows: list[Row]) -> pa.Table:
+def table_of(rows: list[Row]) -> pa.Table:
+    """The report as an engine gives it."""
     types = {
         "id": pa.string(),
         "title": pa.string(),
@@ -211,12 +212,12 @@ class Seen:
 class Script:
     """One tracker through some rounds."""
 
+    excused: frozenset[tuple[str, str]] = frozenset()
+
     def __init__(self, seed: int, desk: Desk) -> None:
         self.chance = Random(seed)
         self.desk = desk
         self.account = Account()
-        self.book = desk.google.new_spreadsheet(f"Script {seed}")
-        self.person: Person = desk.google.person(self.book)
         self.options: dict[str, Any] = {
             "order": self.chance.choice(["stable", "stable", "query"]),
             "on_delete": self.chance.choice(["delete", "delete", "archive", "keep"]),
@@ -226,7 +227,13 @@ class Script:
         self.report: dict[str, Row] = {}
         self.is_made = False
         self.last: dict[str, Values] = {}
+        self._open(seed)
         self.told: list[str] = [str(self.options)]
+
+    def _open(self, seed: int) -> None:
+        """A place of its own."""
+        self.book = self.desk.google.new_spreadsheet(f"Script {seed}")
+        self.person: Person = self.desk.google.person(self.book)
 
     def play(self, rounds: int = 4) -> None:
         """Raise `AssertionError` where anybody's work is lost, or a call too many is made."""
@@ -234,7 +241,7 @@ class Script:
             before = list(self.seen.ids) if number else []
             edits = self._change_data()
             receipt = self._refresh()
-            told = {(edit.key, edit.column) for edit in receipt.human_edits}
+            told = {(edit.key, edit.column) for edit in receipt.human_edits} - self.excused
             assert told == edits, (told, edits)
             self._check(before)
             again = self._refresh()

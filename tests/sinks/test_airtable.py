@@ -190,6 +190,20 @@ def test_a_copied_record_is_its_owner_s(home: Home) -> None:
     assert home.refresh(films(2)).writes == 0
 
 
+def test_a_new_record_is_not_merged_with_one_that_was_given_its_key(home: Home) -> None:
+    """A key that a person typed over is written again before anything is inserted, and told."""
+    home.refresh(films(2))
+    home.table.add_field("Note")
+    home.table.write(home.table.find(Id=1), {"_genesis_key": "2", "Note": "about 1"})
+    receipt = home.refresh(films(3))
+    assert "the hidden key of rows `1` was typed over" in receipt.notes[0]
+    assert home.shown("_genesis_key", "Id", "Note") == [
+        ("0", 0, None),
+        ("1", 1, "about 1"),
+        ("2", 2, None),
+    ]
+
+
 def test_who_types_over_a_key_moves_nothing(home: Home) -> None:
     """The stamp beside it has it too."""
     home.refresh(films(3))

@@ -62,6 +62,7 @@ def present_of(
             said = tuple(one.cell(fields.get(one.id)) for one in asked)
             rows.append(PresentRow(key, cells, position, _stamp(prints, names), said))
     kept, copies = _apart(rows, records)
+    typed = tuple(r["fields"].get(layout.key) if layout.key else None for r in records)
     return AirtablePresent(
         columns=shown,
         rows=kept,
@@ -75,7 +76,11 @@ def present_of(
         notes=tuple(_notes(layout, tracker)),
         layout=layout,
         records=tuple(record["id"] for record in records),
-        keys=tuple(r["fields"].get(layout.key) if layout.key else None for r in records),
+        keys=typed,
+        # Written again before anything is inserted: new records are merged with those that bear their key.
+        retyped=frozenset(
+            row.position for row in kept if layout.key and typed[row.position] != row.key
+        ),
     )
 
 
