@@ -204,6 +204,16 @@ def test_a_new_record_is_not_merged_with_one_that_was_given_its_key(home: Home) 
     ]
 
 
+def test_a_new_record_is_not_deleted_with_one_that_was_given_its_key(home: Home) -> None:
+    """In the refresh that deletes the one and makes the other; another column is gone besides."""
+    home.refresh(films(2))
+    home.table.write(home.table.find(Id=1), {"_genesis_key": "2"})
+    home.table.remove_field("Late")
+    home.refresh([film(0), film(2)])
+    assert home.shown("_genesis_key", "Id") == [("0", 0), ("2", 2)]
+    assert home.refresh([film(0), film(2)]).writes == 0
+
+
 def test_who_types_over_a_key_moves_nothing(home: Home) -> None:
     """The stamp beside it has it too."""
     home.refresh(films(3))

@@ -135,7 +135,11 @@ class Requests:
         followed = {row.position for row in self.changes.followed}
         rows = list(self._releases())
         for old, row in zip(self.present.rows, self.changes.rows, strict=True):
-            is_new = old.position in followed or (old.stamp is None and row.key not in gone)
+            if row.key in gone:
+                # Not merged with a new record of that key before it is deleted.
+                rows += self._rekeyed(row) if old.position in followed else ()
+                continue
+            is_new = old.position in followed or old.stamp is None
             if row.key in cells or row.key in self._said or is_new:
                 text = texts.get(old.position, old.stamp or "")
                 rows += self._update(row, cells.get(row.key, {}), text)
@@ -153,6 +157,9 @@ class Requests:
         empty = {id_: None for id_ in (self.layout.key, self.layout.stamp) if id_}
         for position in self.changes.releases:
             yield Row("", self.present.records[position], empty)
+
+    def _rekeyed(self, row: PresentRow) -> Iterator[Row]:
+        yield Row(row.key, self.present.records[row.position], {str(self.layout.key): row.key})
 
     def _update(self, row: PresentRow, cells: Mapping[str, Cell], text: str) -> Iterator[Row]:
         names = [column.name for column in self.changes.columns]
