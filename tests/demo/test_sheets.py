@@ -140,6 +140,7 @@ def go_to(browser: Browser, code: str, column: int) -> None:
     """Click into the row of a production, wherever it is by now."""
     row = row_of(browser, code)[0]
     at = browser.texts("#sheet tbody th.number").index(row) + 2
+    browser.run("document.querySelector('#sheet').scrollLeft = 0")  # not under the frozen numbers
     browser.click(f"#sheet tbody tr:nth-child({at}) td:nth-of-type({column})")
 
 

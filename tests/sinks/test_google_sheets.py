@@ -535,7 +535,8 @@ def test_a_row_that_a_person_puts_in_meanwhile(home: Home) -> None:
     home.person.inserts_rows("Films", 2)
     home.person.types("Films!D2", "mine")
     receipt = home.sink().apply(home.tracker, changes)
-    assert receipt.notes == ()  # what was written stands there
+    (told,) = receipt.notes  # what was written stands there, and beside the key of nobody
+    assert told.startswith("what was meant for rows `1` got into others")
     assert home.shown("Title", "Late")[0] == ("New", "mine")
     home.refresh([film(1, "New"), film(2)])
     assert home.shown("Id", "Title", "Late") == [
@@ -591,6 +592,7 @@ def test_rows_that_left_can_be_archived(home: Home) -> None:
         ("3", "Film 3", "about 3"),
     ]
     assert home.person.reads_note("Films archive!B2") == "a note on film 2"
+    assert "_genesis" not in str(home.person.sees_rows("Films archive"))
     home.refresh(films(4), on_delete="archive")
     ids = [id_ for (id_,) in home.shown("Id", tab="Films archive")]
     assert ids == ["1", "2", "3"]

@@ -223,6 +223,12 @@ def _meanwhile(writer: Writer) -> Iterator[str]:
     if writer.differing:
         word = "cell is" if writer.differing == 1 else "cells are"
         yield f"{writer.differing:,} {word} not as written: someone edited meanwhile; the next refresh mends it"
+    if writer.shifted:
+        yield (
+            f"what was meant for rows {a_few(writer.shifted)} got into others: someone put in or"
+            " dragged rows meanwhile; the next refresh mends it, the version history has what"
+            " stood there"
+        )
     if writer.missing:
         yield (
             f"rows {a_few(writer.missing)} went instead of others: someone edited meanwhile; the next"

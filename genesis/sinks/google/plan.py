@@ -434,7 +434,7 @@ def _open_archive(
                 _request("appendDimension", sheetId=archive, dimension="COLUMNS", length=lacking)
             )
         new_columns = changes.added or changes.dropped or changes.relabels
-        if known.header == present.header and not new_columns:
+        if known.header == _shown_header(present) and not new_columns:
             return step, archive
         lookup = {"metadataKey": ARCHIVE, "metadataValue": tag}
         step += [
@@ -442,16 +442,25 @@ def _open_archive(
             _request("insertDimension", range=_lines(archive, "ROWS", Span(0, 1))),
         ]
     header = Span(layout.header_row, 1)
-    return [*step, _copied(header, layout, archive, 0), _tag(ARCHIVE, tag, top)], archive
+    return [*step, *_copied(header, layout, archive, 0), _tag(ARCHIVE, tag, top)], archive
+
+
+def _shown_header(present: SheetsPresent) -> tuple[Raw, ...]:
+    """The header without what is hidden, as the archive has it."""
+    hidden = (present.key_column, present.stamp_column)
+    header = [None if at in hidden else raw for at, raw in enumerate(present.header)]
+    while header and header[-1] is None:
+        header.pop()
+    return tuple(header)
 
 
 def _archived(span: Span, layout: Layout, archive: int) -> Step:
     """The rows on top of the archive: what is below it may be people's by now."""
     room = _lines(archive, "ROWS", Span(1, span.count))
-    return [_request("insertDimension", range=room), _copied(span, layout, archive, 1)]
+    return [_request("insertDimension", range=room), *_copied(span, layout, archive, 1)]
 
 
-def _copied(span: Span, layout: Layout, archive: int, to: int) -> Json:
+def _copied(span: Span, layout: Layout, archive: int, to: int) -> Step:
     def rows(sheet: int, start: int) -> Json:
         return {
             "sheetId": sheet,
@@ -462,7 +471,18 @@ def _copied(span: Span, layout: Layout, archive: int, to: int) -> Json:
         }
 
     source, destination = rows(layout.sheet, span.start), rows(archive, to)
-    return _request("copyPaste", source=source, destination=destination, pasteType="PASTE_NORMAL")
+    copy = {"source": source, "destination": destination, "pasteType": "PASTE_NORMAL"}
+    # What the hidden columns say is nothing to people, who would see it there.
+    emptied = (
+        _request(
+            "repeatCell",
+            range=destination | {"startColumnIndex": one.start, "endColumnIndex": one.end},
+            cell={},
+            fields="userEnteredValue",
+        )
+        for one in spans((layout.key, layout.stamp))
+    )
+    return [_request("copyPaste", **copy), *emptied]
 
 
 def _moves(layout: Layout, rows: RowPlan) -> Iterator[Step]:

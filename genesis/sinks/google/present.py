@@ -107,6 +107,11 @@ def stamp_text(key: str, prints: str) -> str:
     return f"{prints} {key}"
 
 
+def key_of_stamp(text: str) -> str:
+    """The key in a stamp; of what is none, nothing."""
+    return _of_stamp(text)[1]
+
+
 def fence_of(names: Iterable[Json], sheet: int) -> dict[str, str]:
     """The fences of a tab, name by id: there is one, unless people copied it."""
     start = f"{FENCE}{sheet}_"

@@ -16,7 +16,15 @@ from typing import Any
 from genesis.errors import Problem, SinkBusy
 from genesis.sinks.google.cells import Json, Raw
 from genesis.sinks.google.plan import Layout, Step
-from genesis.sinks.google.present import FENCE, KEY_HEADER, OUTLINE, STAGING, SheetsPresent, size_of
+from genesis.sinks.google.present import (
+    FENCE,
+    KEY_HEADER,
+    OUTLINE,
+    STAGING,
+    SheetsPresent,
+    key_of_stamp,
+    size_of,
+)
 from genesis.sinks.google.refusals import Refusal
 from genesis.sinks.google.service import Connection
 from genesis.sync.changes import Tracker
@@ -35,6 +43,7 @@ class Writer:
     layout: Layout
     run: str
     differing: int = 0
+    shifted: list[str] = field(default_factory=list)
     missing: Sequence[str] = ()
     _fences: list[str] = field(default_factory=list)
     _name: str = ""
@@ -78,6 +87,13 @@ class Writer:
     def _write(self, requests: Step, expected: frozenset[str]) -> None:
         checked = _checked(requests, self.layout)
         ranges = [one.a1(self.layout.title) for one in checked]
+        beside = [one for one in checked if one.has(self.layout.stamp, without=self.layout.key)]
+        keys_from = min((one.row for one in beside), default=0)
+        keys_to = max((one.row + len(one.rows) for one in beside), default=0)
+        if 0 < keys_to - keys_from <= _CHECKED_CELLS:
+            ranges.append(_column(self.layout.title, self.layout.key, keys_from, keys_to))
+        else:
+            beside = []
         if expected:
             ranges.append(_column(self.layout.title, self.layout.key))
         body: Json = {"requests": requests}
@@ -98,6 +114,8 @@ class Writer:
         if ranges and reply is not None:
             found = _read_back(reply)
             self.differing += _differing(checked, found)
+            keys_there = found.get((keys_from, self.layout.key), ())
+            self.shifted += _shifted(beside, keys_there, keys_from, self.layout.stamp)
             keys = _texts(found.get((0, self.layout.key), ()))
             if KEY_HEADER in keys:  # or people moved the column, too
                 self.missing = sorted(expected - keys)
@@ -205,9 +223,16 @@ class _Block:
         end = f"{_letters(self.column + self.width - 1)}{self.row + len(self.rows)}"
         return f"{_quoted(title)}!{_letters(self.column)}{self.row + 1}:{end}"
 
+    def has(self, column: int, *, without: int) -> bool:
+        """Whether it has the one column, and not the other."""
+        columns = range(self.column, self.column + self.width)
+        return column in columns and without not in columns
 
-def _column(title: str, column: int) -> str:
-    return f"{_quoted(title)}!{_letters(column)}:{_letters(column)}"
+
+def _column(title: str, column: int, start: int | None = None, end: int = 0) -> str:
+    letters = _letters(column)
+    first, last = ("", "") if start is None else (start + 1, end)
+    return f"{_quoted(title)}!{letters}{first}:{letters}{last}"
 
 
 def _quoted(title: str) -> str:
@@ -258,6 +283,18 @@ def _differing(blocks: Sequence[_Block], found: Mapping[tuple[int, int], _Rows])
             for one, other in itertools.zip_longest(wanted or (), cells):
                 count += _value(one) != _value(other)
     return count
+
+
+def _shifted(blocks: Sequence[_Block], keys: _Rows, start: int, stamp: int) -> Iterator[str]:
+    """The keys of stamps that got beside another row's key; `keys` were read from row `start` on."""
+    for block in blocks:
+        for number, row in enumerate(block.rows, block.row - start):
+            written = _value(row[stamp - block.column])
+            cells = (keys[number] if number < len(keys) else {}).get("values") or [None]
+            there = _value(cells[0])
+            key = key_of_stamp(written[1]) if written else ""
+            if key and (there is None or str(there[1]) != key):
+                yield key
 
 
 def _texts(rows: _Rows) -> set[str]:
