@@ -16,6 +16,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,12 +95,20 @@ class Postgres:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    programs = _programs()
-    if programs is None:
+    if _programs() is None:
         missing = "no PostgreSQL: `initdb` is neither in reach nor below /usr/lib/postgresql"
         if "postgres" in os.environ.get("GENESIS_REQUIRE", "").split(","):
             pytest.fail(missing)
         pytest.skip(missing)
+    with running() as server:
+        yield server
+
+
+@contextmanager
+def running() -> Iterator[Postgres]:
+    """A server in a folder of its own, as long as it is needed."""
+    programs = _programs()
+    assert programs is not None, "no PostgreSQL"
     folder = Path(tempfile.mkdtemp(prefix="genesis-postgres-"))
     if (user := _user()) is not None:
         os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
