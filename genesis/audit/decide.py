@@ -40,8 +40,8 @@ class Finding:
 class Findings:
     """What a complete run saw. `listed` holds every key that was remembered, and the first of the others.
 
-    `young` are remembered keys whose record changed in the source so lately that it may still be on
-    its way; no finding is young.
+    `young` are keys that differ too, and whose record changed in the source so lately that it may still
+    be on its way; no finding is young.
     """
 
     listed: tuple[Finding, ...]

@@ -67,6 +67,8 @@ def find_differences(
             case "checksums":
                 segments = segments_for(max(here.count(), there.count()))
                 which = _differing_segments(*both("sums", segments))
+                if not which:
+                    return Findings.of()
                 ours, theirs = both("hashes", segments, which)
     named = columns if strategy == "rows" else ()
     with closing(in_memory()) as duck:
@@ -110,20 +112,22 @@ class _Comparison:
 
     def findings(self, remembered: Collection[Key]) -> Findings:
         self._create("TABLE", "found", self._join())
-        counted = exp.select("kind", "COUNT(*)").from_("found").group_by("kind")
+        is_old = exp.not_(exp.column("is_young"))
+        counted = exp.select("kind", "COUNT(*)").from_("found").where(is_old).group_by("kind")
         counts: dict[Kind, int] = {**dict.fromkeys(KINDS, 0), **dict(self._fetch(counted))}
-        listed = list(self._listed(LISTED))
+        listed = list(self._listed(is_old, LISTED))
         known = set(remembered)
         if sum(counts.values()) > len(listed):
             first = {found.key for found in listed}
-            listed += [f for f in self._listed() if f.key in known and f.key not in first]
-        young = self._fetch(self._select(*self._shown).from_("young_raw")) if known else []
-        return Findings(tuple(listed), counts, frozenset(known.intersection(young)))
+            listed += [f for f in self._listed(is_old) if f.key in known and f.key not in first]
+        young = {found.key for found in self._listed(exp.column("is_young"))}
+        return Findings(tuple(listed), counts, frozenset(young))
 
-    def _listed(self, limit: int | None = None) -> Iterator[Finding]:
+    def _listed(self, condition: exp.Expr, limit: int | None = None) -> Iterator[Finding]:
         width = len(self._keys)
-        others = f"* EXCLUDE ({', '.join(self._keys)})"
-        rows = self._select(*self._shown, others).from_("found").order_by(*self._keys)
+        others = f"* EXCLUDE ({', '.join(self._keys)}, is_young)"
+        rows = self._select(*self._shown, others).from_("found").where(condition)
+        rows = rows.order_by(*self._keys)
         for row in self._fetch(rows.limit(limit) if limit else rows):
             key, (kind, theirs, ours, *flags) = row[:width], row[width:]
             named = zip(self._columns, flags, strict=True)
@@ -136,7 +140,8 @@ class _Comparison:
         keys, values = self._keys, self._values
         differs = [f"ours.{value} IS DISTINCT FROM theirs.{value}" for value in values]
         young = self._select("1").from_(self._side("young", keys))
-        is_young = [f"young.{key} = COALESCE(theirs.{key}, ours.{key})" for key in keys]
+        same = [f"young.{key} = COALESCE(theirs.{key}, ours.{key})" for key in keys]
+        is_young = exp.Exists(this=young.where(*same, dialect="duckdb"))
         either = exp.or_("ours.here IS NULL", "theirs.here IS NULL", *differs, dialect="duckdb")
         return (
             self._select(
@@ -149,6 +154,7 @@ class _Comparison:
                     for n, is_other in enumerate(differs if self._columns else ())
                 ),
             )
+            .select(exp.alias_(is_young, "is_young"))
             .from_(self._side("ours", (*keys, *values)))
             .join(
                 self._side("theirs", (*keys, *values)),
@@ -156,7 +162,7 @@ class _Comparison:
                 join_type="full",
                 dialect="duckdb",
             )
-            .where(either, exp.not_(exp.Exists(this=young.where(*is_young, dialect="duckdb"))))
+            .where(either)
         )
 
     def _side(self, name: str, columns: Sequence[str]) -> exp.Subquery:
