@@ -273,14 +273,20 @@ def _follow_stamped(rows: list[PresentRow], goals: Mapping[str, WantedRow]) -> l
 
     If not, somebody may have put in or dragged a row while the stamp was written.
     """
-    odd = [row for row in rows if row.stamped not in (None, "", row.key) and row.key not in goals]
-    if not odd:
+    if all(row.stamped in (None, row.key) for row in rows):
         return rows
     here = {row.key for row in rows}
+    odd = (row for row in rows if row.stamped and row.key not in goals)
     sure = [row for row in odd if row.stamped not in here and row.stamp == stamp_of(row.cells)]
     by_key = _by_unique((str(row.stamped), row.position) for row in sure)
     keys = {position: key for key, position in by_key.items()}
-    return [replace(row, key=keys.get(row.position, row.key)) for row in rows]
+    followed = [replace(row, key=keys.get(row.position, row.key)) for row in rows]
+    return [replace(row, stamp=None) if _is_stranger(row, row.key) else row for row in followed]
+
+
+def _is_stranger(row: PresentRow, key: str) -> bool:
+    """Whether a row's stamp was written for another key."""
+    return row.stamped not in (None, key)
 
 
 def _follow_shown(
@@ -375,9 +381,9 @@ def _followed(
     """The present rows, cells as they stand there, with the keys that follow their cells."""
     stamps = {row.key: old.stamp for old, row in zip(present.rows, known, strict=True)}
     return tuple(
-        replace(old, key=new.key, stamp=stamps.get(new.key))
+        replace(old, key=new.key, stamp=None if _is_stranger(old, new.key) else stamps.get(new.key))
         for old, new in zip(present.rows, rows, strict=True)
-        if old.key != new.key or old.position in present.retyped
+        if old.key != new.key or old.position in present.retyped or _is_stranger(old, new.key)
     )
 
 

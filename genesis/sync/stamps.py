@@ -43,7 +43,8 @@ def stamps(changes: Changes) -> Iterator[Stamp]:
             fingerprint(cells[name]) if name in cells else mark
             for name, mark in zip(names, marks, strict=True)
         )
-        if row.key not in deleted and (row.key, text) != (old.key, old.stamp):
+        is_same = (row.key, text) == (old.key, old.stamp) and old.stamped in (None, row.key)
+        if row.key not in deleted and not is_same:
             yield Stamp(row.position, row.key, text)
 
 

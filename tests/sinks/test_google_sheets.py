@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -545,6 +546,42 @@ def test_a_row_that_a_person_puts_in_meanwhile(home: Home) -> None:
         ("2", "Film 2", "FALSE"),
     ]
     assert home.refresh([film(1, "New"), film(2)]).writes == 0
+
+
+@pytest.mark.parametrize("deed", ["inserts", "drags", "deletes"])
+def test_nothing_of_people_s_is_lost_while_a_refresh_writes(home: Home, deed: str) -> None:
+    """Whatever was written where: told, and mended by the next; a row that went is in the archive."""
+    home.refresh(films(*range(1, 9)))
+    annotate(home)
+    wanted = [film(n, "New") for n in (1, 2, 4, 5, 6, 8, 9)]
+    changes = home.changes(wanted, on_delete="archive")
+    match deed:
+        case "inserts":
+            home.person.inserts_rows("Films", 3)
+            home.person.types("Films!G3", "my own row")
+        case "drags":
+            home.person.moves_rows("Films", 2, 1, 8)
+        case "deletes":
+            home.person.deletes_rows("Films", 3)
+    with suppress(SinkBusy):
+        receipt = home.sink().apply(replace(home.tracker, on_delete="archive"), changes)
+        assert any("someone" in note for note in receipt.notes)
+    receipt = home.refresh(wanted, on_delete="archive")
+    found = {id_ for (id_,) in home.shown("Id") if id_}
+    if deed == "deletes":  # of a row that had left, and got the stamp of one that went in its place
+        assert "whose rows `3` are, nobody can say" in str(receipt.notes)
+        found -= {"3"}
+    stamps = [home.tab.at(row, 5).value for row in range(1, len(home.tab.rows))]
+    keys = [home.tab.at(row, 4).value for row in range(1, len(home.tab.rows))]
+    assert [str(stamp).partition(" ")[2] for stamp in stamps if stamp] == [k for k in keys if k]
+    assert found == {str(row["id"]) for row in wanted}
+    tabs = [tab.title for tab in home.book.tabs if tab.title.startswith("Films")]
+    kept = [note for tab in tabs for note in home.shown("Id", "Note", tab=tab) if note[1]]
+    lost = {("2", "about 2")} if deed == "deletes" else set()  # its person deleted it
+    assert {(str(n), f"about {n}") for n in range(1, 9)} - lost <= set(kept)
+    assert all(note == f"about {id_}" for id_, note in kept if note != "my own row")
+    assert ("my own row" in str(kept)) == (deed == "inserts")
+    assert home.refresh(wanted, on_delete="archive").writes == 0
 
 
 def test_a_row_that_goes_instead_of_another(home: Home) -> None:

@@ -187,7 +187,8 @@ def _expected(changes: Changes) -> frozenset[str]:
     """The keys to look for afterwards: rows that go may be others, if somebody edits meanwhile."""
     if not changes.deletes or changes.rows_after > _KEYS:
         return frozenset()
-    keys = {row.key for row in changes.rows} - set(changes.deletes)
+    released = set(changes.releases)
+    keys = {row.key for row in changes.rows if row.position not in released} - set(changes.deletes)
     return frozenset(keys | {insert.key for insert in changes.inserts})
 
 
