@@ -204,6 +204,18 @@ def test_a_new_record_is_not_merged_with_one_that_was_given_its_key(home: Home) 
     ]
 
 
+def test_a_field_that_was_deleted_is_no_edit_of_records_that_had_left(home: Home) -> None:
+    """One that comes back is filled, although what was written before is not there any more."""
+    home.refresh([film(0, late=True), film(1, late=True)], mode="upsert")
+    home.refresh([film(0, late=True)], mode="upsert")
+    home.table.remove_field("Late")
+    home.refresh([film(0, late=True)], mode="upsert")
+    back = [film(0, late=True), film(1, late=True)]
+    receipt = home.refresh(back, mode="upsert", on_human_edit="keep")
+    assert receipt.human_edits == ()
+    assert home.shown("Id", "Late") == [(0, True), (1, True)]
+
+
 def test_a_new_record_is_not_deleted_with_one_that_was_given_its_key(home: Home) -> None:
     """In the refresh that deletes the one and makes the other; another column is gone besides."""
     home.refresh(films(2))

@@ -24,11 +24,15 @@ _STAMP = re.compile(r"((?:[A-Za-z0-9_-]{8})*) (.+)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class AirtablePresent(Present):
-    """What a table holds now, and where: records by their rows' positions."""
+    """What a table holds now, and where: records by their rows' positions.
+
+    `stale` are the rows whose stamp tells of a column that the table has lost, and that is made again.
+    """
 
     layout: Layout | None = None
     records: tuple[str, ...] = ()
     keys: tuple[str | None, ...] = field(default=(), repr=False)
+    stale: frozenset[int] = frozenset()
     linked: Mapping[str, Linked] = field(default_factory=dict)
     reads: int = 0
 
@@ -51,13 +55,17 @@ def present_of(
     )
     names = [one.column for one in columns]
     asked = [layout.asked[e.name] for e in tracker.annotations if e.name in layout.asked]
+    lost = {fingerprint(c.name) for c in managed_columns(tracker) if c.name not in layout.kept}
     rows = []
+    stale = set()
     for position, record in enumerate(records):
         fields = record["fields"]
         cells = tuple(one.cell(fields.get(one.id)) for one in columns)
         key, prints = _identity(fields, layout)
         if layout.key is None and tracker.adopt:
             key = key_of_cells(dict(zip(names, cells, strict=True)), tracker)
+        if prints and not lost.isdisjoint(prints):
+            stale.add(position)
         if key is not None:
             said = tuple(one.cell(fields.get(one.id)) for one in asked)
             rows.append(PresentRow(key, cells, position, _stamp(prints, names), said))
@@ -77,6 +85,7 @@ def present_of(
         layout=layout,
         records=tuple(record["id"] for record in records),
         keys=typed,
+        stale=frozenset(stale),
         # Written again before anything is inserted: new records are merged with those that bear their key.
         retyped=frozenset(
             row.position for row in kept if layout.key and typed[row.position] != row.key

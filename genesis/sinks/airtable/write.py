@@ -139,7 +139,7 @@ class Requests:
                 # Not merged with a new record of that key before it is deleted.
                 rows += self._rekeyed(row) if old.position in followed else ()
                 continue
-            is_new = old.position in followed or old.stamp is None
+            is_new = old.stamp is None or old.position in followed | self.present.stale
             if row.key in cells or row.key in self._said or is_new:
                 text = texts.get(old.position, old.stamp or "")
                 rows += self._update(row, cells.get(row.key, {}), text)
