@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -36,7 +36,6 @@ def shared_lake(server: str, database: str, folder: Path) -> Iterator[tuple[Targ
 @contextmanager
 def catalog_in(server: str, name: str, database: str, folder: Path) -> Iterator[None]:
     """A catalog of the server's, over an Iceberg catalog in PostgreSQL."""
-    host, _, port = server.rpartition(":")
     user, _, address = database.removeprefix("postgresql://").partition("@")
     properties = {
         "iceberg.catalog.type": "jdbc",
@@ -49,6 +48,14 @@ def catalog_in(server: str, name: str, database: str, folder: Path) -> Iterator[
         "fs.native-local.enabled": "true",
         "local.location": "/",
     }
+    with made_catalog(server, name, properties):
+        yield
+
+
+@contextmanager
+def made_catalog(server: str, name: str, properties: Mapping[str, str]) -> Iterator[None]:
+    """An Iceberg catalog of the server's with these properties."""
+    host, _, port = server.rpartition(":")
     listed = ", ".join(f"\"{key}\" = '{value}'" for key, value in properties.items())
     with closing(connect(host, int(port), user="genesis")) as session:
         session.cursor().execute(f"CREATE CATALOG {name} USING iceberg WITH ({listed})")
