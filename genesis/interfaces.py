@@ -39,6 +39,16 @@ class Engine(Protocol):
     ) -> None: ...
 
 
+class Views(Protocol):
+    """What an engine that keeps views can be asked for."""
+
+    def view(self, name: str) -> str | None:
+        """What the engine says a view is, its comment within; `None` where there is none. Raises `EngineError`."""
+
+    def make_view(self, name: str, sql: str, *, comment: str) -> None:
+        """Make a view, or make it anew. Raises `EngineError`."""
+
+
 class Sink(Protocol):
     """A kind of place where trackers live."""
 

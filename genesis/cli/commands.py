@@ -33,6 +33,7 @@ _COMMANDS = {
     "approve": "let a change through that a run held back",
     "ingest": "take change events into the lake",
     "sinks": "tell whether services let us in, and do what we rely on",
+    "views": "write views of newest records on the engine",
     "register": "make a lake's tables known to another catalog",
     "compact": "rewrite change logs to their newest records",
     "audit": "compare the lake with the systems of record",

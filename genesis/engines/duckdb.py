@@ -87,6 +87,32 @@ class DuckDBEngine:
         pins = {table: self._pin(table) for table in tables}
         return {table: pinned.snapshot_id if pinned else None for table, pinned in pins.items()}
 
+    def view(self, name: str) -> str | None:
+        """What the database file says a view is; `None` where there is none. Raises `EngineError`."""
+        *schema, view = _folded(table_identifier(name))
+        with self._file() as duck:
+            asked = "SELECT concat_ws(' ', comment, sql) FROM duckdb_views() WHERE lower(schema_name) = ? AND lower(view_name) = ?"
+            found = duck.execute(asked, [schema[-1], view]).fetchone()
+        return None if found is None else str(found[0])
+
+    def make_view(self, name: str, sql: str, *, comment: str) -> None:
+        """Make a view in the database file, over its tables. Raises `EngineError`."""
+        made = _table(table_identifier(name)).sql("duckdb")
+        said = exp.Literal.string(comment).sql("duckdb")
+        with self._file() as duck:
+            duck.execute(f"CREATE OR REPLACE VIEW {made} AS\n{sql}")
+            duck.execute(f"COMMENT ON VIEW {made} IS {said}")
+
+    @contextmanager
+    def _file(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The database file. A view of DuckDB's sees its tables, and none of the lake."""
+        if self._database is None or not self._database.exists():
+            message = "DuckDB keeps views in a database file, and the target has none"
+            hint = "`--target` names one of Trino, or `engine: {duckdb: {database: FILE}}` a file"
+            raise EngineError(Problem("catalog-failed", message, hint=hint))
+        with _told_as_problem(), closing(duckdb.connect(str(self._database))) as duck:
+            yield duck
+
     def __enter__(self) -> Self:
         return self
 

@@ -20,13 +20,20 @@ from genesis.engines.trino import TrinoEngine
 from genesis.errors import EngineError, Problem
 from genesis.lake.catalog import existing_table, make_catalog
 from genesis.lake.ingest import ingest
+from genesis.run.views import compared_views
 from genesis.spec.data_source import DataSource
-from genesis.spec.project import EngineConfig, Target
+from genesis.spec.project import EngineConfig, Project, ProjectFile, Target
 from tests.postgres import Postgres
 from tests.trino.lakes import shared_lake
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 MANY = "SELECT count(*) FROM UNNEST(sequence(1, 10000)) CROSS JOIN UNNEST(sequence(1, 10000)) CROSS JOIN UNNEST(sequence(1, 100))"
+
+
+def source_of(table: str, **fields: str) -> DataSource:
+    """A data source with a number for a key and these fields."""
+    given = {"name": "it", "table": table, "primary_key": "id", "latest": True}
+    return DataSource.model_validate({**given, "fields": {"id": "integer", **fields}})
 
 
 @dataclass(frozen=True)
@@ -39,8 +46,7 @@ class Lake:
 
     def land(self, name: str, *events: dict[str, Any], **fields: str) -> None:
         """Events of a table with a number for a key and these fields."""
-        of_source = {"name": "it", "table": name, "primary_key": "id", "latest": True}
-        source = DataSource.model_validate({**of_source, "fields": {"id": "integer", **fields}})
+        source = source_of(name, **fields)
         file = self.root / "events.jsonl"
         file.write_text("".join(json.dumps(event) + "\n" for event in events))
         ingest(source, [file], root=self.root, target=self.trino, now=NOW)
@@ -234,3 +240,23 @@ def test_a_query_that_is_left_is_cancelled(engine: TrinoEngine):
     assert engine.query(ask(state)).to_pylist() == [
         {"state": "FAILED", "error_code": "USER_CANCELED"}
     ]
+
+
+def test_views_are_made_and_read(lake: Lake, engine: TrinoEngine):
+    """In the catalog that the tables are in; a definition may read one like any table."""
+    lake.land("studio.viewed", {"id": 1}, {"id": 2}, {"id": 2, "_op": "d"})
+    project = Project(ProjectFile(), data_sources={"it": source_of("studio.viewed")})
+    assert {each.state for each in compared_views(project, (), engine, "trino")} == {"new"}
+    (made,) = compared_views(project, ["it"], engine, "trino")
+    engine.make_view(made.view.name, made.view.sql, comment=made.view.mark)
+    assert {each.state for each in compared_views(project, (), engine, "trino")} == {"same"}
+    rows = engine.query(ask("SELECT id FROM studio.viewed_latest", "studio.viewed_latest"))
+    assert rows.to_pydict() == {"id": [1]}
+    engine.make_view(made.view.name, "SELECT 1 AS id", comment="by hand")
+    assert {each.state for each in compared_views(project, (), engine, "trino")} == {"changed"}
+
+
+def test_a_table_is_no_view(lake: Lake, engine: TrinoEngine):
+    lake.land("studio.log", {"id": 1})
+    with pytest.raises(EngineError, match="is a table, not a view"):
+        engine.view("studio.log")

@@ -29,6 +29,7 @@ from genesis.engines.scans import merged, refuse_missing
 from genesis.engines.trino.refusals import told_as_problem
 from genesis.engines.trino.session import DEFAULT_SCHEMA, open_session
 from genesis.engines.trino.values import table_of
+from genesis.errors import EngineError
 from genesis.lake.catalog import find_catalog, load_table, table_name, tables
 from genesis.lake.versions import at_snapshot
 from genesis.spec.project import Target, TrinoTarget
@@ -68,6 +69,21 @@ class TrinoEngine:
             name: table.metadata.current_snapshot_id if table else None
             for name, table in pins.items()
         }
+
+    def view(self, name: str) -> str | None:
+        """What the server says a view is; `None` where there is none. Raises `EngineError`."""
+        try:
+            told = self._ask(f"SHOW CREATE VIEW {table(name).sql('trino')}")
+        except EngineError as error:
+            if error.problems[0].code == "unknown-table":
+                return None
+            raise
+        return str(told.column(0)[0])
+
+    def make_view(self, name: str, sql: str, *, comment: str) -> None:
+        """Make a view, or make it anew. Raises `EngineError`."""
+        said = exp.Literal.string(comment).sql("trino")
+        self._ask(f"CREATE OR REPLACE VIEW {table(name).sql('trino')} COMMENT {said} AS\n{sql}")
 
     def __enter__(self) -> Self:
         return self
@@ -141,7 +157,7 @@ class TrinoEngine:
             finally:
                 if self.watch:
                     self.watch("")
-        return table_of(columns, rows)
+        return table_of(columns or (), rows)
 
     def _tell(self, stats: Mapping[str, Any]) -> None:
         if self.watch:

@@ -1,0 +1,86 @@
+"""Views of newest records on an engine, for people who query the lake by hand.
+
+A view is called as its log, with `_latest` behind it. What it was made of is told by a mark in its comment, since
+engines keep a view's text as they would have written it. The surprise: definitions never read these
+views; they stay the truth.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from genesis.compile.dialects.rewrite import to_dialect
+from genesis.compile.identifiers import identifier, table, table_parts
+from genesis.compile.latest import newest_by_rank
+from genesis.errors import Problem, UsageError, suggest
+from genesis.interfaces import Views
+from genesis.lake.columns import guessed_columns, own_column, record_columns
+from genesis.spec.data_source import DataSource
+from genesis.spec.project import Project
+
+
+@dataclass(frozen=True)
+class View:
+    """A view as it is to be; `name` is dotted, as definitions name tables."""
+
+    name: str
+    sql: str
+
+    @property
+    def mark(self) -> str:
+        """What tells that a view is this one."""
+        return f"genesis {hashlib.sha256(self.sql.encode()).hexdigest()[:16]}"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A view, and what the engine has of it."""
+
+    view: View
+    state: Literal["new", "changed", "same"]
+
+
+def compared_views(
+    project: Project, names: Iterable[str], engine: Views, dialect: str
+) -> Iterator[Compared]:
+    """Each view of these data sources, or of all, against what the engine has."""
+    for source in _sources(project, tuple(names)):
+        view = latest_view(source, dialect, project.settings.dialect)
+        found = engine.view(view.name)
+        state: Literal["changed", "same"] = "same" if found and view.mark in found else "changed"
+        yield Compared(view, "new" if found is None else state)
+
+
+def latest_view(source: DataSource, dialect: str, source_dialect: str) -> View:
+    """The newest record of every key of a log, with the columns that its data source names."""
+    if source.latest is None or source.table is None:
+        raise LookupError(f"{source.name} is no log")
+    *schema, name = table_parts(source.table)
+    guessed = guessed_columns(source)
+    columns = [each.name for each in record_columns(source) if each.name not in guessed]
+    key = [own_column(name, source.fields[name]) or name for name in source.primary_key]
+    select = newest_by_rank(
+        table(source.table), columns, key, source.latest, dialect=source_dialect
+    )
+    sql = to_dialect(select, dialect).sql(dialect, pretty=True)
+    return View(".".join(identifier(part).sql() for part in (*schema, f"{name}_latest")), sql)
+
+
+def _sources(project: Project, names: tuple[str, ...]) -> Iterator[DataSource]:
+    logs = {
+        source.name: source
+        for source in project.data_sources.values()
+        if source.latest is not None and source.table is not None
+    }
+    for name in names or sorted(logs):
+        if name not in logs:
+            message = f"unknown data source `{name}`"
+            if name in project.data_sources:
+                message = (
+                    f"data source `{name}` has no `latest`, so its table is its newest records"
+                )
+            raise UsageError(Problem("unknown-data-source", message, hint=suggest(name, logs)))
+        yield logs[name]
