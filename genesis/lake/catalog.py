@@ -183,6 +183,13 @@ def told_as_problem(what: str) -> Iterator[None]:
             problem = Problem("catalog-failed", f"{what} is in use", hint="try again")
             raise EngineBusy(problem) from error
         raise catalog_failed(what, cause) from error
+    except ModuleNotFoundError as error:
+        driver = Problem(
+            "catalog-failed",
+            f"{what} cannot be used: {error.msg}",
+            hint="pip install 'genesis-trackers[postgres]'" if error.name == "psycopg" else None,
+        )
+        raise EngineError(driver) from error
     except Exception as error:
         # A damaged file of metadata fails in as many ways as it has bytes.
         raise catalog_failed(what, error) from error

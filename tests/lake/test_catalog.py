@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -264,3 +265,11 @@ def test_metadata_that_is_damaged(catalog: Catalog, tmp_path: Path):
         file.write_text(file.read_text()[:100])
     with pytest.raises(EngineError, match=r"the table `studio\.movies` cannot be used"):
         load_table(catalog, ("studio", "movies"))
+
+
+def test_a_driver_that_is_missing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the way to get it; a bare `postgresql:` means the driver that we bring."""
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(EngineError) as refused:
+        make_catalog(tmp_path, target(uri="postgresql://db.example.com/lake"))
+    assert refused.value.problems[0].hint == "pip install 'genesis-trackers[postgres]'"
