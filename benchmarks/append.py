@@ -41,13 +41,17 @@ def main() -> None:
     appends = parser.parse_args().appends
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        times = list(_appended(root, appends))
-        first = statistics.median(times[1 : 1 + WINDOW])
         print(f"{'snapshots':>10} {'an append':>10} {'ratio':>6}")
-        for at in (WINDOW, 200, 500, 1000, 2000, 5000):
-            if at <= appends:
-                median = statistics.median(times[at - WINDOW + 1 : at + 1])
-                print(f"{at:>10,} {median * 1000:>7.0f} ms {median / first:>6.2f}")
+        times: list[float] = []
+        for seconds in _appended(root, appends):
+            times.append(seconds)
+            if len(times) - 1 in (WINDOW, 200, 500, 1000, 2000, 5000):
+                first, last = (
+                    statistics.median(w) for w in (times[1 : 1 + WINDOW], times[-WINDOW:])
+                )
+                print(
+                    f"{len(times) - 1:>10,} {last * 1000:>7.0f} ms {last / first:>6.2f}", flush=True
+                )
         print(_sizes(root))
 
 

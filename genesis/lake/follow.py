@@ -37,7 +37,7 @@ from genesis.lake.columns import guessed_columns, record_columns
 from genesis.lake.events import Reader
 from genesis.lake.incoming import Entry
 from genesis.lake.ingest import Landing
-from genesis.lake.landing import POSITION_PROPERTY, Intake, Rejects, commit, written
+from genesis.lake.landing import POSITION_PROPERTY, Intake, Rejects, commit, tidy, written
 from genesis.lake.pgoutput import NotPgoutput, lsn_number, lsn_text
 from genesis.lake.records import live_keys, newest
 from genesis.lake.replay import Followed, Key, Moment, Ticks, copied, replayed
@@ -391,6 +391,8 @@ class _Follower:
             if files or is_copy:
                 position = {POSITION_PROPERTY: str(intake.position)}
                 commit(log, files, {**position, PLACE_PROPERTY: said[PLACE_PROPERTY]}, said)
+            snapshot_id = log.metadata.current_snapshot_id if files else None
+            tidy(log)
             return Landing(
                 data_source=each.source.name,
                 batch=batch.name,
@@ -399,7 +401,7 @@ class _Follower:
                 already_landed=False,
                 rejects=rejects.path if rejects.count else None,
                 ignored=(),
-                snapshot_id=log.metadata.current_snapshot_id if files else None,
+                snapshot_id=snapshot_id,
             )
 
     def _let_go(self, place: str) -> None:

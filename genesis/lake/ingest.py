@@ -33,7 +33,7 @@ from genesis.lake.catalog import (
 from genesis.lake.columns import record_columns
 from genesis.lake.events import Reader
 from genesis.lake.incoming import Incoming, digest, opened
-from genesis.lake.landing import POSITION_PROPERTY, Intake, Rejects, commit, written
+from genesis.lake.landing import POSITION_PROPERTY, Intake, Rejects, commit, tidy, written
 from genesis.spec.data_source import DataSource
 from genesis.spec.project import Target
 
@@ -121,6 +121,8 @@ def _land(
             REJECTED_PROPERTY: str(rejects.count),
         }
         commit(log, files, properties)
+    snapshot_id = log.metadata.current_snapshot_id if files else None
+    tidy(log)
     told("done")
     return Landing(
         data_source=source.name,
@@ -130,7 +132,7 @@ def _land(
         already_landed=False,
         rejects=rejects.path if rejects.count else None,
         ignored=tuple(sorted(intake.ignored)),
-        snapshot_id=log.metadata.current_snapshot_id if files else None,
+        snapshot_id=snapshot_id,
     )
 
 

@@ -68,6 +68,21 @@ def rejects(landing: Landing) -> list[tuple[int, str, str]]:
     return [(reject["line"], reject["reason"], reject["text"]) for reject in said]
 
 
+def test_old_snapshots_are_forgotten_and_their_batches_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Each commit writes down all snapshots: with thousands of them, appends would get slow."""
+    monkeypatch.setattr("genesis.lake.landing._MOST_SNAPSHOTS", 4)
+    monkeypatch.setattr("genesis.lake.landing._KEPT_SNAPSHOTS", 2)
+    files = [lines(tmp_path / f"{n}.jsonl", {"task_id": n}, "nonsense") for n in range(9)]
+    for file in files:
+        land(tmp_path, file)
+        assert len(log(tmp_path).snapshots()) <= 4
+    assert [land(tmp_path, file).already_landed for file in files] == [True] * 9
+    assert [land(tmp_path, file).rejected for file in files] == [1] * 9
+    assert landed(tmp_path, "_pos", "task_id") == [(n + 1, n) for n in range(9)]
+
+
 def test_events_land_in_order_with_positions_and_their_batch(tmp_path: Path):
     file = lines(tmp_path / "a.jsonl", {"task_id": 7, "title": "cast"}, {"task_id": 8, "_op": "d"})
     landing = land(tmp_path, file, batch="monday")
