@@ -20,6 +20,7 @@ from genesis.engines.trino import TrinoEngine
 from genesis.errors import EngineError, Problem
 from genesis.lake.catalog import existing_table, make_catalog
 from genesis.lake.ingest import ingest
+from genesis.lake.upkeep import keep_up
 from genesis.run.views import compared_views
 from genesis.spec.data_source import DataSource
 from genesis.spec.project import EngineConfig, Project, ProjectFile, Target
@@ -165,6 +166,19 @@ def test_columns_that_changed_after_the_last_rows(lake: Lake):
         rows = trino.query(statement)
         assert rows.to_pylist() == [{"id": 1, "is_now": "a", "added": None}]
         assert rows == duck.query(statement)
+
+
+def test_what_either_side_rewrites_the_other_reads(lake: Lake):
+    """A compaction of ours, and a delete of the server's own."""
+    lake.land("studio.rewritten", *({"id": id_ % 3} for id_ in range(9)))
+    project = Project(ProjectFile(), data_sources={"it": source_of("studio.rewritten")})
+    keep_up(project, "it", root=lake.root, target=lake.trino)
+    rows = ask("SELECT id FROM studio.rewritten ORDER BY id", "studio.rewritten")
+    with TrinoEngine(lake.root, lake.trino) as trino:
+        assert trino.query(rows).to_pydict() == {"id": [0, 1, 2]}
+        trino.query(ask("DELETE FROM studio.rewritten WHERE id = 1"))
+    with DuckDBEngine(lake.root, lake.duckdb) as duck:
+        assert duck.query(rows).to_pydict() == {"id": [0, 2]}
 
 
 def test_a_name_without_a_schema_is_in_main(lake: Lake, engine: TrinoEngine):
