@@ -49,8 +49,8 @@ def compare(*, wanted: Wanted, present: Present, policy: Policy) -> Changes:
     """What a refresh will do to a tracker; nothing where wanted and present agree."""
     goals = {row.key: row for row in wanted.rows}
     columns = _Columns(wanted.columns, present)
-    known = _follow_stamped(columns.align(present.rows), goals)
-    known = _follow_shown(known, goals, wanted)
+    known = _follow_stamped(columns.align(present.rows), goals, wanted)
+    known = _without_strangers(_follow_shown(known, goals, wanted))
     rows = _follow_sorted(known, goals)
     lost = _lost(rows, goals, wanted)
     gone = _gone(rows, goals, wanted, policy, staying=lost)
@@ -268,20 +268,28 @@ class _Columns:
 # ---- rows whose hidden key a person typed over
 
 
-def _follow_stamped(rows: list[PresentRow], goals: Mapping[str, WantedRow]) -> list[PresentRow]:
-    """The rows, those of unknown keys with the key in their stamp, if they are as it says.
+def _follow_stamped(
+    rows: list[PresentRow], goals: Mapping[str, WantedRow], wanted: Wanted
+) -> list[PresentRow]:
+    """The rows, those of wrong keys with the key in their stamp, if they are as it says.
 
-    If not, somebody may have put in or dragged a row while the stamp was written.
+    If not, somebody may have put in or dragged a row while the stamp was written. A key that is in the
+    report is wrong only where the row itself shows that it is another's.
     """
     if all(row.stamped in (None, row.key) for row in rows):
         return rows
     here = {row.key for row in rows}
-    odd = (row for row in rows if row.stamped and row.key not in goals)
+    shown = any(column.key for column in wanted.columns)
+    odd = (row for row in rows if row.stamped and (shown or row.key not in goals))
     sure = [row for row in odd if row.stamped not in here and row.stamp == stamp_of(row.cells)]
     by_key = _by_unique((str(row.stamped), row.position) for row in sure)
     keys = {position: key for key, position in by_key.items()}
-    followed = [replace(row, key=keys.get(row.position, row.key)) for row in rows]
-    return [replace(row, stamp=None) if _is_stranger(row, row.key) else row for row in followed]
+    return [replace(row, key=keys.get(row.position, row.key)) for row in rows]
+
+
+def _without_strangers(rows: list[PresentRow]) -> list[PresentRow]:
+    """The rows; stamps that were written for another tell nothing of what was written last."""
+    return [replace(row, stamp=None) if _is_stranger(row, row.key) else row for row in rows]
 
 
 def _is_stranger(row: PresentRow, key: str) -> bool:
@@ -292,13 +300,15 @@ def _is_stranger(row: PresentRow, key: str) -> bool:
 def _follow_shown(
     rows: list[PresentRow], goals: Mapping[str, WantedRow], wanted: Wanted
 ) -> list[PresentRow]:
-    """The rows, those of unknown keys with the key whose cells they show, as genesis wrote them.
+    """The rows, those of unknown or another's keys with the key whose cells they show, as genesis wrote them.
 
     A report that does not show its key tells nothing of whose row it is.
     """
     places = [at for at, column in enumerate(wanted.columns) if column.key]
     here = {row.key for row in rows}
-    unknown = [row for row in rows if places and row.key not in goals]
+    unknown = [
+        row for row in rows if places and (row.key not in goals or _is_stranger(row, row.key))
+    ]
     missing = (goal for goal in goals.values() if unknown and goal.key not in here)
     by_cells = _by_unique((_prints(goal.cells, places), goal.key) for goal in missing)
     shown = _by_unique((_untouched(row, places), row) for row in unknown)

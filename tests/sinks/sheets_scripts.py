@@ -130,6 +130,7 @@ class Account:
     hidden: set[str] = field(default_factory=set)
     written: dict[str, Row] = field(default_factory=dict)
     edited: dict[str, Row] = field(default_factory=dict)
+    retyped: set[str] = field(default_factory=set)  # whose hidden key somebody typed over
     own_rows: list[str] = field(default_factory=list)
     own_columns: list[str] = field(default_factory=list)
     hidden_columns: set[str] = field(default_factory=set)
@@ -272,6 +273,7 @@ class Script:
         for key in set(account.rows) - set(self.report):
             self._leave(key)
         account.lost_late = account.lost_decisions = False
+        account.retyped.clear()
         return {(key, name) for key in self.report for name in self._enter(key)}
 
     def _read_back(self) -> None:
@@ -414,7 +416,7 @@ class Script:
 
     def _edit(self, seen: Seen) -> None:
         key = self._key(seen)
-        if not key:
+        if not key or key in self.account.retyped:
             return
         name, typed, value = self.chance.choice(
             [("budget", "-1", Decimal(-1)), ("title", "typed", "typed"), ("budget", "", None)]
@@ -428,6 +430,19 @@ class Script:
         else:
             self.person.clears(place)
         self._say("edit", key, name, typed)
+
+    def _type_over_key(self, seen: Seen) -> None:
+        key = self._key(seen)
+        if not key or self.account.edited.get(key) or self.account.retyped:
+            return
+        self.account.retyped.add(key)
+        place = self._place(seen.ids[key], seen.columns["_genesis_key"])
+        typed = self.chance.choice(["", "zz", "99", *KEYS])
+        if typed:
+            self.person.types(place, typed)
+        else:
+            self.person.clears(place)
+        self._say("type over the key of", key, "with", typed)
 
     def _delete_row(self, seen: Seen) -> None:
         key = self._key(seen)
@@ -596,6 +611,7 @@ DEEDS: list[Callable[[Script, Seen], None]] = [
     Script._colour,
     Script._edit,
     Script._edit,
+    Script._type_over_key,
     Script._delete_row,
     Script._move_row,
     Script._hide_row,

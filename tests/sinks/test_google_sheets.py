@@ -428,6 +428,17 @@ def test_a_hidden_key_that_was_changed_goes_back_to_its_row(either: Home, typed:
     assert either.refresh(rows).writes == 0
 
 
+def test_a_key_that_was_copied_from_a_row_that_is_gone(home: Home) -> None:
+    """The row shows whose it is; the other record gets a new row."""
+    home.refresh(films(1, 2, 3))
+    annotate(home)
+    home.person.types("Films!E3", "3")
+    home.person.deletes_rows("Films", 4)
+    home.refresh(films(1, 2, 3))
+    assert notes(home) == {"1": "about 1", "2": "about 2", "3": ""}
+    assert home.refresh(films(1, 2, 3)).writes == 0
+
+
 def test_a_row_of_which_nobody_can_say_whose_it_is_stays(either: Home) -> None:
     """It becomes its people's, with what stands beside it; the record gets a row of its own."""
     either.person.types(f"Films!{after(either, 0)}3", "99")
