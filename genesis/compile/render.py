@@ -21,7 +21,14 @@ from sqlglot import exp
 from genesis.compile.dialects.rewrite import to_dialect
 from genesis.compile.dialects.unnest import written_for
 from genesis.compile.identifiers import Names, identifier, table
-from genesis.compile.latest import has_positions, log_columns, newest_by_rank, newest_in_two_phases
+from genesis.compile.latest import (
+    has_positions,
+    log_columns,
+    newest_by_rank,
+    newest_over_base,
+    rules_text,
+    with_base,
+)
 from genesis.compile.plan import Cte, From, JoinTo, Newest, Plan, Select, Written
 from genesis.compile.run import Run
 from genesis.compile.statement import Scan, Statement
@@ -168,8 +175,10 @@ class _Text:
     def _newest(self, name: str, newest: Newest) -> str:
         if self.setup is None or not has_positions(newest.latest):
             return _ranked(newest, self.as_of, self.dialect, self.source_dialect)
-        statements, select = newest_in_two_phases(
-            table(newest.table),
+        log = table(newest.table)
+        log.set("this", identifier(with_base(log.name)))
+        statements, select = newest_over_base(
+            log,
             newest.columns,
             newest.key,
             newest.latest,
@@ -242,9 +251,11 @@ class _Text:
 def _scans(plan: Plan, source_dialect: str) -> Iterator[Scan]:
     """The tables a plan reads, each once, by name."""
     columns: dict[str, set[str] | None] = {}
+    rules: dict[str, set[str]] = {}
     for cte in plan.ctes:
         match cte.body:
             case Newest() as newest:
+                rules.setdefault(newest.table, set()).add(rules_text(newest.key, newest.latest))
                 columns.setdefault(newest.table, set())
                 known = columns[newest.table]
                 if known is not None:
@@ -264,7 +275,8 @@ def _scans(plan: Plan, source_dialect: str) -> Iterator[Scan]:
             if known is not None:
                 known.add(found.name)
     for name, needed in sorted(columns.items()):
-        yield Scan(name, None if needed is None else tuple(sorted(needed)))
+        read = None if needed is None else tuple(sorted(needed))
+        yield Scan(name, read, frozenset(rules.get(name, ())))
 
 
 def _columns_in(select: Select) -> Iterator[exp.Column]:

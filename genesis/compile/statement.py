@@ -29,11 +29,13 @@ class Column:
 class Scan:
     """A table as the definition names it (`studio.production_events`), and the raw columns read.
 
-    `columns` is sorted; `None` means all of them (a table inside a data source's own `sql`).
+    `columns` is sorted; `None` means all of them (a table inside a data source's own `sql`). `newest` are
+    the rules, as `rules_text` has them, by which its newest records are told.
     """
 
     table: str
     columns: tuple[str, ...] | None
+    newest: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Statement:
     """A compiled input. `setup` are statements to run first, in order; most dialects need none.
 
     They rely on what `genesis ingest` writes: each `_pos` of a log once. `unstaged` says the same as
-    `setup` and `sql` of any log.
+    `setup` and `sql` of any log. They read logs `with_base`.
     """
 
     sql: str

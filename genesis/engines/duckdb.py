@@ -22,6 +22,7 @@ from pyiceberg.catalog import Catalog
 from sqlglot import exp
 
 from genesis.compile.identifiers import identifier
+from genesis.compile.latest import BASE, with_base
 from genesis.compile.statement import Scan, Statement
 from genesis.engines.scans import merged, refuse_missing
 from genesis.errors import EngineBusy, EngineError, Problem
@@ -181,6 +182,18 @@ def _make_view(duck: duckdb.DuckDBPyConnection, scan: Scan, found: _Found) -> No
         rows = exp.select(exp.Star()).from_("_batches")
         _execute(duck, exp.Create(this=_table(parts), kind="TABLE", expression=rows))
         duck.unregister("_batches")
+    if scan.newest and isinstance(found, Pinned):
+        _make_view_with_base(duck, scan, found)
+
+
+def _make_view_with_base(duck: duckdb.DuckDBPyConnection, scan: Scan, found: Pinned) -> None:
+    parts = table_identifier(scan.table)
+    relation = found.relation_with_base(scan.newest)
+    if relation is None:  # its rows are a table by now, of which nothing is known
+        unknown = exp.cast(exp.null(), "boolean")
+        relation = exp.select(exp.Star(), exp.alias_(unknown, BASE)).from_(_table(parts))
+    name = (*parts[:-1], with_base(parts[-1]))
+    _execute(duck, exp.Create(this=_table(name), kind="VIEW", expression=relation))
 
 
 def _make_schema(duck: duckdb.DuckDBPyConnection, parts: Sequence[str]) -> None:

@@ -13,10 +13,10 @@ def merged(scans: Iterable[Scan]) -> list[Scan]:
     found: dict[str, Scan] = {}
     for scan in scans:
         other = found.setdefault(scan.table, scan)
-        if other.columns is None or scan.columns is None:
-            found[scan.table] = Scan(scan.table, None)
-        else:
-            found[scan.table] = Scan(scan.table, tuple(sorted({*other.columns, *scan.columns})))
+        columns = None
+        if other.columns is not None and scan.columns is not None:
+            columns = tuple(sorted({*other.columns, *scan.columns}))
+        found[scan.table] = Scan(scan.table, columns, other.newest | scan.newest)
     return list(found.values())
 
 

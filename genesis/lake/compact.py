@@ -23,7 +23,7 @@ from genesis.errors import EngineError, Problem, did_you_mean
 from genesis.lake.batches import remembered, snapshot_property
 from genesis.lake.catalog import existing_table
 from genesis.lake.ranking import Ranking, Survivors, microseconds
-from genesis.lake.read import Pinned, pin_table
+from genesis.lake.read import BASE_PROPERTY, Pinned, base_mark, pin_table
 from genesis.lake.replace import DiskFull, Overtaken, replace
 from genesis.lake.rules import Rules
 from genesis.lake.write import discarded_on, write_files
@@ -139,9 +139,15 @@ def _compact(
         batches = remembered(pinned.table)
         told("commit")
     with discarded_on((Overtaken, DiskFull), pinned.table, files):
-        said = _said(rules, survivors)
+        mark = base_mark(pinned.table.schema(), str(rules))
         snapshot_id = replace(
-            catalog, rules.identifier, pinned, files, if_alone=said, properties=batches
+            catalog,
+            rules.identifier,
+            pinned,
+            files,
+            said={} if mark is None else {BASE_PROPERTY: mark},
+            if_alone=_said(rules, survivors),
+            properties=batches,
         )
     told("done")
     return _outcome(rules, pinned, survivors, Size.of(files), snapshot_id)

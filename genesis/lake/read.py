@@ -9,18 +9,23 @@ row and plans its joins so: the newest of 10 M events took 4.5 times the memory.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg.catalog import Catalog
-from pyiceberg.manifest import DataFile, FileFormat
+from pyiceberg.io import FileIO
+from pyiceberg.manifest import DataFile, FileFormat, ManifestEntryStatus
+from pyiceberg.schema import Schema
 from pyiceberg.table import FileScanTask, Table
+from pyiceberg.table.snapshots import Snapshot, ancestors_of
 from pyiceberg.types import DecimalType, IcebergType, ListType, NestedField
 from sqlglot import exp
 
 from genesis.compile.identifiers import identifier
+from genesis.compile.latest import BASE
 from genesis.lake.catalog import Identifier, load_table, told_as_problem
 
 _DUCKDB_TYPES = {
@@ -40,13 +45,20 @@ _DUCKDB_TYPES = {
 
 NamesById = Mapping[int, str]
 
+# In the properties of the snapshot that a compaction made: what `base_mark` gives for its rules.
+BASE_PROPERTY = "genesis.base"
+
 
 @dataclass(frozen=True)
 class _Group:
-    """Data files whose columns have the same names, and how many rows each file has."""
+    """Data files whose columns have the same names, and how many rows each file has.
+
+    `is_base` says that the last compaction wrote them.
+    """
 
     names: NamesById
     rows_by_path: Mapping[str, int]
+    is_base: bool
 
 
 @dataclass(frozen=True)
@@ -54,12 +66,13 @@ class Pinned:
     """A table as it was when it was first asked for.
 
     `tasks` are its data files, with the files of deletes that act on each. `groups` are the same
-    for DuckDB; `None` where it cannot read them as they are.
+    for DuckDB; `None` where it cannot read them as they are. `mark` is the `base_mark` of its last compaction.
     """
 
     table: Table
     tasks: tuple[FileScanTask, ...]
     groups: tuple[_Group, ...] | None
+    mark: str | None = None
 
     @property
     def snapshot_id(self) -> int | None:
@@ -83,13 +96,32 @@ class Pinned:
 
     def relation(self) -> exp.Query | None:
         """What DuckDB selects the snapshot's rows with; `None` where only `batches` has them."""
+        return self._relation(lambda select, _: select)
+
+    def relation_with_base(self, rules: Set[str]) -> exp.Query | None:
+        """The same with the column `BASE`; `rules` are those by which newest records are told."""
+        marks = {base_mark(self.table.schema(), one) for one in rules}
+        is_known = self.mark is not None and marks == {self.mark}
+
+        def marked(select: exp.Select, group: _Group | None) -> exp.Select:
+            is_base = exp.convert(group.is_base if group and is_known else None)
+            column = exp.Cast(this=is_base, to=exp.DataType(this=exp.DType.BOOLEAN))
+            return select.select(exp.alias_(column, identifier(BASE)), copy=False)
+
+        return self._relation(marked)
+
+    def _relation(
+        self, finished: Callable[[exp.Select, _Group | None], exp.Select]
+    ) -> exp.Query | None:
         if self.groups is None:
             return None
         fields = self.table.schema().fields
         if not self.groups:
-            return _select(fields, {}).where(exp.false())
+            return finished(_select(fields, {}), None).where(exp.false())
         first, *others = (
-            _select(fields, group.names).from_(exp.Table(this=_read_parquet(group.rows_by_path)))
+            finished(_select(fields, group.names), group).from_(
+                exp.Table(this=_read_parquet(group.rows_by_path))
+            )
             for group in self.groups
         )
         return exp.union(first, *others, distinct=False) if others else first
@@ -110,22 +142,52 @@ def pin_table(table: Table) -> Pinned:
     """The snapshot of a table that was loaded."""
     with told_as_problem(f"the table `{'.'.join(table.name())}`"):
         tasks = tuple(table.scan().plan_files())
-        return Pinned(table, tasks, _groups(table.schema().fields, tasks))
+        mark, base = _base(table)
+        return Pinned(table, tasks, _groups(table.schema().fields, tasks, base), mark)
+
+
+def base_mark(schema: Schema, rules: str) -> str | None:
+    """What tells compactions by other rules apart, or by columns that have only the same names.
+
+    `rules` are what `rules_text` gives. `None` where a part of the key may be NULL: such a log has no base.
+    """
+    fields = [schema.find_field(name, case_sensitive=False) for name in json.loads(rules)[0]]
+    if not all(field.required for field in fields):
+        return None
+    return json.dumps([rules, [field.field_id for field in fields]], ensure_ascii=False)
+
+
+def _base(table: Table) -> tuple[str | None, frozenset[str]]:
+    """The mark of the last compaction, and the files that it wrote."""
+    for snapshot in ancestors_of(table.current_snapshot(), table.metadata):
+        mark = snapshot.summary[BASE_PROPERTY] if snapshot.summary is not None else None
+        if mark is not None:
+            return str(mark), frozenset(_added_by(snapshot, table.io))
+    return None, frozenset()
+
+
+def _added_by(snapshot: Snapshot, io: FileIO) -> Iterator[str]:
+    for manifest in snapshot.manifests(io):
+        if manifest.added_snapshot_id == snapshot.snapshot_id:
+            for entry in manifest.fetch_manifest_entry(io):
+                if entry.status == ManifestEntryStatus.ADDED:
+                    yield entry.data_file.file_path
 
 
 def _groups(
-    fields: Iterable[NestedField], tasks: Iterable[FileScanTask]
+    fields: Iterable[NestedField], tasks: Iterable[FileScanTask], base: Set[str]
 ) -> tuple[_Group, ...] | None:
     if any(_duckdb_type(field.field_type) is None or field.initial_default for field in fields):
         return None
-    groups: dict[tuple[tuple[int, str], ...], dict[str, int]] = {}
+    groups: dict[tuple[bool, tuple[tuple[int, str], ...]], dict[str, int]] = {}
     for task in tasks:
         path = _path(task.file)
         names = _names_by_id(path) if path and not task.delete_files else None
         if path is None or names is None:
             return None
-        groups.setdefault(tuple(names.items()), {})[path] = task.file.record_count
-    return tuple(_Group(dict(names), rows) for names, rows in groups.items())
+        key = (task.file.file_path in base, tuple(names.items()))
+        groups.setdefault(key, {})[path] = task.file.record_count
+    return tuple(_Group(dict(names), rows, is_base) for (is_base, names), rows in groups.items())
 
 
 def _path(file: DataFile) -> str | None:

@@ -47,12 +47,13 @@ def replace(
     pinned: Pinned,
     files: Sequence[DataFile],
     *,
+    said: Mapping[str, str],
     if_alone: Mapping[str, str],
     properties: Mapping[str, str],
 ) -> int:
     """Put `files` in the place of the pinned ones; the snapshot that did it.
 
-    `properties` become the table's; `if_alone` the snapshot's, where nothing has landed since.
+    `properties` become the table's; `said` the snapshot's, and `if_alone` too, where nothing has landed since.
     Raises `Overtaken` or `DiskFull`; after any other error only the table knows whether it was done.
     """
     run = str(uuid.uuid4())
@@ -62,13 +63,13 @@ def replace(
             return landed
         if not _has_pinned(head, pinned):
             raise _overtaken(table)
-        said = {COMPACTION_PROPERTY: run}
+        summary = {**said, COMPACTION_PROPERTY: run}
         if head.metadata.current_snapshot_id == pinned.snapshot_id:
-            said |= if_alone
+            summary |= if_alone
         if POS.name in head.schema().column_names:
-            said[POSITION_PROPERTY] = str(last_position(head))
+            summary[POSITION_PROPERTY] = str(last_position(head))
         try:
-            return _commit(head, pinned, files, said, properties)
+            return _commit(head, pinned, files, summary, properties)
         except CommitFailedException:
             wait = min(_FIRST_WAIT * 2**attempt, _LONGEST_WAIT)
             time.sleep(wait * random.uniform(0.5, 1))  # noqa: S311 - no secret
@@ -82,7 +83,7 @@ def _commit(
     head: Table,
     pinned: Pinned,
     files: Sequence[DataFile],
-    said: Mapping[str, str],
+    summary: Mapping[str, str],
     properties: Mapping[str, str],
 ) -> int:
     once = {**head.metadata.properties, "commit.retry.num-retries": "0"}
@@ -91,7 +92,9 @@ def _commit(
         with told_as_problem("the catalog"), head.transaction() as transaction:
             if properties:
                 transaction.set_properties(dict(properties))
-            with transaction.update_snapshot(snapshot_properties=dict(said)).overwrite() as update:
+            with transaction.update_snapshot(
+                snapshot_properties=dict(summary)
+            ).overwrite() as update:
                 for task in pinned.tasks:
                     update.delete_data_file(task.file)
                 for file in files:

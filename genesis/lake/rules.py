@@ -6,12 +6,11 @@ superseded event to one would be a record to the other.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from genesis.compile.latest import has_positions, log_columns
+from genesis.compile.latest import has_positions, log_columns, rules_text
 from genesis.errors import DefinitionError, Problem
 from genesis.lake.catalog import Identifier, table_identifier
 from genesis.lake.columns import own_column
@@ -51,8 +50,7 @@ class Rules:
         return has_positions(self.latest)
 
     def __str__(self) -> str:
-        order = self.latest.order_by
-        return json.dumps([self.key, order, self.latest.deleted], ensure_ascii=False)
+        return rules_text(self.key, self.latest)
 
 
 def rules_of(

@@ -14,7 +14,7 @@ from pyiceberg.table import Table
 from sqlglot import exp
 
 from genesis.compile.identifiers import table
-from genesis.compile.latest import newest_by_rank, newest_in_two_phases
+from genesis.compile.latest import newest_by_rank, newest_in_two_phases, newest_over_base
 from genesis.lake.catalog import change_log, load_table
 from genesis.lake.read import pin
 from genesis.lake.rules import Rules, rules_of
@@ -89,7 +89,7 @@ def _rank(found: Event) -> Row:
 
 
 def view(catalog: Catalog, rules: Rules = RULES, columns: Sequence[str] = COLUMNS) -> list[Row]:
-    """The newest records as DuckDB reads them, after both of its plans agreed."""
+    """The newest records as DuckDB reads them, after all of its plans agreed."""
     snapshot = pin(catalog, rules.identifier)
     assert snapshot is not None
     relation = snapshot.relation()
@@ -106,6 +106,12 @@ def view(catalog: Catalog, rules: Rules = RULES, columns: Sequence[str] = COLUMN
                 table("log"), columns, rules.key, rules.latest, winners="winners"
             )
             assert rows == _run(duck, [*setup, select])
+            if (with_base := snapshot.relation_with_base({str(rules)})) is not None:
+                duck.execute(f"CREATE VIEW log_with_base AS {with_base.sql('duckdb')}")
+                over_base = newest_over_base(
+                    table("log_with_base"), columns, rules.key, rules.latest, winners="others"
+                )
+                assert rows == _run(duck, [*over_base[0], over_base[1]])
     return rows
 
 
