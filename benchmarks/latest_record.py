@@ -1,9 +1,10 @@
-"""What the newest records of a change log cost: ranked, and in two phases.
+"""What the newest records of a change log cost: ranked, in two phases, and over what a compaction left.
 
     python benchmarks/latest_record.py [--rows 10000000] [--folder DIR]
 
 Makes an Iceberg table with ten events per key and reads it through the engine, each plan in a
-process of its own, so that a peak of memory is that plan's. Figures of one machine mean little;
+process of its own, so that a peak of memory is that plan's. Then the same of a log that was compacted, with
+events for a quarter of its keys behind. Figures of one machine mean little;
 the ratios are what the design promises: CPU at most half, memory at most a quarter (16 columns).
 """
 
@@ -18,17 +19,26 @@ import tempfile
 import time
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 from sqlglot import exp
 
 from genesis.compile.identifiers import table
-from genesis.compile.latest import newest_by_rank, newest_in_two_phases
+from genesis.compile.latest import (
+    newest_by_rank,
+    newest_in_two_phases,
+    newest_over_base,
+    rules_text,
+    with_base,
+)
 from genesis.compile.statement import Scan, Statement
 from genesis.engines.duckdb import DuckDBEngine
 from genesis.lake.catalog import change_log, make_catalog
+from genesis.lake.compact import compact
 from genesis.lake.read import pin
+from genesis.lake.rules import rules_of
 from genesis.spec.data_source import DataSource, Latest
 from genesis.spec.project import Target
 
@@ -36,7 +46,7 @@ TABLE = "studio.events"
 EVENTS_PER_KEY = 10
 ROWS_PER_FILE = 500_000
 WIDTHS = (4, 16)
-PLANS = ("scan of the files", "scan of the snapshot", "ranked", "two phases")
+PLANS = ("scan of the files", "scan of the snapshot", "ranked", "two phases", "over the base")
 
 PAYLOAD = {
     **{f"number_{n}": "integer" for n in range(5)},
@@ -66,8 +76,8 @@ def columns(width: int) -> list[str]:
     return ["id", *mixed][:width]
 
 
-def make_events(root: Path, rows: int) -> None:
-    """Land `rows` events: keys at random, times out of order by up to two seconds, 3 % deletes."""
+def make_events(root: Path, rows: int, start: int = 0) -> None:
+    """Land `rows` events, or those of them from `start` on: keys at random, times out of order by up to two seconds, 3 % deletes."""
     values = {
         "integer": "(hash(i, {n}) % 1000000)::BIGINT",
         "string": "'value ' || hash(i, {n}) % 100000",
@@ -89,7 +99,7 @@ def make_events(root: Path, rows: int) -> None:
     with closing(make_catalog(root, Target())) as catalog, duckdb.connect() as duck:
         log = change_log(catalog, SOURCE, root)
         schema = log.schema().as_arrow()
-        for first in range(0, rows, ROWS_PER_FILE):
+        for first in range(start, rows, ROWS_PER_FILE):
             end = min(first + ROWS_PER_FILE, rows)
             events = duck.sql(query, params={"first": first, "end": end}).to_arrow_table()
             log.append(events.cast(schema))
@@ -101,7 +111,8 @@ def measure(plan: str, width: int, root: Path) -> Measured:
     setup, select = _statements(plan, names, root)
     hashed = exp.func("hash", *(exp.column(name) for name in names), dialect="duckdb")
     looked_at = exp.select("count(*) AS n", exp.alias_(exp.func("bit_xor", hashed), "h"))
-    scan = Scan(TABLE, tuple(sorted({*names, "_op", "_ts", "_pos"})))
+    read = tuple(sorted({*names, "_op", "_ts", "_pos"}))
+    scan = Scan(TABLE, read, frozenset([rules_text(["id"], Latest())]))
     statement = Statement(
         sql=looked_at.from_(select.subquery("newest")).sql("duckdb"),
         columns=(),
@@ -119,13 +130,16 @@ def measure(plan: str, width: int, root: Path) -> Measured:
 
 def _statements(
     plan: str, names: list[str], root: Path
-) -> tuple[tuple[exp.Create, ...], exp.Select]:
+) -> tuple[tuple[exp.Create, ...], exp.Query]:
     relation = table(TABLE)
     match plan:
         case "ranked":
             return (), newest_by_rank(relation, names, ["id"], Latest())
         case "two phases":
             return newest_in_two_phases(relation, names, ["id"], Latest(), winners="winners")
+        case "over the base":
+            relation = table(with_base(TABLE))
+            return newest_over_base(relation, names, ["id"], Latest(), winners="winners")
         case "scan of the files":
             with closing(make_catalog(root, Target())) as catalog:
                 snapshot = pin(catalog, ("studio", "events"))
@@ -149,6 +163,14 @@ def in_a_process(*arguments: str) -> str:
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
+def compact_and_go_on(root: Path, rows: int) -> None:
+    """Compact the log, and land events for about a quarter of its keys."""
+    rules = rules_of(SOURCE.model_copy(update={"latest": Latest()}))
+    with closing(make_catalog(root, Target())) as catalog:
+        compact(catalog, rules, now=datetime.now(UTC))
+    make_events(root, rows + rows // EVENTS_PER_KEY // 4, rows)
+
+
 def measured(plan: str, width: int, root: Path) -> Measured:
     """The best of three runs."""
     said = [in_a_process("measure", str(root), plan, str(width)) for _ in range(3)]
@@ -163,7 +185,8 @@ def report(root: Path) -> None:
     for width in WIDTHS:
         costs = {plan: measured(plan, width, root) for plan in PLANS}
         ranked = costs["ranked"]
-        assert ranked.result == costs["two phases"].result, "the plans give different rows"
+        rows = [costs[plan].result for plan in ("ranked", "two phases", "over the base")]
+        assert rows[0] == rows[1] == rows[2], "the plans give different rows"
         for plan, cost in costs.items():
             cpu = cost.cpu_seconds / ranked.cpu_seconds
             memory = cost.peak_megabytes / ranked.peak_megabytes
@@ -182,17 +205,28 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where the table is kept, or is found again")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        root = (given.folder or Path(temporary)).resolve()
-        if not (root / ".genesis").exists():
-            print(f"making {given.rows:,} events ...", file=sys.stderr)
-            in_a_process("make", str(root), str(given.rows))
-        report(root)
+        for state in ("landed", "compacted"):
+            root = (given.folder or Path(temporary)).resolve() / state
+            if not (root / ".genesis").exists():
+                print(f"making {given.rows:,} events ...", file=sys.stderr)
+                in_a_process("make", str(root), str(given.rows))
+                if state == "compacted":
+                    in_a_process("compact", str(root), str(given.rows))
+            print(
+                {
+                    "landed": "as it landed",
+                    "compacted": "compacted, and a quarter of its keys again",
+                }[state]
+            )
+            report(root)
 
 
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["make", root, rows]:
             make_events(Path(root), int(rows))
+        case ["compact", root, rows]:
+            compact_and_go_on(Path(root), int(rows))
         case ["measure", root, plan, width]:
             print(json.dumps(asdict(measure(plan, int(width), Path(root)))))
         case _:

@@ -26,6 +26,7 @@ from sqlglot import exp
 
 from genesis.compile.identifiers import identifier
 from genesis.compile.latest import BASE
+from genesis.lake.batches import snapshot_property
 from genesis.lake.catalog import Identifier, load_table, told_as_problem
 
 _DUCKDB_TYPES = {
@@ -142,7 +143,7 @@ def pin_table(table: Table) -> Pinned:
     """The snapshot of a table that was loaded."""
     with told_as_problem(f"the table `{'.'.join(table.name())}`"):
         tasks = tuple(table.scan().plan_files())
-        mark, base = _base(table)
+        mark, base = _base(table, tasks)
         return Pinned(table, tasks, _groups(table.schema().fields, tasks, base), mark)
 
 
@@ -157,12 +158,18 @@ def base_mark(schema: Schema, rules: str) -> str | None:
     return json.dumps([rules, [field.field_id for field in fields]], ensure_ascii=False)
 
 
-def _base(table: Table) -> tuple[str | None, frozenset[str]]:
-    """The mark of the last compaction, and the files that it wrote."""
+def _base(table: Table, tasks: Iterable[FileScanTask]) -> tuple[str | None, frozenset[str]]:
+    """The mark of the last compaction and the files that it wrote, while they hold most of the events.
+
+    Of a longer tail it would cost more to find the keys than to rank it all.
+    """
     for snapshot in ancestors_of(table.current_snapshot(), table.metadata):
-        mark = snapshot.summary[BASE_PROPERTY] if snapshot.summary is not None else None
-        if mark is not None:
-            return str(mark), frozenset(_added_by(snapshot, table.io))
+        if mark := snapshot_property(snapshot, BASE_PROPERTY):
+            rows = {task.file.file_path: task.file.record_count for task in tasks}
+            base = rows.keys() & set(_added_by(snapshot, table.io))
+            if 2 * sum(rows[path] for path in base) >= sum(rows.values()):
+                return mark, frozenset(base)
+            break
     return None, frozenset()
 
 
