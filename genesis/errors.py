@@ -373,6 +373,7 @@ CODES: dict[str, str] = {
     "not-followed": "the changes of a source system's table cannot be followed",
     "not-compacted": "a change log cannot be rewritten to its newest records",
     "audit-failed": "the lake and its system of record differ, and that was to be told",
+    "heartbeat-late": "a heartbeat has not arrived in time",
     # the data, against what is declared
     "data-not-unique": "records share a key that is declared unique",
     "data-not-to-one": "a join that is declared to-one leads to many rows",

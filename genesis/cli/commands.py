@@ -37,6 +37,7 @@ _COMMANDS = {
     "register": "make a lake's tables known to another catalog",
     "compact": "rewrite change logs to their newest records",
     "audit": "compare the lake with the systems of record",
+    "heartbeat": "tell whether the path of a data source is alive",
     "status": "tell how fresh the trackers are",
     "schema": "write JSON Schemas of the YAML, for editors",
     "demo-sheets": "watch trackers in an emulated Google spreadsheet",

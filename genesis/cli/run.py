@@ -58,6 +58,7 @@ def command(
     genesis run --all --dry-run
     """
     from genesis.cli.audit import auditor
+    from genesis.cli.heartbeat import beater
     from genesis.lake.annotations import LakeAnnotations
     from genesis.lake.upkeep import keep_up
     from genesis.plugins import find_plugin
@@ -88,6 +89,9 @@ def command(
             dry_run=dry_run,
             adopt=adopt,
             audit=auditor(project, engine, root, ledger.audits if ledger else None),
+            heartbeat=beater(project, ledger.heartbeats, root=root, target=target)
+            if ledger
+            else None,
             keep_up=partial(keep_up, project, root=root, target=target, dry_run=dry_run),
             annotations=LakeAnnotations(root, target, may_make=not dry_run),
         )
@@ -146,6 +150,8 @@ def _described(outcome: Outcome) -> str:
     where = f"  -> {outcome.tracker}" if outcome.tracker else ""
     if outcome.kept:
         return "\n    ".join(map(str, outcome.kept))
+    if outcome.health:
+        return str(outcome.health)
     if outcome.audited:
         return described(outcome.audited).replace("\n", "\n  ")
     if outcome.changes is None:

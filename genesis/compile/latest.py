@@ -38,6 +38,11 @@ def has_positions(latest: Latest) -> bool:
     return latest.order_by == POSITION_ORDER
 
 
+def drops_heartbeats(latest: Latest, *, dialect: str = "trino") -> bool:
+    """Whether events of kind `h` are left out before records are ranked."""
+    return bool(list(_heartbeat(latest, _deleted(latest.deleted, dialect))))
+
+
 def log_columns(
     columns: Sequence[str], key: Sequence[str], latest: Latest, *, dialect: str = "trino"
 ) -> frozenset[str]:

@@ -7,7 +7,11 @@ read a column of its own name, and only its text tells.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import Any
 
 from genesis.spec.data_source import DataSource, Field
 from genesis.spec.types import INTEGER, STRING, TIMESTAMPTZ, Type
@@ -30,6 +34,26 @@ SOURCE_POS = LogColumn("_source_pos", STRING)
 BATCH = LogColumn("_batch", STRING)
 
 OWN = (OP, TS, POS, SOURCE_TS, SOURCE_POS, BATCH)
+
+
+def reserved_key(columns: Iterable[LogColumn]) -> dict[str, Any]:
+    """The key that heartbeats have. A record may have the same one: the two never meet."""
+    return {column.name: _RESERVED[column.type.name] for column in columns if column.required}
+
+
+_RESERVED: dict[str, Any] = {
+    "string": "_heartbeat",
+    "json": "{}",
+    "integer": -(2**63),
+    "decimal": Decimal(0),
+    "float": 0.0,
+    "boolean": False,
+    "date": date(1970, 1, 1),
+    "time": time(0),
+    "timestamp": datetime(1970, 1, 1, tzinfo=UTC),
+    "timestamptz": datetime(1970, 1, 1, tzinfo=UTC),
+    "array": [],
+}
 
 
 def record_columns(source: DataSource) -> tuple[LogColumn, ...]:

@@ -8,6 +8,7 @@ than one that is late. The surprise: an update leaves out a large value that it 
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -94,7 +95,18 @@ class Truncate(NamedTuple):
     relations: tuple[int, ...]
 
 
-Message = Begin | Commit | Relation | Insert | Update | Delete | Truncate
+class Heartbeat(NamedTuple):
+    """A message of ours in the server's log, about a relation, and when it was sent."""
+
+    schema: str
+    relation: str
+    at: datetime
+
+
+Message = Begin | Commit | Relation | Insert | Update | Delete | Truncate | Heartbeat
+
+HEARTBEAT = "genesis.heartbeat"
+"""What such a message begins with."""
 
 
 def decode(message: bytes) -> Message | None:
@@ -193,10 +205,26 @@ def _decoded(message: _Bytes) -> Message | None:
             count = message.int32()
             message.byte()  # options: CASCADE has become relations of their own
             return Truncate(tuple(message.int32() for _ in range(count)))
-        case "Y" | "O" | "M":
+        case "M":
+            return _heartbeat(message)
+        case "Y" | "O":
             return None
         case other:
             raise NotPgoutput(f"`pgoutput` has no message `{other}` in protocol 1")
+
+
+def _heartbeat(message: _Bytes) -> Heartbeat | None:
+    """Ours, if it is; others may hold anything."""
+    is_transactional = message.byte() == "\x01"
+    message.int64()  # its place
+    if message.name() != HEARTBEAT or not is_transactional:
+        return None
+    content = message.text()
+    try:
+        said = json.loads(content)
+        return Heartbeat(said["schema"], said["table"], datetime.fromisoformat(said["at"]))
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 def _relation(message: _Bytes) -> Relation:

@@ -15,13 +15,14 @@ from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 from genesis.errors import EngineError, Problem
-from genesis.lake.columns import LogColumn
+from genesis.lake.columns import LogColumn, reserved_key
 from genesis.lake.events import Event, Reader, Reject
 from genesis.lake.incoming import Entry
 from genesis.lake.pgoutput import (
     UNSENT,
     Begin,
     Delete,
+    Heartbeat,
     Insert,
     Relation,
     Row,
@@ -125,7 +126,7 @@ def replayed(
 ) -> Iterator[Entry]:
     """The events of the transactions that committed from `after` on, in their order.
 
-    `messages` are those about the table, and the transactions' own; they are read twice. Raises
+    `messages` are those about the table, and the transactions' own; they are read three times. Raises
     `EngineError` for a change that does not say what it should.
     """
     state = _State(table, reader, past, *_survey(table, reader, messages, after))
@@ -140,6 +141,21 @@ def replayed(
             entry = _entry(table, number, record, reader, size)
             state.keep(entry.event)
             yield entry
+    for begin, beat in _heartbeats(messages, after):
+        moment = Moment(ticks.tick(begin.at), beat.at, begin.commit)
+        number += 1
+        yield _entry(table, number, {**reserved_key(table.columns), **moment.said("h")}, reader, 0)
+
+
+def _heartbeats(messages: Messages, after: int) -> Iterator[tuple[Begin, Heartbeat]]:
+    """The heartbeats that are still to land. They mean nothing to rows, so they may come last."""
+    begin: Begin | None = None
+    for raw in messages():
+        found = decode(raw) if raw[0] in b"BM" else None
+        if isinstance(found, Begin):
+            begin = found if found.commit >= after else None
+        elif isinstance(found, Heartbeat) and begin is not None:
+            yield begin, found
 
 
 Change = Insert | Update | Delete | Truncate

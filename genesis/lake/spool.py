@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self, cast
 
-from genesis.lake.pgoutput import Commit, Relation, Truncate, decode
+from genesis.lake.pgoutput import Commit, Heartbeat, Relation, Truncate, decode
 
 _IN_MEMORY = 8 * 1024 * 1024
 
@@ -47,6 +47,10 @@ class Spool:
                 self.end = commit.end if isinstance(commit, Commit) else self.end
             case b"R":
                 self._meet(message)
+            case b"M":
+                beat = decode(message)
+                if isinstance(beat, Heartbeat):
+                    self._put((beat.schema, beat.relation), message)
             case b"I" | b"U" | b"D":
                 self._write(int.from_bytes(message[1:5]), message)
             case b"T":
@@ -86,7 +90,11 @@ class Spool:
 
     def _write(self, relation: int, message: bytes) -> None:
         table = self._by_relation.get(relation)
-        if table is None:
+        if table is not None:
+            self._put(table, message)
+
+    def _put(self, table: TableName, message: bytes) -> None:
+        if table not in self._files:
             return
         if table not in self._begun:
             self._begun.add(table)

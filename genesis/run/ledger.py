@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from genesis.run.audits import Audits
+from genesis.run.heartbeats import Heartbeats
 from genesis.run.held import HeldChanges
 from genesis.run.shapes import Shapes
 from genesis.run.state import State, metadata
@@ -62,6 +63,7 @@ class Ledger:
         self.held = HeldChanges(self._state)
         self.shapes = Shapes(self._state)
         self.audits = Audits(self._state)
+        self.heartbeats = Heartbeats(self._state)
 
     def close(self) -> None:
         self._state.close()

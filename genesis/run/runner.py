@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from genesis.compile.check import job_names, refreshes_of
@@ -21,6 +21,7 @@ from genesis.compile.trackers import annotation_tables, check_tracker
 from genesis.errors import DefinitionError, GenesisError, Problem, Problems, SinkError
 from genesis.interfaces import AnnotationLog, Engine, Kept, Sink
 from genesis.run.audits import Audited
+from genesis.run.heartbeats import Health
 from genesis.run.held import Waiting
 from genesis.run.jobs import NamedJob, place_text
 from genesis.run.ledger import Ledger
@@ -46,6 +47,7 @@ class Outcome:
     exit_code: int = 0
     kept: tuple[Kept, ...] = ()
     audited: Audited | None = None
+    health: Health | None = None
 
     def written(self) -> dict[str, Any] | None:
         """The receipt as the ledger has it."""
@@ -53,6 +55,8 @@ class Outcome:
             return {"logs": [kept.to_json() for kept in self.kept]}
         if self.audited:
             return self.audited.receipt()
+        if self.health:
+            return self.health.to_json()
         return self.receipt.to_json() if self.receipt else None
 
     def to_json(self) -> dict[str, Any]:
@@ -81,6 +85,7 @@ class Runner:
     annotations: AnnotationLog | None = None
     keep_up: Callable[[str], Kept] | None = None
     audit: Callable[[str], Audited] | None = None
+    heartbeat: Callable[[str, timedelta | None], Health] | None = None
     _failed: set[str] = field(default_factory=set)
 
     def run(self, jobs: Iterable[NamedJob]) -> Iterator[Outcome]:
@@ -134,7 +139,25 @@ class Runner:
     def _done(self, job: NamedJob, facts: dict[str, Any]) -> Outcome:
         if job.job.compact:
             return self._compact(job)
+        if job.job.heartbeat:
+            return self._heartbeat(job, job.job.heartbeat)
         return self._audit(job, job.job.audit) if job.job.audit else self._refresh(job, facts)
+
+    def _heartbeat(self, job: NamedJob, name: str) -> Outcome:
+        """Send a synthetic event along a data source's path; the workflow's `freshness` is its limit."""
+        if self.dry_run:
+            return Outcome(job.name, "", "planned")
+        if self.heartbeat is None:
+            raise LookupError("a heartbeat needs a lake")
+        health = self.heartbeat(name, job.workflow.alerts.freshness)
+        return Outcome(
+            job.name,
+            "",
+            "failed" if health.is_late else "succeeded",
+            problems=health.problems,
+            exit_code=health.exit_code,
+            health=health,
+        )
 
     def _audit(self, job: NamedJob, name: str) -> Outcome:
         """Compare a data source with its system of record."""
@@ -163,8 +186,7 @@ class Runner:
         """Bring one tracker up to date."""
         options = job.job
         if options.refresh is None or options.to is None:
-            message = f"this version does not run `{options.kind}` jobs yet"
-            raise DefinitionError(Problem("not-supported", message))
+            raise LookupError("a refresh has a place")
         statement = self._compile(options.refresh, options.parameters)
         self._check_tracker(job, statement)
         facts["definition"] = definition_hash(statement)

@@ -266,7 +266,10 @@ def changes(
     The slot stays as it is: they come again until they are let go.
     """
     query = """SELECT data FROM pg_logical_slot_peek_binary_changes(
-        %s, %s, %s, 'proto_version', '1', 'publication_names', %s)"""
+        %s, %s, %s, 'proto_version', '1', 'publication_names', %s{messages})"""
+    # Heartbeats are such messages. An older server has none to send.
+    has_messages = connection.info.server_version >= 140_000
+    query = query.format(messages=", 'messages', 'true'" if has_messages else "")
     quoted = sql.Identifier(publication).as_string(connection)
 
     def peek() -> psycopg.ServerCursor[Any]:

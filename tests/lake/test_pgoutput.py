@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
@@ -18,6 +19,7 @@ from genesis.lake.pgoutput import (
     Column,
     Commit,
     Delete,
+    Heartbeat,
     Insert,
     Message,
     NotPgoutput,
@@ -52,6 +54,7 @@ messages = st.one_of(
     updates,
     st.builds(Delete, ids, rows),
     st.builds(Truncate, st.lists(ids, max_size=3).map(tuple)),
+    st.builds(Heartbeat, texts, texts, times),
 )
 
 
@@ -74,6 +77,11 @@ def encode(message: Message) -> bytes:
             return b"U" + struct.pack(">I", relation) + mark + _row(old or ()) + b"N" + _row(new)
         case Delete(relation, old):
             return b"D" + struct.pack(">I", relation) + b"K" + _row(old)
+        case Heartbeat(schema, relation, at):
+            said = {"schema": schema, "table": relation, "at": at.isoformat()}
+            content = json.dumps(said).encode()
+            head = b"M\1" + bytes(8) + _name("genesis.heartbeat")
+            return head + struct.pack(">I", len(content)) + content
         case Truncate(relations):
             some = struct.pack(f">{len(relations)}I", *relations)
             return b"T" + struct.pack(">IB", len(relations), 0) + some
@@ -134,7 +142,16 @@ def test_any_bytes_are_read_or_refused(noise: bytes):
         decode(noise)
 
 
-@pytest.mark.parametrize("message", [b"Y" + b"\0" * 9, b"O" + b"\0" * 8 + b"x\0", b"M..."])
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"Y" + b"\0" * 9,
+        b"O" + b"\0" * 8 + b"x\0",
+        b"M\1" + b"\0" * 8 + b"other\0\0\0\0\1\xff",
+        b"M\1" + b"\0" * 8 + b"genesis.heartbeat\0\0\0\0\2[]",
+        b"M\0" + b"\0" * 8 + b"genesis.heartbeat\0\0\0\0\2{}",
+    ],
+)
 def test_what_says_nothing_about_rows(message: bytes):
     assert decode(message) is None
 

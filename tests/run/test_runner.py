@@ -173,14 +173,6 @@ jobs: [{refresh: films, use: careful, max_deletes: 3, to: {csv: {file: a.csv}}}]
     assert (job.job.max_deletes, job.job.min_rows, job.job.on_delete) == (3, 1, "keep")
 
 
-def test_a_job_not_yet_run_is_refused_by_name(tmp_path: Path) -> None:
-    """A heartbeat is read and checked, and says that it does not run yet."""
-    project = project_with(tmp_path, "workflow: w\njobs: [{heartbeat: film}]\n")
-    (outcome,) = outcomes(project, Desk())
-    assert (outcome.state, outcome.exit_code) == ("failed", 2)
-    assert outcome.problems[0].code == "not-supported"
-
-
 def test_an_unknown_name_is_told_with_the_nearest(tmp_path: Path) -> None:
     """All unknown names of one command line at once."""
     project = project_with(tmp_path, CHAIN)
