@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyiceberg.expressions import EqualTo
 from pyiceberg.table import Table
-from pyiceberg.table.snapshots import Snapshot, ancestors_of
+from pyiceberg.table.snapshots import Snapshot
 
 from genesis.lake.catalog import told_as_problem
 from genesis.lake.columns import BATCH
@@ -33,7 +33,7 @@ _SCHEMA = pa.schema([("batch", pa.string()), ("rejected", pa.int64())])
 
 def rejected_when_landed(log: Table, batch: str) -> int | None:
     """How many lines of the batch were refused when it landed; `None` where it never did."""
-    history = _history(log)
+    history = list(ancestors(log))
     for snapshot in history:
         if snapshot_property(snapshot, BATCH_PROPERTY) == batch:
             return _rejected(snapshot)
@@ -48,7 +48,7 @@ def rejected_when_landed(log: Table, batch: str) -> int | None:
 
 def remembered(log: Table) -> Mapping[str, str]:
     """Table properties by which every batch so far stays known, whatever expires or is compacted."""
-    history = _history(log)
+    history = list(ancestors(log))
     if not history or BATCH.name not in log.schema().column_names:
         return {}
     listed = _all_listed(log)
@@ -75,8 +75,17 @@ def snapshot_property(snapshot: Snapshot, name: str) -> str | None:
     return None if value is None else str(value)
 
 
-def _history(log: Table) -> Sequence[Snapshot]:
-    return list(ancestors_of(log.current_snapshot(), log.metadata))
+def ancestors(log: Table) -> Iterator[Snapshot]:
+    """The current snapshot and those that led to it, newest first: as far as they are known.
+
+    pyiceberg's own walk looks through all snapshots for each.
+    """
+    known = {snapshot.snapshot_id: snapshot for snapshot in log.metadata.snapshots}
+    snapshot = log.current_snapshot()
+    while snapshot is not None:
+        yield snapshot
+        parent = snapshot.parent_snapshot_id
+        snapshot = None if parent is None else known.get(parent)
 
 
 def _is_whole(log: Table, history: Sequence[Snapshot]) -> bool:

@@ -8,6 +8,7 @@ an event that comes late would bring its record back.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from genesis.errors import EngineError, Problem, did_you_mean
 from genesis.lake.batches import remembered, snapshot_property
 from genesis.lake.catalog import existing_table
 from genesis.lake.ranking import Ranking, Survivors, microseconds
-from genesis.lake.read import BASE_PROPERTY, Pinned, base_mark, pin_table
+from genesis.lake.read import Pinned, base_property, pin_table
 from genesis.lake.replace import DiskFull, Overtaken, replace
 from genesis.lake.rules import Rules
 from genesis.lake.write import discarded_on, write_files
@@ -132,22 +133,22 @@ def _compact(
         if dry_run:
             return _outcome(rules, pinned, survivors)
         told("write")
-        files = write_files(pinned.table, ranking.rows(_rows_at_once(pinned)))
+        run = str(uuid.uuid4())
+        files = write_files(pinned.table, ranking.rows(_rows_at_once(pinned)), run)
     with discarded_on(BaseException, pinned.table, files):
         told("verify")
         _verify(rules, survivors, files)
         batches = remembered(pinned.table)
         told("commit")
     with discarded_on((Overtaken, DiskFull), pinned.table, files):
-        mark = base_mark(pinned.table.schema(), str(rules))
         snapshot_id = replace(
             catalog,
             rules.identifier,
             pinned,
             files,
-            said={} if mark is None else {BASE_PROPERTY: mark},
+            run=run,
             if_alone=_said(rules, survivors),
-            properties=batches,
+            properties={**batches, **base_property(pinned.table.schema(), str(rules), run)},
         )
     told("done")
     return _outcome(rules, pinned, survivors, Size.of(files), snapshot_id)

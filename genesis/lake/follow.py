@@ -60,7 +60,7 @@ Step = Literal["name", "publish", "slot", "snapshot", "copy", "peek", "land", "c
 
 _ATTEMPTS = 30
 _MESSAGES_AT_ONCE = 100_000
-_PAUSE = timedelta(seconds=1)
+_PAUSE = timedelta(seconds=10)  # times the snapshots that are kept: ten minutes of them
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,9 @@ from pyiceberg.conversions import from_bytes
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.io.pyarrow import _dataframe_to_data_files
 from pyiceberg.manifest import DataFile
-from pyiceberg.table import Table
+from pyiceberg.table import Table, Transaction
+from pyiceberg.table.metadata import TableMetadata
+from pyiceberg.table.update import TableUpdate
 from pyiceberg.types import LongType
 
 from genesis.errors import EngineError
@@ -38,8 +40,9 @@ from genesis.spec.data_source import DataSource
 # compaction, hands the position on.
 POSITION_PROPERTY = "genesis.position"
 
-# Every commit reads and writes what is known of every snapshot: at 200 an append took 4 times the CPU.
-_MOST_SNAPSHOTS, _KEPT_SNAPSHOTS = 50, 20
+# Every commit reads and writes what is known of every snapshot, so there may not be thousands; but a
+# query on Trino needs the one that it reads until it ends.
+_MOST_SNAPSHOTS, _KEPT_SNAPSHOTS = 120, 60
 
 _EVENTS_AT_ONCE = 20_000
 _CHARACTERS_AT_ONCE = 16 * 1024 * 1024
@@ -73,6 +76,24 @@ def written(log: Table, batches: Iterator[pa.RecordBatch]) -> list[DataFile]:
         raise catalog_failed("the warehouse", error) from error
 
 
+class OneCopy(Transaction):
+    """A transaction that puts a table's metadata together once for what is staged.
+
+    pyiceberg's own copies all of it, every snapshot with it, each of the fifteen times that an append asks.
+    """
+
+    _known: tuple[tuple[TableUpdate, ...], TableMetadata] | None = None
+
+    @property
+    def table_metadata(self) -> TableMetadata:
+        """The metadata with what is staged; not to be changed."""
+        if not self._updates:
+            return self._table.metadata
+        if self._known is None or self._known[0] is not self._updates:
+            self._known = (self._updates, super().table_metadata)
+        return self._known[1]
+
+
 def commit(
     log: Table,
     files: Sequence[DataFile],
@@ -86,7 +107,7 @@ def commit(
     once = {**log.metadata.properties, "commit.retry.num-retries": "0"}
     log.metadata = log.metadata.model_copy(update={"properties": once})
     try:
-        with told_as_problem("the catalog"), log.transaction() as transaction:
+        with told_as_problem("the catalog"), OneCopy(log) as transaction:
             if table_properties:
                 transaction.set_properties(dict(table_properties))
             update = transaction.update_snapshot(snapshot_properties=dict(properties))

@@ -10,23 +10,20 @@ row and plans its joins so: the newest of 10 M events took 4.5 times the memory.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg.catalog import Catalog
-from pyiceberg.io import FileIO
-from pyiceberg.manifest import DataFile, FileFormat, ManifestEntryStatus
+from pyiceberg.manifest import DataFile, FileFormat
 from pyiceberg.schema import Schema
 from pyiceberg.table import FileScanTask, Table
-from pyiceberg.table.snapshots import Snapshot, ancestors_of
 from pyiceberg.types import DecimalType, IcebergType, ListType, NestedField
 from sqlglot import exp
 
 from genesis.compile.identifiers import identifier
 from genesis.compile.latest import BASE
-from genesis.lake.batches import snapshot_property
 from genesis.lake.catalog import Identifier, load_table, told_as_problem
 
 _DUCKDB_TYPES = {
@@ -46,8 +43,9 @@ _DUCKDB_TYPES = {
 
 NamesById = Mapping[int, str]
 
-# In the properties of the snapshot that a compaction made: what `base_mark` gives for its rules.
-BASE_PROPERTY = "genesis.base"
+# In the properties of a table: what `_mark` gives for the rules of its last compaction, and the name of
+# that compaction, which its files have in theirs.
+_BASE_PROPERTY = "genesis.base"
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ class Pinned:
     """A table as it was when it was first asked for.
 
     `tasks` are its data files, with the files of deletes that act on each. `groups` are the same
-    for DuckDB; `None` where it cannot read them as they are. `mark` is the `base_mark` of its last compaction.
+    for DuckDB; `None` where it cannot read them as they are. `mark` is the `_mark` of its last compaction.
     """
 
     table: Table
@@ -101,7 +99,7 @@ class Pinned:
 
     def relation_with_base(self, rules: Set[str]) -> exp.Query | None:
         """The same with the column `BASE`; `rules` are those by which newest records are told."""
-        marks = {base_mark(self.table.schema(), one) for one in rules}
+        marks = {_mark(self.table.schema(), one) for one in rules}
         is_known = self.mark is not None and marks == {self.mark}
 
         def marked(select: exp.Select, group: _Group | None) -> exp.Select:
@@ -147,10 +145,19 @@ def pin_table(table: Table) -> Pinned:
         return Pinned(table, tasks, _groups(table.schema().fields, tasks, base), mark)
 
 
-def base_mark(schema: Schema, rules: str) -> str | None:
+def base_property(schema: Schema, rules: str, run: str) -> Mapping[str, str]:
+    """What a compaction writes into its table's properties, to know later what it has left alone.
+
+    `rules` are what `rules_text` gives; the files that it wrote have `run` in their names.
+    """
+    mark = _mark(schema, rules)
+    return {_BASE_PROPERTY: json.dumps([mark, run] if mark else None)}
+
+
+def _mark(schema: Schema, rules: str) -> str | None:
     """What tells compactions by other rules apart, or by columns that have only the same names.
 
-    `rules` are what `rules_text` gives. `None` where a part of the key may be NULL: such a log has no base.
+    `None` where a part of the key may be NULL: such a log has no base.
     """
     fields = [schema.find_field(name, case_sensitive=False) for name in json.loads(rules)[0]]
     if not all(field.required for field in fields):
@@ -163,22 +170,14 @@ def _base(table: Table, tasks: Iterable[FileScanTask]) -> tuple[str | None, froz
 
     Of a longer tail it would cost more to find the keys than to rank it all.
     """
-    for snapshot in ancestors_of(table.current_snapshot(), table.metadata):
-        if mark := snapshot_property(snapshot, BASE_PROPERTY):
-            rows = {task.file.file_path: task.file.record_count for task in tasks}
-            base = rows.keys() & set(_added_by(snapshot, table.io))
-            if 2 * sum(rows[path] for path in base) >= sum(rows.values()):
-                return mark, frozenset(base)
-            break
-    return None, frozenset()
-
-
-def _added_by(snapshot: Snapshot, io: FileIO) -> Iterator[str]:
-    for manifest in snapshot.manifests(io):
-        if manifest.added_snapshot_id == snapshot.snapshot_id:
-            for entry in manifest.fetch_manifest_entry(io):
-                if entry.status == ManifestEntryStatus.ADDED:
-                    yield entry.data_file.file_path
+    known = json.loads(table.properties.get(_BASE_PROPERTY, "null"))
+    if known is None:
+        return None, frozenset()
+    mark, run = known
+    rows = {task.file.file_path: task.file.record_count for task in tasks}
+    base = frozenset(path for path in rows if run in path)
+    is_most = 2 * sum(rows[path] for path in base) >= sum(rows.values())
+    return (mark, base) if is_most else (None, frozenset())
 
 
 def _groups(

@@ -9,20 +9,18 @@ from __future__ import annotations
 import errno
 import random
 import time
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import FileScanTask, Table
-from pyiceberg.table.snapshots import ancestors_of
 
 from genesis.errors import EngineBusy, EngineError, Problem
-from genesis.lake.batches import snapshot_property
+from genesis.lake.batches import ancestors, snapshot_property
 from genesis.lake.catalog import Identifier, existing_table, table_name, told_as_problem
 from genesis.lake.columns import POS
-from genesis.lake.landing import POSITION_PROPERTY, last_position
+from genesis.lake.landing import POSITION_PROPERTY, OneCopy, last_position
 from genesis.lake.read import Pinned
 
 # In the properties of a snapshot: which compaction made it.
@@ -47,23 +45,23 @@ def replace(
     pinned: Pinned,
     files: Sequence[DataFile],
     *,
-    said: Mapping[str, str],
+    run: str,
     if_alone: Mapping[str, str],
     properties: Mapping[str, str],
 ) -> int:
     """Put `files` in the place of the pinned ones; the snapshot that did it.
 
-    `properties` become the table's; `said` the snapshot's, and `if_alone` too, where nothing has landed since.
+    `run` is the name of doing so, known to nobody else. `properties` become the table's; `if_alone` the
+    snapshot's, where nothing has landed since.
     Raises `Overtaken` or `DiskFull`; after any other error only the table knows whether it was done.
     """
-    run = str(uuid.uuid4())
     for attempt in range(_ATTEMPTS):
         head = existing_table(catalog, table)
         if (landed := _landed(head, run)) is not None:
             return landed
         if not _has_pinned(head, pinned):
             raise _overtaken(table)
-        summary = {**said, COMPACTION_PROPERTY: run}
+        summary = {COMPACTION_PROPERTY: run}
         if head.metadata.current_snapshot_id == pinned.snapshot_id:
             summary |= if_alone
         if POS.name in head.schema().column_names:
@@ -89,7 +87,7 @@ def _commit(
     once = {**head.metadata.properties, "commit.retry.num-retries": "0"}
     head.metadata = head.metadata.model_copy(update={"properties": once})
     try:
-        with told_as_problem("the catalog"), head.transaction() as transaction:
+        with told_as_problem("the catalog"), OneCopy(head) as transaction:
             if properties:
                 transaction.set_properties(dict(properties))
             with transaction.update_snapshot(
@@ -108,7 +106,7 @@ def _commit(
 
 
 def _landed(head: Table, run: str) -> int | None:
-    for snapshot in ancestors_of(head.current_snapshot(), head.metadata):
+    for snapshot in ancestors(head):
         if snapshot_property(snapshot, COMPACTION_PROPERTY) == run:
             return snapshot.snapshot_id
     return None

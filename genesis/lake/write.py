@@ -7,7 +7,6 @@ whoever fails to must see that they go.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -23,12 +22,12 @@ from pyiceberg.typedef import Record
 _FILE_SIZE = 128 * 1024 * 1024
 
 
-def write_files(log: Table, batches: Iterable[pa.RecordBatch]) -> list[DataFile]:
+def write_files(log: Table, batches: Iterable[pa.RecordBatch], run: str) -> list[DataFile]:
     """The rows in new data files of an unpartitioned table, as many as it takes; no file for no rows.
 
-    A batch becomes a row group. Whatever fails, nothing stays.
+    A batch becomes a row group. The files have `run` in their names. Whatever fails, nothing stays.
     """
-    files = _Files(log)
+    files = _Files(log, run)
     try:
         for batch in batches:
             files.write(batch)
@@ -59,13 +58,13 @@ def _discard(io: FileIO, paths: Iterable[str]) -> None:
 class _Files:
     """Data files being written, one after the other."""
 
-    def __init__(self, log: Table) -> None:
+    def __init__(self, log: Table, run: str) -> None:
         self._log = log
         self._schema = sanitize_column_names(log.schema())
         self._arrow = schema_to_pyarrow(self._schema, include_field_ids=True)
         self._size = int(log.properties.get("write.target-file-size-bytes", _FILE_SIZE))
         self._locations = load_location_provider(log.location(), log.properties)
-        self._run = uuid.uuid4()
+        self._run = run
         self._finished: list[DataFile] = []
         self._paths: list[str] = []
         self._writer: ParquetFormatWriter | None = None

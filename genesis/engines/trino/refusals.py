@@ -82,8 +82,11 @@ def _refused(error: exceptions.TrinoQueryError, link: str) -> EngineError:
         ways_out.insert(0, "`timeout` of the target in `genesis.yaml` is longer, or ask for less")
     if name in _UNKNOWN_TABLE:
         ways_out.insert(0, "Trino's catalog is to be the one of the target's `catalog`")
+    is_gone = (
+        "snapshot id does not exist" in said.lower()
+    )  # newer ones have taken its place meanwhile
     problem = Problem(_CODES.get(name, "query-failed"), said, hint="; ".join(ways_out))
-    return EngineBusy(problem) if name in _PASSING else EngineError(problem)
+    return EngineBusy(problem) if name in _PASSING or is_gone else EngineError(problem)
 
 
 def _silent(server: str, error: Exception) -> EngineBusy:
