@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from genesis.compile.statement import Scan
 from genesis.errors import Location
 from genesis.review.explain import Explanation
 from genesis.review.lineage import Lineage
@@ -23,6 +24,8 @@ def facts(told: Explanation | Lineage) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, Location):
         return {"file": value.file, "line": value.line, "column": value.column}
+    if isinstance(value, Scan):
+        return {"table": value.table, "columns": _plain(value.columns)}
     if is_dataclass(value):
         return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
     if isinstance(value, tuple):
