@@ -95,8 +95,11 @@ class Rates(Protocol):
 
     clock: Clock
 
-    def wait(self, bucket: str, limit: Limit, *, until: datetime) -> None:
-        """Wait for a turn, and count it. Raises `SinkBusy` where none comes up in time."""
+    def wait(self, bucket: str, limit: Limit, *, until: datetime) -> float:
+        """Wait for a turn, and count it: its time. Raises `SinkBusy` where none comes up in time."""
+
+    def answered(self, bucket: str, turn: float) -> None:
+        """The call of a turn has its answer: it may have come to the service as late as now."""
 
     def freeze(self, bucket: str, length: timedelta) -> None:
         """Let nobody call for a while: the service said so."""

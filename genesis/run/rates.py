@@ -1,7 +1,8 @@
 """How fast and how often services may be called, by all processes: kept in the state database.
 
 A bucket is the latest turns that were given out; a new one comes late enough for the limit to hold
-in *any* stretch of time, wherever the service's own window begins. A refusal freezes the bucket, not
+in *any* stretch of time, wherever the service's own window begins. A call counts from its answer, since nobody
+knows when it came there: the first has a connection to make. A refusal freezes the bucket, not
 the job: whoever already has a turn in that time asks for another one.
 """
 
@@ -62,13 +63,23 @@ class Buckets:
     def close(self) -> None:
         self._state.close()
 
-    def wait(self, bucket: str, limit: Limit, *, until: datetime) -> None:
-        """Wait for a turn, and count it. Raises `SinkBusy` where none comes up before `until`."""
+    def wait(self, bucket: str, limit: Limit, *, until: datetime) -> float:
+        """Wait for a turn, and count it: its time. Raises `SinkBusy` where none comes up before `until`."""
         turn = self._next_turn(bucket, limit, until, calls=1)
         while (ahead := turn - self.clock.now().timestamp()) > 0:
             self.clock.sleep(timedelta(seconds=ahead))
             if self._read(bucket).frozen_until > turn:
                 turn = self._next_turn(bucket, limit, until, calls=0)
+        return turn
+
+    def answered(self, bucket: str, turn: float) -> None:
+        """The call of a turn has its answer: it may have come to the service as late as now."""
+        now = self.clock.now().timestamp()
+        with self._state.transaction() as connection:
+            turns = list(_lock(connection, bucket).turns)
+            if turn in turns:
+                turns[turns.index(turn)] = max(turn, now)
+                _write(connection, bucket, turns=json.dumps(sorted(turns)))
 
     def freeze(self, bucket: str, length: timedelta) -> None:
         """Let nobody call for a while; a longer one that holds already stays."""

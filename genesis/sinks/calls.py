@@ -89,9 +89,10 @@ class Calls(requests.Session):
         bucket, pauses = service.bucket(call), Pauses(self._rates, self._until)
         asked_of = _Asked(service.name, call.url)
         for _ in range(_TRIES):
-            self._rates.wait(bucket, service.limit, until=self._until)
+            turn = self._rates.wait(bucket, service.limit, until=self._until)
             try:
                 response = self._send(call, *args, **options)
+                self._rates.answered(bucket, turn)
             except (requests.ConnectionError, requests.Timeout) as error:
                 asked_of = asked_of.at(error.request)
                 reason, asked, landed = _reason(error), None, not _never_left(error)

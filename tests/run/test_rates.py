@@ -66,6 +66,21 @@ def test_the_limit_holds_in_any_window(rates: Buckets, pauses: list[float], call
         assert other - one >= timedelta(seconds=1) - timedelta(microseconds=5)
 
 
+@settings(
+    max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
+@given(takes=st.lists(st.sampled_from([0.0, 0.05, 0.3, 1.5]), min_size=6, max_size=20))
+def test_the_limit_holds_wherever_calls_are_late(rates: Buckets, takes: list[float]) -> None:
+    """A call comes there at any time from its turn to its answer: the first one when it has connected."""
+    turns, answers = [], []
+    for seconds_taken in takes:
+        turns.append(rates.wait(f"{takes}", FIVE, until=rates.clock.now() + LATER))
+        rates.clock.sleep(timedelta(seconds=seconds_taken))
+        rates.answered(f"{takes}", turns[-1])
+        answers.append(rates.clock.now().timestamp())
+    assert all(turn >= answer + 1 for answer, turn in zip(answers, turns[5:], strict=False))
+
+
 def test_a_frozen_bucket_waits(rates: Buckets) -> None:
     """A shorter freeze does not thaw a longer one."""
     start = rates.clock.now()

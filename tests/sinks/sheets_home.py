@@ -46,11 +46,11 @@ class Rates(Buckets):
         self.dies_at: int | None = None
         self.turns = 0
 
-    def wait(self, bucket: str, limit: Limit, *, until: datetime) -> None:
+    def wait(self, bucket: str, limit: Limit, *, until: datetime) -> float:
         self.turns += 1
         if self.turns == self.dies_at:
             raise Killed
-        super().wait(bucket, limit, until=until)
+        return super().wait(bucket, limit, until=until)
 
 
 @dataclass
