@@ -423,7 +423,11 @@ class Script:
         )
         if self.account.rows[key][name] == value and name not in self.account.edited.get(key, {}):
             return
-        self.account.edited.setdefault(key, {})[name] = value
+        edits, written = self.account.edited.setdefault(key, {}), self.account.written.get(key, {})
+        edits[name] = value
+        if name in written and written[name] == value:  # as genesis wrote it: no edit any more
+            del edits[name]
+            self.account.rows[key][name] = value
         place = self._place(seen.ids[key], seen.at(name))
         if typed:
             self.person.types(place, typed)
