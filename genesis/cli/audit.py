@@ -75,8 +75,7 @@ def command(
         said = {"schema": "genesis/audit@1", "audits": receipts}
         click.echo(json.dumps(said, indent=2, ensure_ascii=False))
     if write and report:
-        report.write_text(write(receipts), encoding="utf-8")
-        click.echo(f"wrote {report}", err=True)
+        _write_report(report, write(receipts))
     return _exit_code([audited.exit_code for audited in done])
 
 
@@ -140,6 +139,16 @@ def _writer(report: Path | None) -> Callable[[list[dict[str, Any]]], str] | None
         hint = "call it `audit.html` or `audit.md`"
         raise UsageError(Problem("wrong-usage", message, hint=hint))
     return writers[report.suffix]
+
+
+def _write_report(report: Path, text: str) -> None:
+    try:
+        report.write_text(text, encoding="utf-8")
+    except OSError as error:
+        message = f"cannot write `{report}`: {(error.strerror or str(error)).lower()}"
+        hint = "what the audits saw is remembered; name a file in a folder that is there"
+        raise UsageError(Problem("wrong-usage", message, hint=hint)) from error
+    click.echo(f"wrote {report}", err=True)
 
 
 def _exit_code(codes: list[int]) -> int:

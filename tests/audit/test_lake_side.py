@@ -229,6 +229,9 @@ def test_the_command_tells_and_writes_reports(
         run_command(["audit", "keys", "--report", file])
         assert "b" in (shop.root / file).read_text(encoding="utf-8")
     assert "<b>" not in (shop.root / "a.html").read_text(encoding="utf-8")
+    capsys.readouterr()
+    assert run_command(["audit", "keys", "--report", "nowhere/a.md"]) == 64
+    assert "cannot write `nowhere/a.md`: no such file or directory" in capsys.readouterr().err
 
 
 def test_a_workflow_makes_audits(
