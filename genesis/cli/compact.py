@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 
 import click
 
-from genesis.cli.session import Session
-from genesis.errors import Problem, Problems, UsageError
+from genesis.cli.session import Session, parse_length
+from genesis.errors import Problems
 
 
 @click.command("compact")
@@ -39,7 +38,7 @@ def command(
     """
     from genesis.lake.upkeep import find_source, keep_up
 
-    length = _length(older_than)
+    length = parse_length("--older-than", older_than)
     project = session.load(Problems())
     for name in data_sources:
         find_source(project, name)
@@ -56,17 +55,3 @@ def command(
         report = {"schema": "genesis/compact@1", "dry_run": dry_run, "logs": receipts}
         click.echo(json.dumps(report, indent=2, ensure_ascii=False))
     return 0
-
-
-def _length(text: str) -> timedelta:
-    from pydantic import TypeAdapter, ValidationError
-
-    from genesis.spec.values import Duration
-
-    try:
-        return TypeAdapter[timedelta](Duration).validate_python(text)
-    except ValidationError:
-        hint = "for example `24h`, `7d`"
-        raise UsageError(
-            Problem("wrong-usage", f"`--older-than {text}` is no length of time", hint=hint)
-        ) from None

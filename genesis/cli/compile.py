@@ -103,10 +103,7 @@ def _compile(
     loaded_inputs = inputs or tuple(
         Path(name) for name in names if definitions and Path(name).is_file()
     )
-    if names and not (definitions or inputs):
-        project = session.load_for(names, problems)
-    else:
-        project = session.load(problems, definitions, loaded_inputs)
+    project = session.load_for(names, problems, definitions, loaded_inputs)
     picked = (
         pick_inputs(project, names, session.shown_root, problems) if names else list(project.inputs)
     )

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from genesis.cli.session import Session
+from genesis.cli.session import Session, parse_length
 from genesis.console import show_problems
-from genesis.errors import Problem, Problems, UsageError
+from genesis.errors import Problems
 
 if TYPE_CHECKING:
     from genesis.run.heartbeats import Health, Heartbeats
@@ -47,7 +47,7 @@ def command(session: Session, data_sources: tuple[str, ...], late: str, format_:
     from genesis.run.ledger import Ledger
     from genesis.secrets import resolve_references
 
-    limit = _length(late)
+    limit = parse_length("--late", late)
     project = session.load(Problems())
     names = [find_source(project, name).name for name in dict.fromkeys(data_sources)]
     _, target = session.target(project)
@@ -95,17 +95,3 @@ class _Path:
         from genesis.lake.heartbeat import last_seen
 
         return last_seen(self.source, root=self.root, target=self.target, since=since)
-
-
-def _length(text: str) -> timedelta:
-    from pydantic import TypeAdapter, ValidationError
-
-    from genesis.spec.values import Duration
-
-    try:
-        return TypeAdapter[timedelta](Duration).validate_python(text)
-    except ValidationError:
-        hint = "for example `10m`, `1h`"
-        raise UsageError(
-            Problem("wrong-usage", f"`--late {text}` is no length of time", hint=hint)
-        ) from None

@@ -85,10 +85,7 @@ def command(
         staged=True,
     )
     problems = Problems()
-    if definitions or inputs:
-        project = session.load(problems, definitions, inputs)
-    else:
-        project = session.load_for([name], problems)
+    project = session.load_for([name], problems, definitions, inputs)
     root = session.shown_root.resolve()
     picked = pick_inputs(project, [name], root, problems)
     if len(picked) != 1:

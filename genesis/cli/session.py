@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,11 +52,18 @@ class Session:
             raise DefinitionError(problems.errors)
         return project
 
-    def load_for(self, names: Sequence[str], problems: Problems) -> Project:
-        """The project, as `load`, which need not hold more than reports of these inputs take."""
+    def load_for(
+        self,
+        names: Sequence[str],
+        problems: Problems,
+        definitions: Sequence[Path] = (),
+        inputs: Sequence[Path] = (),
+    ) -> Project:
+        """The project, as `load`; it need not hold more than reports of these inputs take, if some are named."""
         from genesis.load import load_for
 
-        return load_for(self.root, names) or self.load(problems)
+        found = load_for(self.root, names) if names and not (definitions or inputs) else None
+        return found or self.load(problems, definitions, inputs)
 
     def read(
         self,
@@ -149,6 +156,20 @@ def parse_as_of(text: str | None) -> datetime | None:
         raise UsageError(
             Problem("wrong-usage", f"`--as-of {text}` is no moment", hint=hint)
         ) from None
+
+
+def parse_length(option: str, text: str) -> timedelta:
+    """A length of time, as workflows write it."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from genesis.spec.values import Duration
+
+    try:
+        return TypeAdapter[timedelta](Duration).validate_python(text)
+    except ValidationError:
+        message = f"`{option} {text}` is no length of time"
+        hint = "for example `10m`, `24h`, `7d`"
+        raise UsageError(Problem("wrong-usage", message, hint=hint)) from None
 
 
 definitions_option = click.option(
