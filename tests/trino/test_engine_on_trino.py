@@ -17,7 +17,7 @@ from pyiceberg.types import ListType, StringType
 from genesis.compile.statement import Scan, Statement
 from genesis.engines.duckdb import DuckDBEngine
 from genesis.engines.trino import TrinoEngine
-from genesis.errors import EngineError, Problem
+from genesis.errors import EngineBusy, EngineError, Problem
 from genesis.lake.catalog import existing_table, make_catalog
 from genesis.lake.ingest import ingest
 from genesis.lake.upkeep import keep_up
@@ -142,6 +142,25 @@ def test_an_engine_sees_one_snapshot(lake: Lake, engine: TrinoEngine):
     with TrinoEngine(lake.root, lake.trino) as later, DuckDBEngine(lake.root, lake.duckdb) as duck:
         assert later.query(statement).to_pydict() == {"id": [1, 2]}
         assert later.snapshots(("studio.pinned",)) == duck.snapshots(("studio.pinned",))
+
+
+def test_a_snapshot_that_was_forgotten_meanwhile_is_no_fault_of_the_report(
+    lake: Lake, engine: TrinoEngine
+):
+    """Whoever asks again gets the newest."""
+    lake.land("studio.busy", {"id": 1})
+    statement = ask("SELECT id FROM studio.busy ORDER BY id", "studio.busy")
+    pinned = engine.snapshots(("studio.busy",))["studio.busy"]
+    lake.land("studio.busy", {"id": 2})
+    with closing(make_catalog(lake.root, lake.trino)) as catalog:
+        existing_table(catalog, ("studio", "busy")).maintenance.expire_snapshots().by_id(
+            pinned or 0
+        ).commit()
+    with pytest.raises(EngineBusy) as refused:
+        engine.query(statement)
+    assert str(pinned) in refused.value.problems[0].message
+    with TrinoEngine(lake.root, lake.trino) as later:
+        assert later.query(statement).to_pydict() == {"id": [1, 2]}
 
 
 def test_a_table_without_a_snapshot_stays_empty(lake: Lake, engine: TrinoEngine):
