@@ -1,11 +1,10 @@
 """The newest record of every key of a change log, as SQL. PURE.
 
-Three plans with the same rows: `newest_by_rank` is for every engine and the one to read,
-`newest_in_two_phases` is for DuckDB, at a third of the cost, and `newest_over_base` spares it what a
-compaction has ranked already. All rank before anything else touches the rows and drop deleted keys
-after it: a delete dropped before would let an older record win. The surprise: phases are statements
-of their own, because in one DuckDB hashes all events where it should hash the winners, at five times
-the memory.
+Two plans with the same rows: `newest_by_rank` is for every engine and the one to read,
+`newest_in_phases` is for DuckDB, at a third of the cost, and spares it what a compaction has ranked
+already. Both rank before anything else touches the rows and drop deleted keys after it: a delete
+dropped before would let an older record win. The surprise: phases are statements of their own, because
+in one DuckDB hashes all events where it should hash the winners, at five times the memory.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from genesis.spec.data_source import Latest
 
 POSITION_ORDER = ("_ts", "_pos")
 
-# What `newest_over_base` reads is a change log with a column more: whether a compaction has left this
+# What `newest_in_phases` reads is a change log with a column more: whether a compaction has left this
 # event as the only one of its key. It is NULL in all of a log that has no such events.
 BASE = "_genesis_base"
 
@@ -91,30 +90,7 @@ def newest_by_rank(
     return _select(list(map(_column, columns)), newest, [first, *_not_deleted(deleted)])
 
 
-def newest_in_two_phases(
-    table: exp.Table,
-    columns: Sequence[str],
-    key: Sequence[str],
-    latest: Latest,
-    as_of: datetime | None = None,
-    *,
-    winners: str,
-    dialect: str = "trino",
-) -> tuple[tuple[exp.Create, ...], exp.Select]:
-    """The same for DuckDB and a log that `has_positions`: what to run first, then the SELECT.
-
-    `winners` is the temporary table that the first phase makes and the second reads.
-    """
-    deleted = _deleted(latest.deleted, dialect)
-    position = exp.alias_(_newest_position(), identifier("_pos"))
-    newest = _select([position], table.copy(), _ranked_events(latest, deleted, as_of))
-    newest.set("group", exp.Group(expressions=list(map(_column, key))))
-    conditions = [_is_among(winners), *_not_deleted(deleted)]
-    select = _select(list(map(_column, columns)), table.copy(), conditions)
-    return (_temporary(winners, newest),), select
-
-
-def newest_over_base(
+def newest_in_phases(
     table: exp.Table,
     columns: Sequence[str],
     key: Sequence[str],
@@ -124,10 +100,11 @@ def newest_over_base(
     winners: str,
     dialect: str = "trino",
 ) -> tuple[tuple[exp.Create, ...], exp.Query]:
-    """The same over a log that says with `BASE` what a compaction by the same rules has left alone.
+    """The same for DuckDB and a log that `has_positions`: what to run first, then the query.
 
-    Only keys of which something has landed since are ranked; no part of `key` may be NULL. Without a base
-    DuckDB sees that it need not look for one, and this is `newest_in_two_phases`.
+    The log says with `BASE` what a compaction by the same rules has left alone; only keys of which something
+    has landed since are ranked, and no part of their `key` may be NULL. Without a base DuckDB sees that it need not
+    look for one. `winners` is the temporary table of the newest events, `winners` and `_touched` that of those keys.
     """
     deleted = _deleted(latest.deleted, dialect)
     events = list(_ranked_events(latest, deleted, as_of))

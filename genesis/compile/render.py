@@ -25,7 +25,7 @@ from genesis.compile.latest import (
     has_positions,
     log_columns,
     newest_by_rank,
-    newest_over_base,
+    newest_in_phases,
     rules_text,
     with_base,
 )
@@ -177,7 +177,7 @@ class _Text:
             return _ranked(newest, self.as_of, self.dialect, self.source_dialect)
         log = table(newest.table)
         log.set("this", identifier(with_base(log.name)))
-        statements, select = newest_over_base(
+        statements, select = newest_in_phases(
             log,
             newest.columns,
             newest.key,

@@ -12,7 +12,7 @@ import pytest
 
 from genesis.cli import run_command
 from genesis.compile.identifiers import table
-from genesis.compile.latest import newest_by_rank, newest_in_two_phases
+from genesis.compile.latest import newest_by_rank, newest_in_phases
 from genesis.lake.catalog import existing_table, find_catalog
 from genesis.lake.columns import record_columns, reserved_key
 from genesis.run.heartbeats import Health, Heartbeats, beat
@@ -81,8 +81,9 @@ def test_every_plan_leaves_them_out_before_it_ranks(staged: bool) -> None:
     assert latest is not None
     log, key = table("studio.tasks"), ("task_id", "part")
     if staged:
-        (setup,), _ = newest_in_two_phases(log, ("title",), key, latest, winners="w")
-        assert "_op IS DISTINCT FROM 'h'" in setup.sql("duckdb")
+        (_, winners), select = newest_in_phases(log, ("title",), key, latest, winners="w")
+        assert "_op IS DISTINCT FROM 'h'" in winners.sql("duckdb")
+        assert "_op IS DISTINCT FROM 'h'" in select.sql("duckdb")
     else:
         ranked = newest_by_rank(log, ("title",), key, latest)
         assert "_op IS DISTINCT FROM 'h'" in ranked.sql("trino")

@@ -16,7 +16,7 @@ import pytest
 
 from genesis.compile.compiler import compile_input
 from genesis.compile.identifiers import table
-from genesis.compile.latest import newest_in_two_phases
+from genesis.compile.latest import newest_in_phases, rules_text, with_base
 from genesis.compile.run import Run
 from genesis.compile.statement import Scan, Statement
 from genesis.engines.duckdb import DuckDBEngine
@@ -86,13 +86,14 @@ def test_rows_come_in_the_statements_order_and_types(engine: DuckDBEngine):
     assert rows["_ts"].to_pylist() == [NOW, NOW]
 
 
-def test_newest_records_in_two_phases_as_often_as_one_likes(engine: DuckDBEngine):
-    setup, select = newest_in_two_phases(
-        table(TABLE), ["task_id", "title"], ["task_id"], Latest(), winners="winners"
+def test_newest_records_in_phases_as_often_as_one_likes(engine: DuckDBEngine):
+    setup, select = newest_in_phases(
+        table(with_base(TABLE)), ["task_id", "title"], ["task_id"], Latest(), winners="winners"
     )
+    rules = rules_text(["task_id"], Latest())
     statement = ask(
         select.order_by("task_id").sql("duckdb"),
-        Scan(TABLE, ("_op", "_pos", "_ts", "task_id", "title")),
+        Scan(TABLE, ("_op", "_pos", "_ts", "task_id", "title"), frozenset([rules])),
         setup=tuple(step.sql("duckdb") for step in setup),
     )
     first, second = engine.query(statement), engine.query(statement)

@@ -14,7 +14,7 @@ from pyiceberg.table import Table
 from sqlglot import exp
 
 from genesis.compile.identifiers import table
-from genesis.compile.latest import newest_by_rank, newest_in_two_phases, newest_over_base
+from genesis.compile.latest import BASE, newest_by_rank, newest_in_phases
 from genesis.lake.catalog import change_log, load_table
 from genesis.lake.read import pin
 from genesis.lake.rules import Rules, rules_of
@@ -102,16 +102,15 @@ def view(catalog: Catalog, rules: Rules = RULES, columns: Sequence[str] = COLUMN
         ranked = newest_by_rank(table("log"), columns, rules.key, rules.latest)
         rows = in_order(duck.sql(ranked.sql("duckdb")).fetchall())
         if rules.has_positions:
-            setup, select = newest_in_two_phases(
-                table("log"), columns, rules.key, rules.latest, winners="winners"
-            )
-            assert rows == _run(duck, [*setup, select])
-            if (with_base := snapshot.relation_with_base({str(rules)})) is not None:
-                duck.execute(f"CREATE VIEW log_with_base AS {with_base.sql('duckdb')}")
-                over_base = newest_over_base(
-                    table("log_with_base"), columns, rules.key, rules.latest, winners="others"
+            unknown = f"SELECT *, NULL::BOOLEAN AS {BASE} FROM log"
+            with_base = snapshot.relation_with_base({str(rules)})
+            for log in (unknown, unknown if with_base is None else with_base.sql("duckdb")):
+                duck.execute(f"CREATE OR REPLACE VIEW log_with_base AS {log}")
+                setup, select = newest_in_phases(
+                    table("log_with_base"), columns, rules.key, rules.latest, winners="winners"
                 )
-                assert rows == _run(duck, [*over_base[0], over_base[1]])
+                assert rows == _run(duck, [*setup, select])
+                duck.execute("DROP TABLE winners; DROP TABLE winners_touched")
     return rows
 
 

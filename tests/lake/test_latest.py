@@ -1,4 +1,4 @@
-"""All plans for the newest records give what loops over the events give."""
+"""Both plans for the newest records give what loops over the events give."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ from genesis.compile.latest import (
     has_positions,
     log_columns,
     newest_by_rank,
-    newest_in_two_phases,
-    newest_over_base,
+    newest_in_phases,
 )
 from genesis.spec.data_source import Latest
 
@@ -104,15 +103,8 @@ def ranked(duck: duckdb.DuckDBPyConnection, case: Case) -> list[tuple[Any, ...]]
     return run(duck, case, [newest_by_rank(LOG, COLUMNS, case.key, case.latest, case.as_of)])
 
 
-def in_two_phases(duck: duckdb.DuckDBPyConnection, case: Case) -> list[tuple[Any, ...]]:
-    setup, select = newest_in_two_phases(
-        LOG, COLUMNS, case.key, case.latest, case.as_of, winners="winners"
-    )
-    return run(duck, case, [*setup, select])
-
-
-def over_base(duck: duckdb.DuckDBPyConnection, case: Case) -> list[tuple[Any, ...]]:
-    setup, select = newest_over_base(
+def in_phases(duck: duckdb.DuckDBPyConnection, case: Case) -> list[tuple[Any, ...]]:
+    setup, select = newest_in_phases(
         LOG, COLUMNS, case.key, case.latest, case.as_of, winners="winners"
     )
     return run(duck, case, [*setup, select])
@@ -170,7 +162,7 @@ def cases(draw: st.DrawFn, latest: Latest) -> Case:
 @given(case=cases(Latest()))
 @settings(max_examples=200, deadline=None)
 def test_both_plans_give_the_newest_records(duck: duckdb.DuckDBPyConnection, case: Case):
-    assert in_two_phases(duck, case) == ranked(duck, case) == newest(case)
+    assert in_phases(duck, case) == ranked(duck, case) == newest(case)
 
 
 @given(case=cases(Latest()) | cases(Latest(deleted="gone")), upto=st.integers(0, 25))
@@ -178,9 +170,9 @@ def test_both_plans_give_the_newest_records(duck: duckdb.DuckDBPyConnection, cas
 def test_what_a_compaction_left_alone_need_not_be_ranked(
     duck: duckdb.DuckDBPyConnection, case: Case, upto: int
 ):
-    assert over_base(duck, case) == newest(case)  # a log that was never compacted
+    assert in_phases(duck, case) == newest(case)  # a log that was never compacted
     after = compacted(case, upto)
-    assert over_base(duck, after) == newest(after)
+    assert in_phases(duck, after) == newest(after)
     if case.as_of is None:
         assert newest(after) == newest(case)
 
@@ -188,7 +180,7 @@ def test_what_a_compaction_left_alone_need_not_be_ranked(
 @given(case=cases(Latest(deleted="gone")) | cases(Latest(deleted=None)))
 @settings(max_examples=60, deadline=None)
 def test_a_condition_that_is_unknown_deletes_nothing(duck: duckdb.DuckDBPyConnection, case: Case):
-    assert in_two_phases(duck, case) == ranked(duck, case) == newest(case)
+    assert in_phases(duck, case) == ranked(duck, case) == newest(case)
 
 
 @given(case=cases(Latest(order_by=("_ts", "episode", "_pos"))))
@@ -233,7 +225,7 @@ def log(*events: tuple[str, int, str]) -> Case:
 )
 def test_newest_record(duck: duckdb.DuckDBPyConnection, case: Case, titles: list[str]):
     assert [row[0] for row in ranked(duck, case)] == titles
-    assert [row[0] for row in in_two_phases(duck, case)] == titles
+    assert [row[0] for row in in_phases(duck, case)] == titles
 
 
 def test_a_moment_is_included_and_a_time_without_zone_is_in_utc(duck: duckdb.DuckDBPyConnection):
@@ -241,7 +233,7 @@ def test_a_moment_is_included_and_a_time_without_zone_is_in_utc(duck: duckdb.Duc
     at_two = replace(case, as_of=datetime(2026, 1, 1, 2))  # noqa: DTZ001
     before = replace(case, as_of=datetime(2026, 1, 1, 1, 59, 59, 999_999, UTC))
     assert [row[0] for row in ranked(duck, at_two)] == ["new"]
-    assert [row[0] for row in in_two_phases(duck, before)] == ["old"]
+    assert [row[0] for row in in_phases(duck, before)] == ["old"]
 
 
 def test_the_portable_plan_keeps_microseconds_on_trino():
