@@ -1,7 +1,8 @@
 """The run ledger: what ran, when, how it ended, and each refresh's receipt.
 
 One table, `run`, through SQLAlchemy Core, in the project's state database. A run is written before
-its first effect and once more when it ends; one that has no end was cut off.
+its first effect and once more when it ends; one that ended never changes. Runs that a schedule asks
+for wait in the same table: `genesis.run.queue` gives them out.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from genesis.run.held import HeldChanges
 from genesis.run.shapes import Shapes
 from genesis.run.state import State, metadata
 
-_runs = sa.Table(
+runs = sa.Table(
     "run",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
@@ -35,10 +36,45 @@ _runs = sa.Table(
     sa.Column("rows", sa.Integer),
     sa.Column("receipt", sa.Text),
     sa.Column("problems", sa.Text),
+    # what asked for it, and for when
+    sa.Column("trigger", sa.String(20)),
+    sa.Column("logical_time", sa.String(32)),
+    sa.Column("due_at", sa.String(32)),
+    sa.Column("slot", sa.String(400)),
+    sa.Column("needs", sa.Text),
+    sa.Column("reason", sa.Text),
+    # who does it, and until when it is theirs
+    sa.Column("try_at", sa.String(32)),
+    sa.Column("attempt", sa.Integer),
+    sa.Column("takeovers", sa.Integer),
+    sa.Column("fence", sa.Integer),
+    sa.Column("owner", sa.String(200)),
+    sa.Column("lease_until", sa.String(32)),
+    sa.Column("cancelled_by", sa.String(200)),
+    sa.Column("place", sa.String(600)),
+    sa.Column("engine", sa.String(100)),
+    sa.Column("credential", sa.String(200)),
+    # how it went
+    sa.Column("phase", sa.String(20)),
+    sa.Column("phases", sa.Text),
+    sa.Column("error_class", sa.String(20)),
     sa.Index("run_by_job", "job", "id"),
+    sa.Index("run_by_slot", "slot"),
+    sa.Index(
+        "run_open",
+        "state",
+        "due_at",
+        "id",
+        sqlite_where=sa.text("finished_at IS NULL"),
+        postgresql_where=sa.text("finished_at IS NULL"),
+    ),
 )
 
 SUCCESSES = ("succeeded", "no_change", "partial")
+"""States of a run after which its tracker is as it should be, but for rows that were refused."""
+
+OPEN = ("queued", "waiting", "running")
+"""States of a run that has not ended: it waits for a worker, or for another run; or has one."""
 
 
 @dataclass(frozen=True)
@@ -46,33 +82,69 @@ class Run:
     """One run of a job, as the ledger has it."""
 
     id: int
+    run_key: str
     job: str
     state: str
     started_at: datetime
+    """When it started; while it waits, when it was asked for."""
     finished_at: datetime | None
     rows: int | None
     receipt: Mapping[str, Any] | None
     problems: tuple[Mapping[str, Any], ...]
+    definition: str | None
+    snapshots: Mapping[str, int | None] | None
+    trigger: str
+    logical_time: datetime | None
+    due_at: datetime | None
+    try_at: datetime | None
+    reason: str | None
+    attempt: int
+    owner: str | None
+    phase: str | None
+    phases: Mapping[str, float]
+    error_class: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The entry of `genesis runs --format json`."""
+        return {
+            "id": self.id,
+            "key": self.run_key,
+            "job": self.job,
+            "state": self.state,
+            "reason": self.reason,
+            "trigger": self.trigger,
+            "logical_time": _shown(self.logical_time),
+            "due_at": _shown(self.due_at),
+            "started_at": _shown(self.started_at) if self.attempt else None,
+            "finished_at": _shown(self.finished_at),
+            "next_try_at": _shown(self.try_at) if self.state == "queued" else None,
+            "attempt": self.attempt,
+            "error_class": self.error_class,
+            "rows": self.rows,
+            "phases": dict(self.phases),
+            "receipt": self.receipt,
+            "problems": list(self.problems),
+        }
 
 
 class Ledger:
     """The runs of a project, in the database that its `state` names."""
 
     def __init__(self, url: str, root: Path) -> None:
-        self._state = State(url, root)
-        self.held = HeldChanges(self._state)
-        self.shapes = Shapes(self._state)
-        self.audits = Audits(self._state)
-        self.heartbeats = Heartbeats(self._state)
+        self.state = State(url, root)
+        self.held = HeldChanges(self.state)
+        self.shapes = Shapes(self.state)
+        self.audits = Audits(self.state)
+        self.heartbeats = Heartbeats(self.state)
 
     def close(self) -> None:
-        self._state.close()
+        self.state.close()
 
     def start(self, *, run_key: str, job: str, at: datetime) -> int:
         """Write that a run starts; its id. Raises `EngineError` where the key ran before."""
-        with self._state.transaction() as connection:
-            row = {"run_key": run_key, "job": job, "state": "running", "started_at": _text(at)}
-            result = connection.execute(_runs.insert().values(row))
+        with self.state.transaction() as connection:
+            row = {"run_key": run_key, "job": job, "state": "running", "started_at": text(at)}
+            result = connection.execute(runs.insert().values(**row, attempt=1))
             return int(result.inserted_primary_key[0])  # type: ignore[index]  # a single insert has one
 
     def finish(
@@ -90,44 +162,89 @@ class Ledger:
         """Write how a run ended; a run that ended never changes."""
         values = {
             "state": state,
-            "finished_at": _text(at),
-            "definition": definition,
-            "snapshots": json.dumps(snapshots, sort_keys=True) if snapshots is not None else None,
-            "rows": rows,
-            "receipt": json.dumps(receipt, ensure_ascii=False) if receipt is not None else None,
-            "problems": json.dumps(problems, ensure_ascii=False) if problems else None,
+            "finished_at": text(at),
+            **ended(definition, snapshots, rows, receipt, problems),
         }
-        with self._state.transaction() as connection:
-            ends = _runs.update().where(_runs.c.id == run, _runs.c.finished_at.is_(None))
+        with self.state.transaction() as connection:
+            ends = runs.update().where(runs.c.id == run, runs.c.finished_at.is_(None))
             connection.execute(ends.values(values))
+
+    def find(self, run_key: str) -> Run | None:
+        """The run with a key."""
+        return next(iter(self._select(runs.c.run_key == run_key, 1)), None)
 
     def last_runs(self, job: str, limit: int = 1) -> tuple[Run, ...]:
         """A job's newest runs, newest first."""
-        return self._select(_runs.c.job == job, limit)
+        return self._select(runs.c.job == job, limit)
 
     def last_success(self, job: str) -> Run | None:
         """A job's newest run after which its tracker was as it should be."""
-        found = self._select(sa.and_(_runs.c.job == job, _runs.c.state.in_(SUCCESSES)), 1)
+        found = self._select(sa.and_(runs.c.job == job, runs.c.state.in_(SUCCESSES)), 1)
         return found[0] if found else None
 
+    def newest(self, limit: int, *, states: tuple[str, ...] = ()) -> tuple[Run, ...]:
+        """The newest runs of all jobs, newest first; of some states, if they are named."""
+        return self._select(runs.c.state.in_(states) if states else sa.true(), limit)
+
     def _select(self, condition: sa.ColumnElement[bool], limit: int) -> tuple[Run, ...]:
-        query = sa.select(_runs).where(condition).order_by(_runs.c.id.desc()).limit(limit)
-        with self._state.transaction() as connection:
-            return tuple(_run(row) for row in connection.execute(query).mappings())
+        query = sa.select(runs).where(condition).order_by(runs.c.id.desc()).limit(limit)
+        with self.state.reading() as connection:
+            return tuple(run_of(row) for row in connection.execute(query).mappings())
 
 
-def _text(moment: datetime) -> str:
+def ended(
+    definition: str | None,
+    snapshots: Mapping[str, int | None] | None,
+    rows: int | None,
+    receipt: Mapping[str, Any] | None,
+    problems: tuple[Mapping[str, Any], ...],
+) -> dict[str, Any]:
+    """What the ledger keeps of what a run found and did."""
+    return {
+        "definition": definition,
+        "snapshots": json.dumps(snapshots, sort_keys=True) if snapshots is not None else None,
+        "rows": rows,
+        "receipt": json.dumps(receipt, ensure_ascii=False) if receipt is not None else None,
+        "problems": json.dumps(problems, ensure_ascii=False) if problems else None,
+    }
+
+
+def text(moment: datetime) -> str:
+    """A moment as the tables have it: as text it sorts as it does in time."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def _run(row: sa.RowMapping) -> Run:
+def moment(text: str | None) -> datetime | None:
+    """What `text` wrote."""
+    return datetime.fromisoformat(text) if text else None
+
+
+def _shown(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+def run_of(row: sa.RowMapping) -> Run:
+    """A row of the table as a value."""
     return Run(
         id=row["id"],
+        run_key=row["run_key"],
         job=row["job"],
         state=row["state"],
         started_at=datetime.fromisoformat(row["started_at"]),
-        finished_at=datetime.fromisoformat(row["finished_at"]) if row["finished_at"] else None,
+        finished_at=moment(row["finished_at"]),
         rows=row["rows"],
         receipt=json.loads(row["receipt"]) if row["receipt"] else None,
         problems=tuple(json.loads(row["problems"])) if row["problems"] else (),
+        definition=row["definition"],
+        snapshots=json.loads(row["snapshots"]) if row["snapshots"] else None,
+        trigger=row["trigger"] or "manual",
+        logical_time=moment(row["logical_time"]),
+        due_at=moment(row["due_at"]),
+        try_at=moment(row["try_at"]),
+        reason=row["reason"],
+        attempt=row["attempt"] or 0,
+        owner=row["owner"],
+        phase=row["phase"],
+        phases=json.loads(row["phases"]) if row["phases"] else {},
+        error_class=row["error_class"],
     )

@@ -1,19 +1,21 @@
 """The database of runs, leases and rate limits: SQLite beside the project, or PostgreSQL.
 
 SQLite runs with a write-ahead log, every commit on disk, so that a second process reads while one
-writes.
+writes. A transaction that will write says so at its start: SQLite refuses one that read an older
+state before. Columns that a newer genesis brought are added to the tables of an older one.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
 from genesis.errors import EngineError, Problem
 
@@ -25,15 +27,31 @@ class State:
 
     def __init__(self, url: str, root: Path) -> None:
         self._engine = _open(url, root)
+        # SQLite lets one write at a time, and those that wait sleep: threads wait for one another better.
+        self._turn = nullcontext() if self.is_shared else threading.RLock()
 
     def close(self) -> None:
         self._engine.dispose()
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether processes of other machines may use it too."""
+        return self._engine.dialect.name != "sqlite"
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
         """What is done in it is done wholly or not at all. Raises `EngineError`."""
         try:
-            with self._engine.begin() as connection:
+            with self._turn, self._engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise _failed(error) from error
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """One state of the tables, which no writer waits for. Raises `EngineError`."""
+        try:
+            with self._engine.connect().execution_options(reads=True) as connection:
                 yield connection
         except SQLAlchemyError as error:
             raise _failed(error) from error
@@ -48,9 +66,12 @@ def _open(url: str, root: Path) -> sa.Engine:
             if not file.exists():
                 file.touch(mode=0o600)  # run problems may name what only the team should read
             address = address.set(database=str(file))
-        engine = sa.create_engine(address)
+        elif address.drivername == "postgresql":
+            address = address.set(drivername="postgresql+psycopg")
+        engine = sa.create_engine(address, pool_pre_ping=address.get_backend_name() != "sqlite")
         if address.get_backend_name() == "sqlite":
             sa.event.listen(engine, "connect", _make_durable)
+            sa.event.listen(engine, "begin", _begin)
         _make_tables(engine)
     except (SQLAlchemyError, OSError, ImportError) as error:
         raise _failed(error) from error
@@ -60,20 +81,39 @@ def _open(url: str, root: Path) -> sa.Engine:
 def _make_tables(engine: sa.Engine) -> None:
     """Make what is missing. Of processes that find nothing at once, the slower ones try again."""
     for pause in (0.05, 0.1, 0.2, 0.4):
-        with suppress(OperationalError):
-            metadata.create_all(engine)
+        with suppress(DatabaseError):
+            _make(engine)
             return
         time.sleep(pause)
+    _make(engine)
+
+
+def _make(engine: sa.Engine) -> None:
     metadata.create_all(engine)
+    known = sa.inspect(engine)
+    for table in metadata.sorted_tables:
+        has = {column["name"] for column in known.get_columns(table.name)}
+        if lacks := [column for column in table.columns if column.name not in has]:
+            with engine.begin() as connection:
+                for column in lacks:
+                    kind = column.type.compile(engine.dialect)
+                    text = f'ALTER TABLE "{table.name}" ADD COLUMN "{column.name}" {kind}'
+                    connection.execute(sa.text(text))
 
 
 def _make_durable(connection: Any, _: object) -> None:
     """Readers beside a writer, and commits that survive a power cut."""
+    connection.isolation_level = None  # transactions begin where `_begin` says so
     cursor = connection.cursor()
     cursor.execute("PRAGMA busy_timeout=30000")
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.close()
+
+
+def _begin(connection: sa.Connection) -> None:
+    reads = connection.get_execution_options().get("reads")
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
 def _failed(error: Exception) -> EngineError:

@@ -1,0 +1,497 @@
+"""Runs that wait for a worker, and who has them: claims, leases, fences, permits.
+
+A run is claimed by one owner for the length of a lease, which heartbeats extend. Each claim raises
+its fence, and every later word about the run must come with that fence: an owner that lost its lease
+changes nothing more. A permit for the place, the engine and the credential is leased with the run,
+so that what a dead owner held is free when its lease ends, and no count can leak. On SQLite a
+transaction that claims has the database to itself; on PostgreSQL claims skip the rows that others
+have locked. The surprise: a run whose owner died is not failed; the next owner reads the tracker
+before it writes, and so finds what the dead one did.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from genesis.run.ledger import SUCCESSES, Run, ended, run_of, runs, text
+from genesis.run.state import State, metadata
+
+_permits = sa.Table(
+    "permit",
+    metadata,
+    sa.Column("resource", sa.String(600), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("run", sa.Integer, nullable=False),
+    sa.Column("owner", sa.String(200), nullable=False),
+    sa.Column("lease_until", sa.String(32), nullable=False),
+    sa.Index("permit_by_run", "run"),
+)
+
+# A run whose owners die one after another is what kills them.
+MOST_TAKEOVERS = 3
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A run that a schedule, or a person, asks for.
+
+    `key` is its identity: asked for twice, it is one run. `needs` are keys of runs that must succeed
+    before. A `reason` says why it is skipped instead of done. `place` is what no two runs may work on
+    at once; `engine` and `credential` may have limits too.
+    """
+
+    key: str
+    job: str
+    trigger: str
+    slot: str
+    logical_time: datetime
+    due_at: datetime
+    place: str
+    engine: str = ""
+    credential: str = ""
+    needs: tuple[str, ...] = ()
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A run that is an owner's until its lease ends, as long as nobody has a higher fence."""
+
+    run: Run
+    fence: int
+    owner: str
+    lease_until: datetime
+
+
+@dataclass(frozen=True)
+class End:
+    """How a run ended, and what it found and did."""
+
+    state: str
+    reason: str | None = None
+    error_class: str | None = None
+    definition: str | None = None
+    snapshots: Mapping[str, int | None] | None = None
+    rows: int | None = None
+    receipt: Mapping[str, Any] | None = None
+    problems: tuple[Mapping[str, Any], ...] = ()
+    phases: Mapping[str, float] | None = None
+
+    def values(self) -> dict[str, Any]:
+        facts = ended(self.definition, self.snapshots, self.rows, self.receipt, self.problems)
+        phases = json.dumps(self.phases) if self.phases else None
+        return {**facts, "phases": phases, "error_class": self.error_class, "reason": self.reason}
+
+
+class Queue:
+    """The runs of a project that have not ended."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    # ---- asking
+
+    def ask(self, asked: Iterable[Asked], *, at: datetime) -> int:
+        """Queue runs, each once however often it is asked for; how many are new."""
+        with self._state.transaction() as connection:
+            return self.ask_within(connection, asked, at=at)
+
+    def ask_within(self, connection: sa.Connection, asked: Iterable[Asked], *, at: datetime) -> int:
+        """The same, in a transaction that does more."""
+        rows = [_row(each, at) for each in asked]
+        return _insert_new(connection, runs, rows, key="run_key") if rows else 0
+
+    # ---- having
+
+    def claim(
+        self,
+        owner: str,
+        *,
+        now: datetime,
+        lease: timedelta,
+        limits: Mapping[str, int] | None = None,
+        only: str | None = None,
+    ) -> Claim | None:
+        """The next run that is due and whose permits are free, now the owner's; or nothing.
+
+        Args:
+            owner: Who asks, as `owner_name` gives it.
+            now: The time.
+            lease: How long the run is the owner's, unless it is extended.
+            limits: How many runs at once may use an engine or a credential, by its name; without a
+                limit, any number. A place has room for one.
+            only: The key of the one run that is wanted.
+        """
+        limits, until = limits or {}, now + lease
+        with self._state.transaction() as connection:
+            for _ in range(_TRIES):
+                row = _next(connection, now, _full(connection, now, limits), only)
+                if row is None:
+                    return None
+                if _take_permits(connection, row, owner, now, until, limits):
+                    return _claim(connection, row, owner, now, until)
+        return None
+
+    def extend(
+        self, claims: Iterable[Claim], *, now: datetime, lease: timedelta
+    ) -> tuple[tuple[Claim, ...], tuple[Claim, ...]]:
+        """Claims that are their owner's for one lease more, and those that are no longer."""
+        kept, lost = [], []
+        until = now + lease
+        with self._state.transaction() as connection:
+            for claim in claims:
+                changed = connection.execute(_mine(claim).values(lease_until=text(until)))
+                if changed.rowcount:
+                    permits = _permits.update().where(_permits.c.run == claim.run.id)
+                    connection.execute(permits.values(lease_until=text(until)))
+                    kept.append(Claim(claim.run, claim.fence, claim.owner, until))
+                else:
+                    lost.append(claim)
+        return tuple(kept), tuple(lost)
+
+    def note(self, claim: Claim, phase: str) -> bool:
+        """Write which phase a run is in; `False` where it is no longer the claim's."""
+        with self._state.transaction() as connection:
+            return bool(connection.execute(_mine(claim).values(phase=phase)).rowcount)
+
+    # ---- ending
+
+    def finish(self, claim: Claim, end: End, *, at: datetime) -> bool:
+        """Write how a run ended, and let those that need it go or skip them.
+
+        `False`, and nothing written, where the run is no longer the claim's.
+        """
+        with self._state.transaction() as connection:
+            mine = _mine(claim).values(state=end.state, finished_at=text(at), **end.values())
+            if not connection.execute(mine).rowcount:
+                return False
+            _free(connection, claim.run.id)
+            _settle(connection, claim.run.id, at)
+        return True
+
+    def retry(self, claim: Claim, end: End, *, at: datetime, spends: bool = True) -> bool:
+        """Queue a run again for later; one that `spends` nothing has its attempt back."""
+        values = {**end.values(), "state": "queued", "try_at": text(at)}
+        values["attempt"] = runs.c.attempt - (0 if spends else 1)
+        with self._state.transaction() as connection:
+            if not connection.execute(
+                _mine(claim).values(owner=None, phase=None, **values)
+            ).rowcount:
+                return False
+            _free(connection, claim.run.id)
+        return True
+
+    def skip(self, ids: Iterable[int], reason: str, *, at: datetime) -> int:
+        """End runs that nobody has begun; how many there were."""
+        waits = runs.c.state.in_(("queued", "waiting"))
+        skipped = 0
+        with self._state.transaction() as connection:
+            for run in ids:
+                values = {"state": "skipped", "reason": reason, "finished_at": text(at)}
+                ends = runs.update().where(runs.c.id == run, waits).values(values)
+                skipped += connection.execute(ends).rowcount
+                _settle(connection, run, at)
+        return skipped
+
+    def cancel(self, run: int, *, by: str, at: datetime) -> str | None:
+        """Cancel a run: at once if it waits, else as soon as its owner hears of it; its state then.
+
+        `None` where there is no such run, or it ended before.
+        """
+        with self._state.transaction() as connection:
+            row = _one(connection, run)
+            if row is None or row["finished_at"]:
+                return None
+            if row["state"] == "running":
+                asks = runs.update().where(runs.c.id == run).values(cancelled_by=by)
+                connection.execute(asks)
+                return "running"
+            values = {"state": "cancelled", "finished_at": text(at), "cancelled_by": by}
+            connection.execute(runs.update().where(runs.c.id == run).values(values))
+            _settle(connection, run, at)
+        return "cancelled"
+
+    def cancelled(self, claims: Iterable[Claim]) -> frozenset[int]:
+        """Those of the runs that somebody wants cancelled."""
+        ids = [claim.run.id for claim in claims]
+        asked = sa.select(runs.c.id).where(runs.c.id.in_(ids), runs.c.cancelled_by.is_not(None))
+        with self._state.reading() as connection:
+            return frozenset(connection.execute(asked).scalars())
+
+    def take_over(self, *, now: datetime) -> tuple[Run, ...]:
+        """Queue again what owners left: their lease ended, or they are dead on this machine."""
+        taken = []
+        with self._state.transaction() as connection:
+            held = sa.select(runs).where(runs.c.state == "running", runs.c.owner.is_not(None))
+            for row in connection.execute(held).mappings().all():
+                if row["lease_until"] < text(now) or _is_dead(row["owner"]):
+                    _take(connection, row, now)
+                    taken.append(run_of(row))
+        return tuple(taken)
+
+    # ---- looking
+
+    def open_runs(self, jobs: Iterable[str] = ()) -> tuple[Run, ...]:
+        """Runs that have not ended, oldest first; of some jobs, if they are named."""
+        names = tuple(jobs)
+        query = sa.select(runs).where(runs.c.finished_at.is_(None)).order_by(runs.c.id)
+        if names:
+            query = query.where(runs.c.job.in_(names))
+        with self._state.reading() as connection:
+            return tuple(run_of(row) for row in connection.execute(query).mappings())
+
+    def oldest_due(self, *, now: datetime) -> datetime | None:
+        """When the run was due that waits for a worker longest."""
+        oldest = sa.select(sa.func.min(runs.c.due_at)).where(
+            runs.c.state == "queued", runs.c.finished_at.is_(None), runs.c.try_at <= text(now)
+        )
+        with self._state.reading() as connection:
+            found = connection.execute(oldest).scalar()
+        return datetime.fromisoformat(found) if found else None
+
+
+def _take(connection: sa.Connection, row: sa.RowMapping, now: datetime) -> None:
+    taken = (row["takeovers"] or 0) + 1
+    values: dict[str, Any] = {"state": "queued", "owner": None, "takeovers": taken}
+    if taken > MOST_TAKEOVERS:
+        reason = f"{taken} owners died while they had it, the last in `{row['phase']}`"
+        state = "uncertain" if row["phase"] == "write" else "failed"
+        values |= {"state": state, "reason": reason, "finished_at": text(now)}
+        values |= {"error_class": "internal"}
+    same = runs.update().where(runs.c.id == row["id"], runs.c.fence == row["fence"])
+    connection.execute(same.values(values))
+    _free(connection, row["id"])
+    if "finished_at" in values:
+        _settle(connection, row["id"], now)
+
+
+_TRIES = 20  # claims that another owner's permits come before, on PostgreSQL
+
+
+def _row(asked: Asked, at: datetime) -> dict[str, Any]:
+    state = "skipped" if asked.reason else "waiting" if asked.needs else "queued"
+    return {
+        "run_key": asked.key,
+        "job": asked.job,
+        "state": state,
+        "reason": asked.reason,
+        "trigger": asked.trigger,
+        "slot": asked.slot,
+        "logical_time": text(asked.logical_time),
+        "due_at": text(asked.due_at),
+        "try_at": text(asked.due_at),
+        "started_at": text(at),
+        "finished_at": text(at) if asked.reason else None,
+        "needs": json.dumps(asked.needs) if asked.needs else None,
+        "attempt": 0,
+        "fence": 0,
+        "place": asked.place,
+        "engine": asked.engine or None,
+        "credential": asked.credential or None,
+    }
+
+
+def _insert_new(
+    connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]], *, key: str
+) -> int:
+    """Insert the rows whose key is new; how many."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    insert = (
+        dialect.insert(table).on_conflict_do_nothing(index_elements=[key]).returning(table.c.id)
+    )
+    return len(connection.execute(insert, rows).scalars().all())
+
+
+def _next(
+    connection: sa.Connection, now: datetime, full: frozenset[str], only: str | None
+) -> sa.RowMapping | None:
+    taken = sa.exists().where(
+        _permits.c.resource == runs.c.place, _permits.c.lease_until > text(now)
+    )
+    query = (
+        sa.select(runs)
+        .where(runs.c.state == "queued", runs.c.finished_at.is_(None))
+        .where(runs.c.try_at <= text(now), ~taken)
+        .order_by(runs.c.due_at, runs.c.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    if only:
+        query = query.where(runs.c.run_key == only)
+    for column in (runs.c.engine, runs.c.credential):
+        if full:
+            query = query.where(sa.or_(column.is_(None), column.not_in(full)))
+    return connection.execute(query).mappings().one_or_none()
+
+
+def _full(connection: sa.Connection, now: datetime, limits: Mapping[str, int]) -> frozenset[str]:
+    """The engines and credentials with no permit left."""
+    if not limits:
+        return frozenset()
+    counted = (
+        sa.select(_permits.c.resource, sa.func.count())
+        .where(_permits.c.lease_until > text(now), _permits.c.resource.in_(limits))
+        .group_by(_permits.c.resource)
+    )
+    used: dict[str, int] = dict(connection.execute(counted).all())
+    return frozenset(name for name, most in limits.items() if used.get(name, 0) >= most)
+
+
+def _take_permits(
+    connection: sa.Connection,
+    row: sa.RowMapping,
+    owner: str,
+    now: datetime,
+    until: datetime,
+    limits: Mapping[str, int],
+) -> bool:
+    """Lease the run's permits, all of them or none."""
+    wanted = {row["place"]: 1}
+    wanted |= {name: limits[name] for name in (row["engine"], row["credential"]) if name in limits}
+    with connection.begin_nested() as attempt:
+        for resource, most in wanted.items():
+            permit = {"resource": resource, "run": row["id"], "owner": owner}
+            numbers = _free_numbers(connection, resource, most, now)
+            if not any(_take_permit(connection, permit, n, now, until) for n in numbers):
+                attempt.rollback()
+                return False
+    return True
+
+
+def _free_numbers(
+    connection: sa.Connection, resource: str, most: int, now: datetime
+) -> Iterator[int]:
+    taken = sa.select(_permits.c.number).where(
+        _permits.c.resource == resource, _permits.c.lease_until > text(now)
+    )
+    used = frozenset(connection.execute(taken).scalars())
+    return (number for number in range(most) if number not in used)
+
+
+def _take_permit(
+    connection: sa.Connection,
+    permit: Mapping[str, Any],
+    number: int,
+    now: datetime,
+    until: datetime,
+) -> bool:
+    """Whether the permit was free, and is the run's now; of two that take it at once, one has it."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    values = {**permit, "number": number, "lease_until": text(until)}
+    takes = dialect.insert(_permits).values(values)
+    takes = takes.on_conflict_do_update(
+        index_elements=["resource", "number"],
+        set_={name: values[name] for name in ("run", "owner", "lease_until")},
+        where=_permits.c.lease_until <= text(now),
+    ).returning(_permits.c.run)
+    return connection.execute(takes).first() is not None
+
+
+def _claim(
+    connection: sa.Connection, row: sa.RowMapping, owner: str, now: datetime, until: datetime
+) -> Claim:
+    fence = (row["fence"] or 0) + 1
+    values = {
+        "state": "running",
+        "owner": owner,
+        "fence": fence,
+        "lease_until": text(until),
+        "attempt": (row["attempt"] or 0) + 1,
+        "started_at": text(now),
+        "phase": None,
+    }
+    connection.execute(runs.update().where(runs.c.id == row["id"]).values(values))
+    return Claim(run_of({**row, **values}), fence, owner, until)  # type: ignore[arg-type]  # as a row is
+
+
+def _mine(claim: Claim) -> sa.Update:
+    """An update of the run that changes nothing if somebody else has it by now."""
+    return runs.update().where(
+        runs.c.id == claim.run.id,
+        runs.c.fence == claim.fence,
+        runs.c.state == "running",
+        runs.c.finished_at.is_(None),
+    )
+
+
+def _free(connection: sa.Connection, run: int) -> None:
+    connection.execute(_permits.delete().where(_permits.c.run == run))
+
+
+def _settle(connection: sa.Connection, run: int, at: datetime) -> None:
+    """Queue the runs of the slot whose needs are met by now; skip those whose needs cannot be."""
+    slot = sa.select(runs.c.slot).where(runs.c.id == run).scalar_subquery()
+    rows = connection.execute(sa.select(runs).where(runs.c.slot == slot)).mappings().all()
+    states = {row["run_key"]: row["state"] for row in rows}
+    jobs = {row["run_key"]: row["job"] for row in rows}
+    waiting = [row for row in rows if row["state"] == "waiting"]
+    while waiting:
+        again = []
+        for row in waiting:
+            needs = json.loads(row["needs"])
+            if broken := [n for n in needs if _is_broken(states.get(n, "skipped"))]:
+                reason = f"it needs `{jobs.get(broken[0], broken[0])}`, which did not succeed"
+                values = {"state": "skipped", "reason": reason, "finished_at": text(at)}
+            elif all(states[need] in SUCCESSES for need in needs):
+                values = {"state": "queued"}
+            else:
+                again.append(row)
+                continue
+            states[row["run_key"]] = values["state"]
+            same = runs.update().where(runs.c.id == row["id"], runs.c.state == "waiting")
+            connection.execute(same.values(values))
+        if len(again) == len(waiting):
+            return
+        waiting = again
+
+
+def _is_broken(state: str) -> bool:
+    return state not in SUCCESSES and state not in ("queued", "waiting", "running")
+
+
+def _one(connection: sa.Connection, run: int) -> sa.RowMapping | None:
+    query = sa.select(runs).where(runs.c.id == run).with_for_update()
+    return connection.execute(query).mappings().one_or_none()
+
+
+def owner_name(number: int | None = None) -> str:
+    """Who this process is: the machine, the process, and when it began, since numbers are used again."""
+    process = number or os.getpid()
+    return f"{_machine()}/{process}/{_began(process)}"
+
+
+def _is_dead(owner: str) -> bool:
+    """Whether an owner was a process of this machine that is no more."""
+    machine, process, began = owner.split("/")
+    return machine == _machine() and _began(int(process)) != began
+
+
+@cache
+def _machine() -> str:
+    """The machine's name, and what numbers of processes are counted in: a container has its own."""
+    try:
+        counted = Path("/proc/self/ns/pid").readlink().name
+    except OSError:
+        counted = ""
+    return f"{socket.gethostname()} {counted}".strip()
+
+
+def _began(process: int) -> str:
+    """When a process began, in the machine's own ticks; nothing where it is dead, or cannot be seen."""
+    try:
+        told = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return ""
+    state, *more = told.rpartition(")")[2].split()
+    return "" if state == "Z" else more[18]
