@@ -6,10 +6,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 from genesis.compile.statement import Statement
 from genesis.sync.changes import Changes, Month, Present, Receipt, Tracker
+from genesis.sync.notice import Notice
 from genesis.sync.said import Said, Values
 
 if TYPE_CHECKING:
@@ -57,6 +58,14 @@ class Sink(Protocol):
 
     def apply(self, tracker: Tracker, changes: Changes) -> Receipt:
         """Make the changes: all of them, or none that a reader could see. Raises `SinkError`."""
+
+
+@runtime_checkable
+class Notices(Protocol):
+    """A sink whose trackers say themselves why they were not refreshed; not all do."""
+
+    def tell(self, tracker: Tracker, notice: Notice) -> None:
+        """Say so, in one small write, unless the tracker does already. Raises `GenesisError`."""
 
 
 class AnnotationLog(Protocol):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,8 +19,15 @@ from genesis.compile.identifiers import words
 from genesis.compile.run import Run as Reading
 from genesis.compile.statement import Column, Statement
 from genesis.compile.trackers import annotation_tables, check_tracker
-from genesis.errors import DefinitionError, GenesisError, Problem, Problems, SinkError
-from genesis.interfaces import AnnotationLog, Engine, Kept, Sink
+from genesis.errors import (
+    DefinitionError,
+    GenesisError,
+    Problem,
+    Problems,
+    SinkBusy,
+    SinkError,
+)
+from genesis.interfaces import AnnotationLog, Engine, Kept, Notices, Sink
 from genesis.run.audits import Audited
 from genesis.run.heartbeats import Health
 from genesis.run.held import Waiting
@@ -31,6 +39,7 @@ from genesis.sync.changes import Annotation, Changes, Receipt, Tracker
 from genesis.sync.compare import compare
 from genesis.sync.encode import encode
 from genesis.sync.guards import Guards, Held, check_guards, retyped
+from genesis.sync.notice import Notice, provenance
 from genesis.sync.said import cells_of, read_back, table_of
 
 
@@ -191,12 +200,34 @@ class Runner:
         self._check_tracker(job, statement)
         facts["definition"] = definition_hash(statement)
         tracker = self._tracker(job, statement)
+        sink = self.open_sink(options.to.sink)
+        try:
+            return self._bring_up_to_date(job, statement, tracker, sink, facts)
+        except GenesisError as error:
+            self._tell(sink, tracker, error)
+            raise
+
+    def _tell(self, sink: Sink, tracker: Tracker, error: GenesisError) -> None:
+        """Let a tracker say why it was not refreshed, if it can: that it cannot hides no failure."""
+        if self.dry_run or isinstance(error, SinkBusy) or not isinstance(sink, Notices):
+            return
+        with suppress(GenesisError):
+            sink.tell(tracker, Notice.of(error, tracker.name, at=self.moment))
+
+    def _bring_up_to_date(
+        self,
+        job: NamedJob,
+        statement: Statement,
+        tracker: Tracker,
+        sink: Sink,
+        facts: dict[str, Any],
+    ) -> Outcome:
+        """Query, compare, guard, apply."""
         is_new = tuple(self._new_table(tracker))
         last = self.annotations.last(tracker) if self.annotations and tracker.annotations else {}
         rows = self.engine.query(statement)
         facts["rows"] = rows.num_rows
         facts["snapshots"] = self.engine.snapshots(tuple(scan.table for scan in statement.scans))
-        sink = self.open_sink(options.to.sink)
         wanted = replace(encode(rows, tracker), remembered=cells_of(last, tracker))
         present = sink.read(tracker)
         changes = compare(wanted=wanted, present=present, policy=tracker.policy)
@@ -210,7 +241,7 @@ class Runner:
             self.annotations.append(tracker, said, at=self.clock())
         waiting = self._check_guards(job, changes)
         if self.dry_run:
-            return Outcome(job.name, place_text(options.to), "planned", changes=changes)
+            return Outcome(job.name, _tracker_text(job), "planned", changes=changes)
         receipt = replace(sink.apply(tracker, changes), annotated=len(said))
         if self.ledger:
             self.ledger.shapes.keep(job.name, changes.columns)
@@ -221,7 +252,7 @@ class Runner:
         )
         return Outcome(
             job.name,
-            place_text(options.to),
+            _tracker_text(job),
             state,
             changes=replace(changes, rejects=receipt.rejects),  # the sink may have added some
             receipt=receipt,
@@ -284,7 +315,7 @@ class Runner:
         if place is None:
             raise LookupError("a refresh has a place")
         title = definition.title or definition.name.replace("_", " ").capitalize()
-        written = self.moment.strftime("%Y-%m-%d %H:%M UTC")
+        source = f"input `{definition.name}` ({definition.file})"
         return Tracker(
             name=job.name,
             place=place,
@@ -296,7 +327,7 @@ class Runner:
             on_human_edit=options.on_human_edit,
             is_summary=definition.shape == "summary",
             timezone=self.project.timezone_of(definition),
-            note=f"{title}\nKept by genesis from input `{definition.name}` ({definition.file})\nLast change: {written}",
+            note=provenance(title, source, at=self.moment),
             touch=options.touch,
             adopt=self.adopt,
             timeout=options.timeout or job.workflow.timeout,

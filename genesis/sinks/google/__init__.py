@@ -18,14 +18,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genesis.errors import Problem, SinkError
-from genesis.sinks.google.cells import Json, collapsed
+from genesis.sinks.google.cells import Collapse, Json
 from genesis.sinks.google.plan import (
     SPARE_COLUMNS,
     dress,
     lay_out,
+    lay_out_again,
     memory,
     new_rows,
     note,
+    note_of,
     open_tab,
     pack,
     plan_changes,
@@ -44,11 +46,12 @@ from genesis.sinks.google.present import (
     tagged_tab,
 )
 from genesis.sinks.google.service import Connection, open_spreadsheet
-from genesis.sinks.google.sharing import check_readers
+from genesis.sinks.google.sharing import check_readers, refuse_anyone
 from genesis.sinks.google.write import Writer, show_staged
 from genesis.sinks.workbook.package import paused_collector
 from genesis.sync.changes import Changes, Receipt, Tracker
 from genesis.sync.keys import a_few
+from genesis.sync.notice import Notice, has_notice, timeless, without_notice
 
 if TYPE_CHECKING:
     from genesis.interfaces import Rates
@@ -73,12 +76,16 @@ class GoogleSheetsSink:
         self._access = access
         self._rates = rates
         self._until: datetime | None = None
+        self._is_read = self._is_written = False
+        self._present: SheetsPresent | None = None
 
     def read(self, tracker: Tracker) -> SheetsPresent:
         """What the tab holds now. Raises `SinkError` where genesis should not touch it."""
         with self._opened(tracker) as connection, paused_collector():
+            self._is_read = True
             present = _read(connection, tracker)
-            return replace(present, reads=connection.reads)
+            self._present = replace(present, reads=connection.reads)
+            return self._present
 
     def apply(self, tracker: Tracker, changes: Changes) -> Receipt:
         """Make the changes: all of them, or none that a reader could see. Raises `SinkError`."""
@@ -87,11 +94,27 @@ class GoogleSheetsSink:
             raise TypeError("changes to a spreadsheet start from what its sink read")
         with self._opened(tracker) as connection, paused_collector():
             heard = check_readers(connection, tracker, self._rates)
-            if changes.is_empty and not tracker.touch:
+            is_told = has_notice(note_of(present, tracker))
+            if changes.is_empty and not tracker.touch and not is_told:
                 receipt = changes.receipt(reads=present.reads)
             else:
                 receipt = self._make(changes, present, tracker, connection)
             return replace(receipt, notes=(*receipt.notes, *heard))
+
+    def tell(self, tracker: Tracker, notice: Notice) -> None:
+        """Say in the note why the tab was not refreshed, unless it says so, or was written already."""
+        present = self._present if self._is_read else self.read(tracker)
+        if present is None or self._is_written or not (present.exists and present.ours):
+            return
+        was = note_of(present, tracker)
+        text = notice.below(was or timeless(tracker.note))
+        if text == was:
+            return
+        layout = lay_out_again(present, tracker)
+        with self._opened(tracker) as connection:
+            refuse_anyone(connection, tracker, self._rates)
+            writer = Writer(connection, tracker, present, layout, run=_new_run())
+            writer.send(list(note(text, layout)))
 
     def _make(
         self, changes: Changes, present: SheetsPresent, tracker: Tracker, connection: Connection
@@ -99,9 +122,11 @@ class GoogleSheetsSink:
         new_id = random.SystemRandom().randrange(2**20, 2**31 - 10)
         layout = lay_out(changes, present, tracker, new_id)
         _check_cells(tracker, changes, present, layout.width)
-        writer = Writer(connection, tracker, present, layout, run=uuid.uuid4().hex[:12])
+        writer = Writer(connection, tracker, present, layout, run=_new_run())
+        self._is_written = True
         if changes.is_empty:
-            writer.send([note(tracker, layout)])
+            text = tracker.note if tracker.touch else without_notice(note_of(present, tracker))
+            writer.send(list(note(text, layout)))
         else:
             self._write(writer, changes)
         return _receipt(changes, present, connection, writer)
@@ -154,6 +179,10 @@ class GoogleSheetsSink:
             connection.close()
 
 
+def _new_run() -> str:
+    return uuid.uuid4().hex[:12]
+
+
 # ---- reading
 
 
@@ -176,7 +205,7 @@ def _read(connection: Connection, tracker: Tracker) -> SheetsPresent:
 def _content(connection: Connection, filters: list[Json]) -> Json:
     body = {"dataFilters": filters, "includeGridData": True}
     fields = f"{OUTLINE},{CONTENT}"
-    return connection.get_by_filter(body, fields=fields, each=collapsed)
+    return connection.get_by_filter(body, fields=fields, each=Collapse())
 
 
 def _lookup(key: str, value: str) -> Json:

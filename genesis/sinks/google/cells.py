@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from genesis.sinks.workbook.patterns import excel_pattern
@@ -132,18 +132,45 @@ def cell_data(raw: Raw) -> Json:
 # ---- from Sheets
 
 
-def collapsed(found: Json) -> Any:
-    """A parsed object, or the value that it does nothing but wrap: for `json.loads`.
+class _Noted(NamedTuple):
+    """A cell with a note."""
 
-    A hundred thousand rows are millions of wrappers, which never have to be alive all at once.
+    raw: Raw
+    note: str
+
+
+class Collapse:
+    """A parsed object, or the value that it does nothing but wrap: for one `json.loads`.
+
+    A hundred thousand rows are millions of wrappers, which never have to be alive all at once. The
+    notes of a row's cells are put beside them, as `notes`, by column.
     """
-    if len(found) == 1:
-        for name, value in found.items():
-            if name in ("userEnteredValue", "numberValue", "stringValue", "boolValue"):
-                return value
-            if name == "formulaValue":
-                return Formula(value)
-    return found or None
+
+    def __init__(self) -> None:
+        self._is_noted = False
+
+    def __call__(self, found: Json) -> Any:
+        if len(found) == 1:
+            for name, value in found.items():
+                if name in ("userEnteredValue", "numberValue", "stringValue", "boolValue"):
+                    return value
+                if name == "formulaValue":
+                    return Formula(value)
+        if "note" in found:
+            self._is_noted = True
+            return _Noted(found.get("userEnteredValue"), found["note"])
+        if self._is_noted and "values" in found:
+            self._is_noted = False
+            return _with_notes(found)
+        return found or None
+
+
+def _with_notes(row: Json) -> Json:
+    cells = row["values"]
+    return {
+        "values": [cell.raw if isinstance(cell, _Noted) else cell for cell in cells],
+        "notes": {at: cell.note for at, cell in enumerate(cells) if isinstance(cell, _Noted)},
+    }
 
 
 Reader = Callable[[Raw], Cell]

@@ -30,6 +30,7 @@ from genesis.sinks.google.present import (
 from genesis.sinks.google.rows import RowPlan, Span, plan_rows, spans
 from genesis.sinks.google.widths import column_widths, of_one_width
 from genesis.sync.changes import Annotation, Changes, Insert, PresentRow, Tracker
+from genesis.sync.notice import find_note
 from genesis.sync.stamps import fingerprint, split, stamp_of, stamps
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Layout:
     key: int
     stamp: int
     width: int
+    note: int | None
 
     def new_row(self, insert: Insert, changes: Changes, zone: tzinfo) -> dict[int, Raw]:
         """A new row, its key, its stamp, and what people had put beside it before."""
@@ -114,17 +116,61 @@ def lay_out(changes: Changes, present: SheetsPresent, tracker: Tracker, new_id: 
     place = {item: number for number, item in enumerate(order)}
     at = {column.name: column.position for column in (*present.columns, *present.annotations)}
     title = present.title or place_of(tracker).tab
+    columns = {c.name: place[at.get(c.name, c.name)] for c in changes.columns}
     return Layout(
         new_id=new_id,
         sheet=new_id if present.sheet is None else present.sheet,
         title=title,
         header_row=present.header_row,
-        columns={c.name: place[at.get(c.name, c.name)] for c in changes.columns},
+        columns=columns,
         annotations={a.name: place[at.get(a.name, a.name)] for a in tracker.annotations},
         key=place[KEY if present.key_column is None else present.key_column],
         stamp=place[STAMP if present.stamp_column is None else present.stamp_column],
         width=len(order),
+        note=_note_column(columns, present, tracker, place),
     )
+
+
+def lay_out_again(present: SheetsPresent, tracker: Tracker) -> Layout:
+    """Where columns stand, and stay."""
+    if present.sheet is None:
+        raise ValueError("a tab that is there")
+    columns = {column.name: column.position for column in present.columns}
+    hidden = (present.key_column, present.stamp_column)
+    key, stamp = (-1 if at is None else at for at in hidden)
+    return Layout(
+        new_id=0,
+        sheet=present.sheet,
+        title=present.title,
+        header_row=present.header_row,
+        columns=columns,
+        annotations={column.name: column.position for column in present.annotations},
+        key=key,
+        stamp=stamp,
+        width=present.size[1],
+        note=_note_column(columns, present, tracker, {at: at for at in present.header_notes}),
+    )
+
+
+def _note_column(
+    columns: Mapping[str, int],
+    present: SheetsPresent,
+    tracker: Tracker,
+    place: Mapping[int | str, int],
+) -> int | None:
+    """The column whose header bears genesis's note, or else the first of ours without one of people's."""
+    notes = {place[at]: text for at, text in present.header_notes.items() if at in place}
+    ours = find_note(list(notes.values()), tracker)
+    if ours is not None:
+        return list(notes)[ours]
+    return min((at for at in columns.values() if at not in notes), default=None)
+
+
+def note_of(present: SheetsPresent, tracker: Tracker) -> str:
+    """Genesis's note as it stands there; empty where it does not."""
+    notes = list(present.header_notes.values())
+    ours = find_note(notes, tracker)
+    return "" if ours is None else notes[ours]
 
 
 def _column_order(changes: Changes, present: SheetsPresent, tracker: Tracker) -> list[int | str]:
@@ -230,8 +276,7 @@ def dress(
     yield from _validations(changes.new_annotations, layout, present.decimal_mark)
     yield from _hidden(present, layout)
     yield from _tags(changes, present, tracker, layout)
-    if tracker.note:
-        yield note(tracker, layout)
+    yield from note(tracker.note, layout)
 
 
 def _widths(changes: Changes, tracker: Tracker, layout: Layout) -> Iterator[Json]:
@@ -245,15 +290,13 @@ def _widths(changes: Changes, tracker: Tracker, layout: Layout) -> Iterator[Json
         )
 
 
-def note(tracker: Tracker, layout: Layout) -> Json:
-    """The note on the first header cell."""
-    start = {
-        "sheetId": layout.sheet,
-        "rowIndex": layout.header_row,
-        "columnIndex": min(layout.columns.values()),
-    }
-    rows = [{"values": [{"note": tracker.note}]}]
-    return _request("updateCells", start=start, rows=rows, fields="note")
+def note(text: str, layout: Layout) -> Iterator[Json]:
+    """The note on a header cell."""
+    if text and layout.note is not None:
+        place = {"rowIndex": layout.header_row, "columnIndex": layout.note}
+        start = {"sheetId": layout.sheet, **place}
+        rows = [{"values": [{"note": text}]}]
+        yield _request("updateCells", start=start, rows=rows, fields="note")
 
 
 def _formats(

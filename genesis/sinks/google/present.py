@@ -33,7 +33,8 @@ KEY_HEADER, STAMP_HEADER = "_genesis_key", "_genesis"
 FENCE = "genesis_"
 STAGING = "_genesis staging"
 
-# What is asked for of a spreadsheet. Of cells only what was entered: that is what they are.
+# What is asked for of a spreadsheet. Of cells what was entered, which is what they are, and their notes,
+# for one of them is genesis's.
 OUTLINE = (
     "properties(locale,timeZone),namedRanges(namedRangeId,name),"
     "sheets.properties(sheetId,title,gridProperties(rowCount,columnCount))"
@@ -41,7 +42,7 @@ OUTLINE = (
 CONTENT = (
     "sheets(developerMetadata(metadataKey,metadataValue),"
     "data(columnMetadata.developerMetadata(metadataId,metadataKey,metadataValue),"
-    "rowData.values.userEnteredValue))"
+    "rowData.values(userEnteredValue,note)))"
 )
 _STAMP = re.compile(r"((?:[A-Za-z0-9_-]{4})*) (.+)", re.DOTALL)
 _TITLE_ROWS = 100  # above a header there may be a title, not a novel
@@ -70,7 +71,7 @@ class SheetsPresent(Present):
     """What a tab holds now, and where: rows and columns from 0.
 
     `strays` are rows that bear a stamp and no key: a write may have met a row that a person put in.
-    `tags` are those of our columns, by name. `marked` says that the header row bears our mark. `others` counts
+    `tags` are those of our columns, by name, `header_notes` the notes on the header row, by column. `marked` says that the header row bears our mark. `others` counts
     the cells of other tabs, as far as they were read; `leftovers` are hidden tabs that a refresh which ended early left behind.
     """
 
@@ -79,6 +80,7 @@ class SheetsPresent(Present):
     size: tuple[int, int] = (0, 0)
     header_row: int = 0
     header: tuple[Raw, ...] = ()
+    header_notes: Mapping[int, str] = field(default_factory=dict)
     marked: bool = False
     key_column: int | None = None
     stamp_column: int | None = None
@@ -215,7 +217,9 @@ class _Tab:
         data = (sheet.get("data") or [{}])[0] or {}
         self._tracker = tracker
         self._known = managed_columns(tracker)
-        self._rows = [(row or {}).get("values") or () for row in data.get("rowData") or ()]
+        rows = [row or {} for row in data.get("rowData") or ()]
+        self._rows = [row.get("values") or () for row in rows]
+        self._notes = {at: row["notes"] for at, row in enumerate(rows) if "notes" in row}
         self._world = _place(answer)
         self._zone: tzinfo = self._world["zone"]
         self.sheet, self.size = _id(sheet), size_of(sheet)
@@ -395,6 +399,7 @@ class _Tab:
             "size": self.size,
             "header_row": header,
             "header": tuple(self._rows[header]) if header < len(self._rows) else (),
+            "header_notes": self._notes.get(header, {}),
             "marked": header < len(self._rows) and _at(self._rows[header], self.key) == KEY_HEADER,
             "tagged": self.tagged,
             **self._world,

@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from genesis.compile.statement import Column
 from genesis.errors import Problem, SinkError
 from genesis.interfaces import Rates
+from genesis.sinks.google.cells import Json
+from genesis.sinks.google.present import place_of
 from genesis.sinks.google.service import Connection
 from genesis.spec.workflow import GoogleSheetsPlace
 from genesis.sync.changes import Tracker
@@ -22,18 +24,27 @@ def check_readers(connection: Connection, tracker: Tracker, rates: Rates) -> tup
 
     Raises `SinkError` where anyone can, or where it cannot be told.
     """
-    place = tracker.place.google_sheets
-    if place is None or place.allow_anyone:
+    permissions = refuse_anyone(connection, tracker, rates)
+    if permissions is None:
         return ()
-    question = f"readers:{tracker.name}:{place.spreadsheet}"
-    if not rates.is_due(question):
-        return ()
+    rates.settle(_question(tracker))
+    domains = {permission["domain"] for permission in permissions if permission["type"] == "domain"}
+    return tuple(_notes(sorted(domains), tracker.columns))
+
+
+def refuse_anyone(connection: Connection, tracker: Tracker, rates: Rates) -> list[Json] | None:
+    """Who may do what, or nothing where that is not to be asked now. Raises as `check_readers` does."""
+    place = place_of(tracker)
+    if place.allow_anyone or not rates.is_due(_question(tracker)):
+        return None
     permissions = connection.permissions()
     if any(permission["type"] == "anyone" for permission in permissions):
         raise SinkError(_open_to_anyone(place, tracker))
-    rates.settle(question)
-    domains = {permission["domain"] for permission in permissions if permission["type"] == "domain"}
-    return tuple(_notes(sorted(domains), tracker.columns))
+    return permissions
+
+
+def _question(tracker: Tracker) -> str:
+    return f"readers:{tracker.name}:{place_of(tracker).spreadsheet}"
 
 
 def _open_to_anyone(place: GoogleSheetsPlace, tracker: Tracker) -> Problem:
