@@ -147,6 +147,8 @@ def _pattern(pattern: str) -> str:
         return "name"
     if "smhdw" in pattern:
         return "length of time"
+    if "[0-5]" in pattern:
+        return "time of day"
     if "env" in pattern:
         return "secret"
     return "share (`20%`)" if pattern.endswith("%$") else "[type](#types)"

@@ -259,6 +259,9 @@ MISTAKES = [
     Mistake("a cron of four fields", "wrong-type", "minute, hour", "workflow: nightly\nschedule: {cron: «\"0 9 * *\"»}\njobs: [{compact: movie}]"),
     Mistake("a minute that no clock has", "wrong-type", "minute, hour", "workflow: nightly\nschedule: {cron: «61 * * * *»}\njobs: [{compact: movie}]"),
     Mistake("a weekday that is none", "wrong-type", "minute, hour", "workflow: nightly\nschedule: {cron: «0 9 * * mon-fry»}\njobs: [{compact: movie}]"),
+    Mistake("a day that never comes", "wrong-type", "day, month", "workflow: nightly\nschedule: {cron: «0 9 30 2 *»}\njobs: [{compact: movie}]"),
+    Mistake("no time at all between runs", "wrong-type", "15m", "workflow: nightly\nschedule: {every: «0m»}\njobs: [{compact: movie}]"),
+    Mistake("a time of day that is none", "wrong-type", "09:00", "workflow: nightly\nalerts: {complete_by: «24:00»}\njobs: [{compact: movie}]"),
     Mistake("a share that is none", "wrong-type", "20%", "input: report\nsource: production\nfields: [title]\n---\nworkflow: nightly\njobs:\n  - {refresh: report, to: {csv: {file: r.csv}}, max_deletes: «lots»}"),
 ]  # fmt: skip
 

@@ -224,6 +224,7 @@ MORE_LENIENT = (
     "unknown type",  # the digits of a decimal, the items of an array
     "should be a whole number, not `1.0`",
     "`cron`",  # its five fields
+    "`every` should be some time",
 )
 
 

@@ -41,6 +41,7 @@ from genesis.spec.values import (
     Scalar,
     Secret,
     ShortForm,
+    TimeOfDay,
     Timezone,
     TypeName,
     short_duration,
@@ -221,6 +222,11 @@ _TAKES: dict[Callable[..., Any], Schema] = {
         **_TEXT,
         "pattern": r"^\d{1,6}[smhdw]$",
         "patternErrorMessage": "a length of time is a number and a unit: 30s, 15m, 2h, 7d",
+    },
+    _validator(TimeOfDay): {
+        **_TEXT,
+        "pattern": r"^([01]\d|2[0-3]):[0-5]\d$",
+        "patternErrorMessage": "a time of day is hours and minutes: 09:00, 17:30",
     },
     _validator(Reference): _TEXT,
     _validator(Secret): {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -184,6 +184,14 @@ def short_duration(length: timedelta) -> str:
     return f"{seconds // size}{unit}"
 
 
+def _time_of_day(value: Any) -> Any:
+    match = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)", value) if isinstance(value, str) else None
+    if match is None:
+        message = f"{{it}} should be a time of day, not {describe(value)}"
+        raise mistake("wrong-type", message, "hours and minutes: `09:00`, `17:30`")
+    return time(int(match[1]), int(match[2]))
+
+
 def _timezone(value: Any) -> Any:
     if not isinstance(value, str):
         raise mistake("wrong-type", f"{{it}} should be a time zone, not {describe(value)}")
@@ -270,6 +278,7 @@ Scalar = Annotated[str | int | float | bool | None, BeforeValidator(_scalar)]
 Name = Annotated[str, BeforeValidator(_name)]
 TypeName = Annotated[Type, BeforeValidator(_type)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
+TimeOfDay = Annotated[time, BeforeValidator(_time_of_day)]
 Timezone = Annotated[str, BeforeValidator(_timezone)]
 Items = Annotated[tuple[T, ...], Field(strict=False)]
 OneOrMany = Annotated[tuple[T, ...], Field(strict=False), BeforeValidator(_one_or_many)]

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator
 from pydantic import Field as Key
 from pydantic_core import PydanticCustomError
 
-from genesis.spec.cron import cron_fault
+from genesis.spec.cron import WrongCron, parse_cron
 from genesis.spec.model import Checked, Definition, Located, Model
 from genesis.spec.values import (
     Duration,
@@ -19,6 +19,7 @@ from genesis.spec.values import (
     OneOrMany,
     OneOrMore,
     Scalar,
+    TimeOfDay,
     Timezone,
     TypeName,
     describe,
@@ -302,9 +303,13 @@ class Schedule(Checked):
     @classmethod
     def faults(cls, data: Mapping[str, Any]) -> Iterator[PydanticCustomError]:
         yield from exactly_one(data, "cron", "every", "on_change")
-        if isinstance(data.get("cron"), str) and (fault := cron_fault(data["cron"])):
-            hint = "minute, hour, day, month and weekday: `*/15 6-20 * * mon-fri`"
-            yield mistake("wrong-type", fault, hint, key="cron")
+        try:
+            parse_cron(data["cron"] if isinstance(data.get("cron"), str) else "* * * * *")
+        except WrongCron as wrong:
+            yield mistake("wrong-type", str(wrong), wrong.hint, key="cron")
+        if re.fullmatch(r"0+[smhdw]", str(data.get("every"))):
+            message = f"`every` should be some time, not {describe(data['every'])}"
+            yield mistake("wrong-type", message, "for example `15m`", key="every")
 
 
 class Alerts(Model):
@@ -316,8 +321,10 @@ class Alerts(Model):
     """Receivers that are told when it is late: `on_late: [slack_ops]`."""
     freshness: Duration | None = None
     """How old a tracker may be: `freshness: 45m`."""
-    complete_by: str | None = None
-    """The time of day by which it must be done: `complete_by: "09:00"`."""
+    complete_by: TimeOfDay | None = None
+    """The time of day, in the schedule's zone, by which what was due before must be done:
+    `complete_by: "09:00"`.
+    """
 
 
 class Workflow(Definition):
