@@ -20,6 +20,7 @@ import time
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -27,6 +28,7 @@ from latest_record import SOURCE, TABLE, make_events
 
 from genesis.lake.catalog import make_catalog, table_identifier
 from genesis.lake.compact import compact
+from genesis.lake.ranking import Ranking
 from genesis.lake.read import pin
 from genesis.lake.rules import rules_of
 from genesis.spec.data_source import Latest
@@ -54,7 +56,9 @@ def measure(way: str, root: Path, memory: str) -> Measured:
         case "compact":
             with closing(make_catalog(root, Target())) as catalog:
                 rules = rules_of(SOURCE.model_copy(update={"latest": Latest()}))
-                done = compact(catalog, rules, now=NOW, memory_limit=memory)
+                done = compact(
+                    catalog, rules, now=NOW, rewriting=partial(Ranking.opened, memory_limit=memory)
+                )
             assert done.after is not None
             rows, size = done.after.events, done.after.bytes
         case _:

@@ -7,6 +7,7 @@ import json
 import click
 
 from genesis.cli.session import Session, parse_length
+from genesis.console import progress
 from genesis.errors import Problems
 
 
@@ -37,6 +38,7 @@ def command(
     genesis compact production --dry-run
     """
     from genesis.lake.upkeep import find_source, keep_up
+    from genesis.plugins import find_plugin
 
     length = parse_length("--older-than", older_than)
     project = session.load(Problems())
@@ -44,13 +46,21 @@ def command(
         find_source(project, name)
     _, target = session.target(project)
     receipts = []
-    for name in dict.fromkeys(data_sources):
-        done = keep_up(
-            project, name, root=session.root, target=target, older_than=length, dry_run=dry_run
-        )
-        receipts.append(done.to_json())
-        if format_ == "text":
-            click.echo(str(done))
+    opened = find_plugin("engines", target.engine.kind)(session.root, target)
+    with opened as engine, progress() as engine.watch:
+        for name in dict.fromkeys(data_sources):
+            done = keep_up(
+                project,
+                name,
+                root=session.root,
+                target=target,
+                engine=engine,
+                older_than=length,
+                dry_run=dry_run,
+            )
+            receipts.append(done.to_json())
+            if format_ == "text":
+                click.echo(str(done))
     if format_ == "json":
         report = {"schema": "genesis/compact@1", "dry_run": dry_run, "logs": receipts}
         click.echo(json.dumps(report, indent=2, ensure_ascii=False))

@@ -92,7 +92,9 @@ def command(
             heartbeat=beater(project, ledger.heartbeats, root=root, target=target)
             if ledger
             else None,
-            keep_up=partial(keep_up, project, root=root, target=target, dry_run=dry_run),
+            keep_up=partial(
+                keep_up, project, root=root, target=target, engine=engine, dry_run=dry_run
+            ),
             annotations=LakeAnnotations(root, target, may_make=not dry_run),
         )
         outcomes = [_tell(outcome, format_, session) for outcome in runner.run(jobs)]

@@ -71,23 +71,17 @@ def newest_by_rank(
     """
     deleted = _deleted(latest.deleted, dialect)
     read = list(dict.fromkeys([*columns, *_columns_in(deleted)]))
-    rank = identifier(Names(frozenset(name.lower() for name in read)).take("_rank"))
-    newest_first = [
-        exp.Ordered(this=_column(name), desc=True, nulls_first=False) for name in latest.order_by
-    ]
-    ranked = exp.Window(
-        this=exp.RowNumber(),
-        partition_by=[_column(name) for name in key],
-        order=exp.Order(expressions=newest_first),
-        over="OVER",
+    rank = Names(frozenset(name.lower() for name in read)).take("_rank")
+    numbered = exp.Alias(
+        this=_rank(list(map(_column, key)), latest.order_by), alias=identifier(rank)
     )
-    numbered = exp.Alias(this=ranked, alias=rank)
     events = _select(
         [*map(_column, read), numbered], table.copy(), _ranked_events(latest, deleted, as_of)
     )
-    first = exp.EQ(this=exp.Column(this=rank.copy()), expression=exp.Literal.number(1))
     newest = exp.Subquery(this=events, alias=exp.TableAlias(this=identifier("_ranked")))
-    return _select(list(map(_column, columns)), newest, [first, *_not_deleted(deleted)])
+    return _select(
+        list(map(_column, columns)), newest, [_is_first(_column(rank)), *_not_deleted(deleted)]
+    )
 
 
 def newest_in_phases(
@@ -146,26 +140,55 @@ def surviving_events(
 
     That is the newest of every key, a delete too, and its newest heartbeat. No two events share a locator.
     """
-    groups = [*map(_column, key), *_heartbeat(latest, _deleted(latest.deleted, dialect))]
+    groups = _survivors_of(key, latest, dialect)
     if locator == "_pos" and has_positions(latest):
         position = exp.alias_(_newest_position(), identifier(locator))
         newest = _select([position], table.copy(), [])
         newest.set("group", exp.Group(expressions=groups))
         return newest
+    survivors = _select([_column(locator)], table.copy(), [])
+    ranked = _rank(groups, (*latest.order_by, locator))
+    survivors.set("qualify", exp.Qualify(this=_is_first(ranked)))
+    return survivors
+
+
+def survivors_by_rank(
+    source: exp.Expr,
+    columns: Sequence[str],
+    key: Sequence[str],
+    latest: Latest,
+    *,
+    dialect: str = "trino",
+) -> exp.Select:
+    """The `columns` of the same events for any engine; of two that nothing tells apart, one of them."""
+    rank = Names(frozenset(name.lower() for name in columns)).take("_rank")
+    ranked = _rank(_survivors_of(key, latest, dialect), latest.order_by)
+    shown: list[exp.Expr] = list(map(_column, columns))
+    events = _select([*shown, exp.alias_(ranked, identifier(rank))], source, [])
+    newest = exp.Subquery(this=events, alias=exp.TableAlias(this=identifier("_ranked")))
+    return _select([column.copy() for column in shown], newest, [_is_first(_column(rank))])
+
+
+def _survivors_of(key: Sequence[str], latest: Latest, dialect: str) -> list[exp.Expr]:
+    """What a compaction keeps one event of each of."""
+    return [*map(_column, key), *_heartbeat(latest, _deleted(latest.deleted, dialect))]
+
+
+def _rank(groups: list[exp.Expr], order_by: Iterable[str]) -> exp.Window:
+    """The place of an event in its group, the newest first."""
     newest_first = [
-        exp.Ordered(this=_column(name), desc=True, nulls_first=False)
-        for name in (*latest.order_by, locator)
+        exp.Ordered(this=_column(name), desc=True, nulls_first=False) for name in order_by
     ]
-    ranked = exp.Window(
+    return exp.Window(
         this=exp.RowNumber(),
         partition_by=groups,
         order=exp.Order(expressions=newest_first),
         over="OVER",
     )
-    survivors = _select([_column(locator)], table.copy(), [])
-    first = exp.EQ(this=ranked, expression=exp.Literal.number(1))
-    survivors.set("qualify", exp.Qualify(this=first))
-    return survivors
+
+
+def _is_first(rank: exp.Expr) -> exp.Expr:
+    return exp.EQ(this=rank, expression=exp.Literal.number(1))
 
 
 def rules_text(key: Sequence[str], latest: Latest) -> str:
@@ -242,7 +265,7 @@ def _ranked_events(
     for heartbeat in _heartbeat(latest, deleted):
         yield exp.NullSafeNEQ(this=heartbeat.this, expression=heartbeat.expression)
     if as_of is not None:
-        yield exp.LTE(this=_column(latest.order_by[0]), expression=_instant(as_of))
+        yield exp.LTE(this=_column(latest.order_by[0]), expression=instant(as_of))
 
 
 def _heartbeat(latest: Latest, deleted: exp.Expr | None) -> Iterator[exp.NullSafeEQ]:
@@ -274,7 +297,7 @@ def _column(name: str) -> exp.Column:
     return exp.Column(this=identifier(name))
 
 
-def _instant(moment: datetime) -> exp.Expr:
+def instant(moment: datetime) -> exp.Expr:
     """A moment as SQL; without a zone it is in UTC. Trino would round it to milliseconds if let."""
     known = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     return exp.Cast(

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import duckdb
 import pyarrow as pa
@@ -27,7 +27,7 @@ from genesis.lake.ranking import Ranking, Survivors, microseconds
 from genesis.lake.read import Pinned, base_property, pin_table
 from genesis.lake.replace import DiskFull, Overtaken, replace
 from genesis.lake.rules import Rules
-from genesis.lake.write import discarded_on, write_files
+from genesis.lake.write import discarded_on
 
 # In the properties of the snapshot that a compaction made, if nothing landed meanwhile: by what
 # rules it was made, and the time of the oldest delete that it kept.
@@ -37,9 +37,32 @@ OLDEST_DELETE_PROPERTY = "genesis.oldest-delete"
 Step = Literal["pin", "rank", "write", "verify", "commit", "done"]
 
 _STARTS = 3
-_ROW_GROUP = 122_880  # events
-_ROW_GROUP_BYTES = 64 * 1024 * 1024  # of packed events, which are in memory at once
-_VECTOR = 2_048  # events that DuckDB hands over at least
+
+
+class Rewriting(Protocol):
+    """One snapshot's events in the hands of an engine."""
+
+    def rank(self) -> Survivors:
+        """How many events are kept."""
+
+    def write(self, run: str) -> list[DataFile]:
+        """New files of the survivors, sorted by key, with `run` in their names.
+
+        No snapshot of the log refers to them; whatever fails, a sweep finds what stays.
+        """
+
+
+OpenRewriting = Callable[[Pinned, Rules, datetime], AbstractContextManager[Rewriting]]
+
+
+@runtime_checkable
+class Rewrites(Protocol):
+    """An engine that rewrites logs itself; for all others DuckDB does."""
+
+    def rewriting(
+        self, pinned: Pinned, rules: Rules, late: datetime
+    ) -> AbstractContextManager[Rewriting]:
+        """A rewriting that forgets deletes of before `late`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,26 +119,25 @@ def compact(
     rules: Rules,
     *,
     now: datetime,
-    memory_limit: str | None = None,
+    rewriting: OpenRewriting = Ranking.opened,
     dry_run: bool = False,
     told: Callable[[Step], None] = lambda _: None,
 ) -> Compaction:
     """Rewrite a change log to its newest records, or tell what that would do.
 
-    `memory_limit` is DuckDB's, which spills what is above it; `told` hears of each step before it
-    is taken. Raises `EngineError`, and then nothing has changed.
+    `told` hears of each step before it is taken. Raises `EngineError`, and then nothing has changed.
     """
     for _ in range(_STARTS - 1):
         with suppress(Overtaken):
-            return _compact(catalog, rules, now - rules.lateness, memory_limit, dry_run, told)
-    return _compact(catalog, rules, now - rules.lateness, memory_limit, dry_run, told)
+            return _compact(catalog, rules, now - rules.lateness, rewriting, dry_run, told)
+    return _compact(catalog, rules, now - rules.lateness, rewriting, dry_run, told)
 
 
 def _compact(
     catalog: Catalog,
     rules: Rules,
     late: datetime,
-    memory_limit: str | None,
+    rewriting: OpenRewriting,
     dry_run: bool,
     told: Callable[[Step], None],
 ) -> Compaction:
@@ -124,17 +146,14 @@ def _compact(
     if _is_compacted(pinned, rules, late):
         size = Size.of(pinned.data_files)
         return Compaction(rules.table, size, kept=size.events, after=size)
-    with (
-        _told_as_problem(rules),
-        Ranking.opened(pinned, rules, late, memory_limit=memory_limit) as ranking,
-    ):
+    with _told_as_problem(rules), rewriting(pinned, rules, late) as opened:
         told("rank")
-        survivors = ranking.rank()
+        survivors = opened.rank()
         if dry_run:
             return _outcome(rules, pinned, survivors)
         told("write")
         run = str(uuid.uuid4())
-        files = write_files(pinned.table, ranking.rows(_rows_at_once(pinned)), run)
+        files = opened.write(run)
     with discarded_on(BaseException, pinned.table, files):
         told("verify")
         _verify(rules, survivors, files)
@@ -177,14 +196,6 @@ def _is_compacted(pinned: Pinned, rules: Rules, late: datetime) -> bool:
         return False
     oldest = snapshot_property(snapshot, OLDEST_DELETE_PROPERTY)
     return oldest is None or int(oldest) >= microseconds(late)
-
-
-def _rows_at_once(pinned: Pinned) -> int:
-    """A row group's worth; fewer where events are long."""
-    size = Size.of(pinned.data_files)
-    limit = int(pinned.table.properties.get("write.parquet.row-group-limit", _ROW_GROUP))
-    fit = _ROW_GROUP_BYTES * size.events // max(size.bytes, 1)
-    return max(_VECTOR, min(limit, fit))
 
 
 def _verify(rules: Rules, survivors: Survivors, files: Iterable[DataFile]) -> None:

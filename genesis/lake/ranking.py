@@ -1,4 +1,4 @@
-"""The events that a compaction keeps, ranked by DuckDB over one snapshot of a change log.
+"""The events that a compaction keeps, ranked and written by DuckDB from one snapshot of a change log.
 
 Memory goes to the keys, not to the events, and what is above DuckDB's limit is spilled. The
 surprise: a log whose events no `_pos` tells apart, or whose files DuckDB cannot read by itself, is
@@ -15,18 +15,23 @@ from typing import Any, Self
 
 import duckdb
 import pyarrow as pa
+from pyiceberg.manifest import DataFile
 from pyiceberg.types import DateType, TimestampType, TimestamptzType
 from sqlglot import exp
 
 from genesis.compile.identifiers import Names, identifier
-from genesis.compile.latest import is_delete, surviving_events
+from genesis.compile.latest import instant, is_delete, surviving_events
 from genesis.lake.columns import POS
 from genesis.lake.duck import in_memory, lock_down
 from genesis.lake.read import Pinned
 from genesis.lake.rules import Rules
+from genesis.lake.write import write_files
 
 _LOG, _EVENTS, _WINNERS = "log", "_events", "winners"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ROW_GROUP = 122_880  # events
+_ROW_GROUP_BYTES = 64 * 1024 * 1024  # of packed events, which are in memory at once
+_VECTOR = 2_048  # events that DuckDB hands over at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,7 @@ class Ranking:
     @classmethod
     @contextmanager
     def opened(
-        cls, pinned: Pinned, rules: Rules, late: datetime, *, memory_limit: str | None
+        cls, pinned: Pinned, rules: Rules, late: datetime, *, memory_limit: str | None = None
     ) -> Iterator[Self]:
         """A ranking with a DuckDB of its own, that may read the snapshot's files and nothing else."""
         with in_memory() as duck:
@@ -82,8 +87,11 @@ class Ranking:
         (kept,) = self._one(exp.select(exp.Count(this=exp.Star())).from_(_WINNERS))
         return Survivors(kept, forgotten, oldest)
 
-    def rows(self, at_once: int) -> Iterator[pa.RecordBatch]:
-        """The survivors sorted by key, with the table's columns."""
+    def write(self, run: str) -> list[DataFile]:
+        """New files of the survivors, sorted by key, with `run` in their names."""
+        return write_files(self._pinned.table, self._rows(_rows_at_once(self._pinned)), run)
+
+    def _rows(self, at_once: int) -> Iterator[pa.RecordBatch]:
         columns = [_column(name) for name in self._pinned.columns]
         order = [_column(name) for name in (*self._rules.key, self._locator)]
         rows = exp.select(*columns).from_(_LOG).where(self._is_winner()).order_by(*order)
@@ -106,13 +114,12 @@ class Ranking:
 
     def _forget(self) -> tuple[int, int | None]:
         """Take old deletes from the winners; how many they were, and the oldest that stays."""
-        deletes = self._winning_deletes()
-        if deletes is None:
+        found = deletes_of(self._pinned, self._rules)
+        if found is None:
             return 0, None
-        at = exp.cast(_column(self._rules.latest.order_by[0]), "timestamptz")
-        is_old = exp.LT(
-            this=at, expression=exp.cast(exp.Literal.string(str(self._late)), "timestamptz")
-        )
+        deleted, at = found
+        deletes = exp.select(_column(self._locator)).from_(_LOG).where(deleted, self._is_winner())
+        is_old = exp.LT(this=at, expression=instant(self._late))
         old = deletes.where(is_old)
         (forgotten,) = self._one(exp.select(exp.Count(this=exp.Star())).from_(old.subquery("old")))
         if forgotten:
@@ -121,19 +128,6 @@ class Ranking:
         epoch = exp.Anonymous(this="EPOCH_US", expressions=[exp.Min(this=at)])
         (oldest,) = self._one(deletes.where(exp.not_(is_old)).select(epoch, append=False))
         return forgotten, oldest
-
-    def _winning_deletes(self) -> exp.Select | None:
-        """The locators of the deletes that won; nothing where none is ever old.
-
-        How old an event is can only be told where the first column of the order is a time.
-        """
-        first = self._pinned.table.schema().find_field(
-            self._rules.latest.order_by[0], case_sensitive=False
-        )
-        deleted = is_delete(self._rules.latest, dialect=self._rules.dialect)
-        if deleted is None or not isinstance(first.field_type, _TIMES):
-            return None
-        return exp.select(_column(self._locator)).from_(_LOG).where(deleted, self._is_winner())
 
     def _is_winner(self) -> exp.In:
         winners = exp.select(_column(self._locator)).from_(_WINNERS)
@@ -146,12 +140,34 @@ class Ranking:
         self._duck.execute(statement.sql("duckdb"))
 
 
+def deletes_of(pinned: Pinned, rules: Rules) -> tuple[exp.Expr, exp.Expr] | None:
+    """The condition that an event is a delete, and when it was; nothing where none is ever old.
+
+    How old an event is can only be told where the first column of the order is a time.
+    """
+    first = rules.latest.order_by[0]
+    type_ = pinned.table.schema().find_field(first, case_sensitive=False).field_type
+    deleted = is_delete(rules.latest, dialect=rules.dialect)
+    if deleted is None or not isinstance(type_, _TIMES):
+        return None
+    return deleted, exp.cast(_column(first), "timestamptz(6)")
+
+
 def microseconds(moment: datetime) -> int:
     """A moment as `Survivors` has it."""
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 _TIMES = (TimestamptzType, TimestampType, DateType)
+
+
+def _rows_at_once(pinned: Pinned) -> int:
+    """A row group's worth; fewer where events are long."""
+    files = pinned.data_files
+    events = sum(file.record_count for file in files)
+    size = sum(file.file_size_in_bytes for file in files)
+    limit = int(pinned.table.properties.get("write.parquet.row-group-limit", _ROW_GROUP))
+    return max(_VECTOR, min(limit, _ROW_GROUP_BYTES * events // max(size, 1)))
 
 
 def _locator(pinned: Pinned, rules: Rules) -> str:

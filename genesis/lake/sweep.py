@@ -22,8 +22,10 @@ from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.table import Table
 
 from genesis.errors import EngineError, Problem
-from genesis.lake.batches import LIST_PROPERTY, lists_location
+from genesis.lake.batches import lists_location
 from genesis.lake.catalog import STATE_FOLDER, load_table, table_identifier, tables, told_as_problem
+from genesis.lake.references import referenced_files
+from genesis.lake.staging import stagings_location
 
 _KINDS = (".parquet", ".avro", ".orc", ".puffin", ".stats", ".metadata.json", ".metadata.json.gz")
 
@@ -57,7 +59,7 @@ def sweep(
         present = _listed(log)
         _refuse_unlisted(log, present)
         log.refresh()
-        referenced = set(map(_path, _references(log)))
+        referenced = set(map(_path, referenced_files(log)))
     seen = _Seen(root, log)
     orphans = {path: seen.since(path, now) for path in sorted(present.keys() - referenced)}
     due = [path for path, since in orphans.items() if since <= now - older_than]
@@ -92,26 +94,7 @@ def _folders(log: Table) -> Iterator[str]:
     yield f"{location}/data"
     yield f"{location}/metadata"
     yield lists_location(log)
-
-
-def _references(log: Table) -> Iterator[str]:
-    """Every file that the table, as it is now, needs for any of its snapshots."""
-    metadata = log.metadata
-    yield log.metadata_location
-    yield from (entry.metadata_file for entry in metadata.metadata_log)
-    yield from (statistics.statistics_path for statistics in metadata.statistics)
-    yield from (statistics.statistics_path for statistics in metadata.partition_statistics)
-    if batches := metadata.properties.get(LIST_PROPERTY):
-        yield batches
-    read: set[str] = set()
-    for snapshot in metadata.snapshots:
-        yield snapshot.manifest_list
-        for manifest in snapshot.manifests(log.io):
-            if manifest.manifest_path not in read:
-                read.add(manifest.manifest_path)
-                yield manifest.manifest_path
-                for entry in manifest.fetch_manifest_entry(log.io, discard_deleted=True):
-                    yield entry.data_file.file_path
+    yield stagings_location(log)
 
 
 def _refuse_unlisted(log: Table, present: Iterable[str]) -> None:

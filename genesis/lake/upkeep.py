@@ -11,9 +11,11 @@ from typing import Any
 
 from genesis.errors import DefinitionError, EngineError, Problem, suggest
 from genesis.lake.catalog import existing_table, find_catalog
-from genesis.lake.compact import Compaction, compact
+from genesis.lake.compact import Compaction, Rewrites, compact
 from genesis.lake.expire import expire
+from genesis.lake.ranking import Ranking
 from genesis.lake.rules import rules_of
+from genesis.lake.staging import forget_abandoned
 from genesis.lake.sweep import Sweep, sweep
 from genesis.spec.data_source import DataSource
 from genesis.spec.project import Project, Target
@@ -65,10 +67,11 @@ def keep_up(
     *,
     root: Path,
     target: Target,
+    engine: object = None,
     older_than: timedelta = LONGEST_READER,
     dry_run: bool = False,
 ) -> Upkeep:
-    """Compact the log of the data source `name`; clear away what is `older_than`.
+    """Compact the log of the data source `name`, by the target's engine if it can; clear away what is `older_than`.
 
     Raises `DefinitionError` where the log may not be compacted, `EngineError` where it cannot be.
     """
@@ -83,8 +86,11 @@ def keep_up(
         raise EngineError(Problem("catalog-failed", message, hint=hint))
     now = datetime.now(UTC)
     with closing(catalog):
-        done = compact(catalog, rules, now=now, dry_run=dry_run)
+        rewriting = engine.rewriting if isinstance(engine, Rewrites) else Ranking.opened
+        done = compact(catalog, rules, now=now, rewriting=rewriting, dry_run=dry_run)
         log = existing_table(catalog, rules.identifier)
+        if not dry_run:
+            forget_abandoned(catalog, log, now=now, older_than=older_than)
         expired = expire(log, now=now, older_than=older_than, dry_run=dry_run)
         swept = sweep(catalog, log, root=root, now=now, older_than=older_than, dry_run=dry_run)
     return Upkeep(name, done, expired, swept)

@@ -9,8 +9,9 @@ takes longer than the target's `timeout`. The surprise: the SQL that runs is the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -27,10 +28,13 @@ from genesis.compile.replace_tables import Parts, replace_tables
 from genesis.compile.statement import Scan, Statement
 from genesis.engines.scans import merged, refuse_missing
 from genesis.engines.trino.refusals import told_as_problem
+from genesis.engines.trino.rewriting import TrinoRewriting
 from genesis.engines.trino.session import DEFAULT_SCHEMA, open_session
 from genesis.engines.trino.values import table_of
 from genesis.errors import EngineError
 from genesis.lake.catalog import find_catalog, load_table, table_name, tables
+from genesis.lake.read import Pinned
+from genesis.lake.rules import Rules
 from genesis.lake.versions import at_snapshot
 from genesis.spec.project import Target, TrinoTarget
 
@@ -69,6 +73,14 @@ class TrinoEngine:
             name: table.metadata.current_snapshot_id if table else None
             for name, table in pins.items()
         }
+
+    @contextmanager
+    def rewriting(self, pinned: Pinned, rules: Rules, late: datetime) -> Iterator[TrinoRewriting]:
+        """A log's newest records, by the server. Raises `EngineError`."""
+        if self._catalog is None:
+            raise LookupError("a log is in a catalog")
+        name = self._config.catalog
+        yield TrinoRewriting(self._ask, name, self._catalog, pinned, rules, late)
 
     def view(self, name: str) -> str | None:
         """What the server says a view is; `None` where there is none. Raises `EngineError`."""
