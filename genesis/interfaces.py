@@ -40,6 +40,7 @@ class Engine(Protocol):
     ) -> None: ...
 
 
+@runtime_checkable
 class Views(Protocol):
     """What an engine that keeps views can be asked for."""
 

@@ -16,6 +16,8 @@ from genesis.cli.session import (
     parse_as_of,
     parse_parameters,
     pick_inputs,
+    refuse_views_as_of,
+    views_option,
 )
 from genesis.errors import DefinitionError, Problem, Problems, UsageError
 
@@ -43,6 +45,7 @@ from genesis.errors import DefinitionError, Problem, Problems, UsageError
 )
 @param_option
 @as_of_option
+@views_option
 @definitions_option
 @inputs_option
 @click.pass_obj
@@ -55,6 +58,7 @@ def command(
     out: Path | None,
     pairs: tuple[str, ...],
     as_of: str | None,
+    views: bool,
     definitions: tuple[Path, ...],
     inputs: tuple[Path, ...],
 ) -> None:
@@ -67,11 +71,13 @@ def command(
     if bool(names) == everything:
         raise UsageError(Problem("wrong-usage", "name at least one INPUT, or `--all`"))
     if out is None and not (definitions or inputs):
-        answer = _tell(*_compile(session, names, dialect, render, pairs, as_of, (), ()))
+        answer = _tell(*_compile(session, names, dialect, render, pairs, as_of, views, (), ()))
         if session.kept is not None:
             session.kept.write(answer)
         return
-    texts, found = _compile(session, names, dialect, render, pairs, as_of, definitions, inputs)
+    texts, found = _compile(
+        session, names, dialect, render, pairs, as_of, views, definitions, inputs
+    )
     if out is None:
         _tell(texts, found)
         return
@@ -90,6 +96,7 @@ def _compile(
     render: Literal["native", "text"],
     pairs: tuple[str, ...],
     as_of: str | None,
+    views: bool,
     definitions: tuple[Path, ...],
     inputs: tuple[Path, ...],
 ) -> tuple[dict[str, str], Problems]:
@@ -97,8 +104,15 @@ def _compile(
     from genesis.compile.compiler import compile_input
     from genesis.compile.run import Run
 
+    refuse_views_as_of(views, as_of)
     moment = parse_as_of(as_of)
-    run = Run(parse_parameters(pairs), moment=moment, as_of=moment is not None, render=render)
+    run = Run(
+        parse_parameters(pairs),
+        moment=moment,
+        as_of=moment is not None,
+        render=render,
+        views=views,
+    )
     problems = Problems()
     loaded_inputs = inputs or tuple(
         Path(name) for name in names if definitions and Path(name).is_file()

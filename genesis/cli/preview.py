@@ -22,6 +22,8 @@ from genesis.cli.session import (
     parse_as_of,
     parse_parameters,
     pick_inputs,
+    refuse_views_as_of,
+    views_option,
 )
 from genesis.errors import Problem, Problems, UsageError
 
@@ -52,6 +54,7 @@ WIDEST = 40  # characters of a cell in a table
 )
 @param_option
 @as_of_option
+@views_option
 @definitions_option
 @inputs_option
 @click.pass_obj
@@ -62,6 +65,7 @@ def command(
     format_: str,
     pairs: tuple[str, ...],
     as_of: str | None,
+    views: bool,
     definitions: tuple[Path, ...],
     inputs: tuple[Path, ...],
 ) -> None:
@@ -75,7 +79,9 @@ def command(
     from genesis.compile.run import Run
     from genesis.console import progress
     from genesis.plugins import find_plugin
+    from genesis.run.views import refuse_other_views
 
+    refuse_views_as_of(views, as_of)
     as_of_moment = parse_as_of(as_of)
     run = Run(
         parse_parameters(pairs),
@@ -83,6 +89,7 @@ def command(
         as_of=as_of_moment is not None,
         limit=rows or None,
         staged=True,
+        views=views,
     )
     problems = Problems()
     project = session.load_for([name], problems, definitions, inputs)
@@ -94,6 +101,8 @@ def command(
     statement = compile_input(project, picked[0], target.engine.kind, run)
     engine = find_plugin("engines", target.engine.kind)
     with engine(root, target) as opened, progress() as opened.watch:
+        if views:
+            refuse_other_views(project, statement, opened, opened.dialect)
         found = opened.query(statement)
     _WRITERS[format_](found, statement.columns)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from genesis.cli.session import Session
+from genesis.cli.session import Session, views_option
 from genesis.console import progress, show_problems
 from genesis.errors import Problem, Problems, UsageError
 
@@ -39,6 +39,7 @@ _MARKS = {
 @click.option(
     "--adopt", is_flag=True, help="Take over content that genesis did not write, by key and header."
 )
+@views_option
 @click.option(
     "--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
@@ -49,6 +50,7 @@ def command(
     everything: bool,
     dry_run: bool,
     adopt: bool,
+    views: bool,
     format_: str,
 ) -> int:
     """Refresh trackers now.
@@ -88,6 +90,7 @@ def command(
             moment=datetime.now(UTC),
             dry_run=dry_run,
             adopt=adopt,
+            views=views,
             audit=auditor(project, engine, root, ledger.audits if ledger else None),
             heartbeat=beater(project, ledger.heartbeats, root=root, target=target)
             if ledger

@@ -158,6 +158,14 @@ def parse_as_of(text: str | None) -> datetime | None:
         ) from None
 
 
+def refuse_views_as_of(views: bool, as_of: str | None) -> None:
+    """Raise `UsageError` where both are asked for."""
+    if views and as_of is not None:
+        message = "`--as-of` is not for `--views`: a view knows the newest records only"
+        hint = "leave `--views` out: change logs know what was before"
+        raise UsageError(Problem("wrong-usage", message, hint=hint))
+
+
 def parse_length(option: str, text: str) -> timedelta:
     """A length of time, as workflows write it."""
     from pydantic import TypeAdapter, ValidationError
@@ -188,6 +196,11 @@ inputs_option = click.option(
 )
 param_option = click.option(
     "--param", "pairs", multiple=True, metavar="K=V", help="A parameter's value."
+)
+views_option = click.option(
+    "--views",
+    is_flag=True,
+    help="Read the engine's views of newest records, that `genesis views apply` wrote.",
 )
 as_of_option = click.option(
     "--as-of", "as_of", metavar="T", help="Read everything as it was at this moment."

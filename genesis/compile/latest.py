@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 import sqlglot
 from sqlglot import exp
 
-from genesis.compile.identifiers import Names, identifier
+from genesis.compile.identifiers import Names, identifier, table_parts
 from genesis.spec.data_source import Latest
 
 POSITION_ORDER = ("_ts", "_pos")
@@ -30,6 +30,12 @@ BASE = "_genesis_base"
 def with_base(name: str) -> str:
     """What a log is called where it has that column."""
     return f"{name}$base"
+
+
+def view_of(table: str) -> str:
+    """What the view of a log's newest records is called, as definitions name tables."""
+    *schema, name = table_parts(table)
+    return ".".join(identifier(part).sql() for part in (*schema, f"{name}_latest"))
 
 
 def has_positions(latest: Latest) -> bool:

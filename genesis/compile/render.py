@@ -27,6 +27,7 @@ from genesis.compile.latest import (
     newest_by_rank,
     newest_in_phases,
     rules_text,
+    view_of,
     with_base,
 )
 from genesis.compile.plan import Cte, From, JoinTo, Newest, Plan, Select, Written
@@ -41,16 +42,17 @@ def render(plan: Plan, dialect: str, run: Run, source_dialect: str) -> Statement
     Staged, newest records are found by statements that run before (DuckDB, tables with positions);
     else everything is one readable text.
     """
-    text = _Text(dialect, source_dialect, run.moment if run.as_of else None)
+    text = _Text(dialect, source_dialect, run.moment if run.as_of else None, views=run.views)
     setup: list[exp.Expr] = []
     unstaged = None
-    if run.staged and dialect == "duckdb" and any(map(_is_staged, plan.ctes)):
+    is_staged = run.staged and not run.views and dialect == "duckdb"
+    if is_staged and any(map(_is_staged, plan.ctes)):
         unstaged = replace(text, is_kept=True).whole(plan)
         text = replace(text, setup=setup)
     return Statement(
         sql=text.whole(plan),
         columns=plan.columns,
-        scans=tuple(_scans(plan, source_dialect)),
+        scans=tuple(_scans(plan, source_dialect, views=run.views)),
         setup=tuple(_writer(dialect).generate(statement, copy=False) for statement in setup),
         unstaged=unstaged,
     )
@@ -149,6 +151,7 @@ class _Text:
     as_of: datetime | None
     setup: list[exp.Expr] | None = None
     is_kept: bool = False
+    views: bool = False
 
     def whole(self, plan: Plan) -> str:
         ctes = [
@@ -173,6 +176,9 @@ class _Text:
                 return self._newest(cte.name, cte.body)
 
     def _newest(self, name: str, newest: Newest) -> str:
+        if self.views:
+            columns = _list("SELECT", map(self._name, newest.columns))
+            return f"{columns}\nFROM {_table(view_of(newest.table), self.dialect)}"
         if self.setup is None or not has_positions(newest.latest):
             return _ranked(newest, self.as_of, self.dialect, self.source_dialect)
         log = table(newest.table)
@@ -248,12 +254,15 @@ class _Text:
         return _name(name, self.dialect)
 
 
-def _scans(plan: Plan, source_dialect: str) -> Iterator[Scan]:
+def _scans(plan: Plan, source_dialect: str, *, views: bool) -> Iterator[Scan]:
     """The tables a plan reads, each once, by name."""
     columns: dict[str, set[str] | None] = {}
     rules: dict[str, set[str]] = {}
+    viewed: dict[str, set[str]] = {}
     for cte in plan.ctes:
         match cte.body:
+            case Newest() as newest if views:
+                viewed.setdefault(view_of(newest.table), set()).update(newest.columns)
             case Newest() as newest:
                 rules.setdefault(newest.table, set()).add(rules_text(newest.key, newest.latest))
                 columns.setdefault(newest.table, set())
@@ -277,6 +286,8 @@ def _scans(plan: Plan, source_dialect: str) -> Iterator[Scan]:
     for name, needed in sorted(columns.items()):
         read = None if needed is None else tuple(sorted(needed))
         yield Scan(name, read, frozenset(rules.get(name, ())))
+    for name, shown in sorted(viewed.items()):
+        yield Scan(name, tuple(sorted(shown)), is_view=True)
 
 
 def _columns_in(select: Select) -> Iterator[exp.Column]:

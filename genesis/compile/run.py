@@ -14,7 +14,8 @@ class Run:
 
     `moment` fixes `now()` and `today()`, which are the engine's clock without it; with `as_of`,
     newest records are those of that moment too. `parameters` are values by name, as text or typed;
-    `None` where an input is only checked. `limit` caps the rows beyond the input's own. `staged` says that the engine runs setup statements.
+    `None` where an input is only checked. `limit` caps the rows beyond the input's own. `staged` says that the engine runs setup statements,
+    `views` that newest records are read from the engine's views of them, which know of no `as_of`.
     `dialect` is the engine's, where it is known: what it lacks is an error then.
     """
 
@@ -24,4 +25,5 @@ class Run:
     render: Literal["native", "text"] = "native"
     limit: int | None = None
     staged: bool = False
+    views: bool = False
     dialect: str | None = None

@@ -30,12 +30,13 @@ class Scan:
     """A table as the definition names it (`studio.production_events`), and the raw columns read.
 
     `columns` is sorted; `None` means all of them (a table inside a data source's own `sql`). `newest` are
-    the rules, as `rules_text` has them, by which its newest records are told.
+    the rules, as `rules_text` has them, by which its newest records are told. A view is one of newest records.
     """
 
     table: str
     columns: tuple[str, ...] | None
     newest: frozenset[str] = frozenset()
+    is_view: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from genesis.compile.statement import Scan
 from genesis.errors import EngineError, Problem, Problems, did_you_mean
@@ -16,7 +17,7 @@ def merged(scans: Iterable[Scan]) -> list[Scan]:
         columns = None
         if other.columns is not None and scan.columns is not None:
             columns = tuple(sorted({*other.columns, *scan.columns}))
-        found[scan.table] = Scan(scan.table, columns, other.newest | scan.newest)
+        found[scan.table] = replace(other, columns=columns, newest=other.newest | scan.newest)
     return list(found.values())
 
 

@@ -33,6 +33,7 @@ from genesis.run.heartbeats import Health
 from genesis.run.held import Waiting
 from genesis.run.jobs import NamedJob, place_text
 from genesis.run.ledger import Ledger
+from genesis.run.views import refuse_other_views
 from genesis.spec.project import Project
 from genesis.spec.workflow import JobOptions
 from genesis.sync.changes import Annotation, Changes, Receipt, Tracker
@@ -91,6 +92,7 @@ class Runner:
     moment: datetime
     dry_run: bool = False
     adopt: bool = False
+    views: bool = False
     annotations: AnnotationLog | None = None
     keep_up: Callable[[str], Kept] | None = None
     audit: Callable[[str], Audited] | None = None
@@ -225,6 +227,8 @@ class Runner:
         """Query, compare, guard, apply."""
         is_new = tuple(self._new_table(tracker))
         last = self.annotations.last(tracker) if self.annotations and tracker.annotations else {}
+        if self.views:
+            refuse_other_views(self.project, statement, self.engine, self.engine.dialect)
         rows = self.engine.query(statement)
         facts["rows"] = rows.num_rows
         facts["snapshots"] = self.engine.snapshots(tuple(scan.table for scan in statement.scans))
@@ -285,7 +289,7 @@ class Runner:
             self.project,
             name,
             self.engine.dialect,
-            Reading(parameters, moment=self.moment, staged=True),
+            Reading(parameters, moment=self.moment, staged=True, views=self.views),
         )
 
     def _new_table(self, tracker: Tracker) -> Iterator[str]:

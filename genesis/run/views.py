@@ -1,8 +1,8 @@
 """Views of newest records on an engine, for people who query the lake by hand.
 
 A view is called as its log, with `_latest` behind it. What it was made of is told by a mark in its comment, since
-engines keep a view's text as they would have written it. The surprise: definitions never read these
-views; they stay the truth.
+engines keep a view's text as they would have written it. The surprise: definitions stay the truth. A report
+reads these views only when it is asked to, and not while they say something else.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from genesis.compile.dialects.rewrite import to_dialect
-from genesis.compile.identifiers import identifier, table, table_parts
-from genesis.compile.latest import newest_by_rank
-from genesis.errors import Problem, UsageError, suggest
-from genesis.interfaces import Views
+from genesis.compile.identifiers import table
+from genesis.compile.latest import newest_by_rank, view_of
+from genesis.compile.statement import Statement
+from genesis.errors import EngineError, Problem, Problems, UsageError, suggest
+from genesis.interfaces import Engine, Views
 from genesis.lake.columns import guessed_columns, own_column, record_columns
 from genesis.spec.data_source import DataSource
 from genesis.spec.project import Project
@@ -58,7 +59,6 @@ def latest_view(source: DataSource, dialect: str, source_dialect: str) -> View:
     """The newest record of every key of a log, with the columns that its data source names."""
     if source.latest is None or source.table is None:
         raise LookupError(f"{source.name} is no log")
-    *schema, name = table_parts(source.table)
     guessed = guessed_columns(source)
     columns = [each.name for each in record_columns(source) if each.name not in guessed]
     key = [own_column(name, source.fields[name]) or name for name in source.primary_key]
@@ -66,15 +66,33 @@ def latest_view(source: DataSource, dialect: str, source_dialect: str) -> View:
         table(source.table), columns, key, source.latest, dialect=source_dialect
     )
     sql = to_dialect(select, dialect).sql(dialect, pretty=True)
-    return View(".".join(identifier(part).sql() for part in (*schema, f"{name}_latest")), sql)
+    return View(view_of(source.table), sql)
+
+
+def refuse_other_views(
+    project: Project, statement: Statement, engine: Engine, dialect: str
+) -> None:
+    """Raise `EngineError` where a view that a statement reads is not what the definitions mean."""
+    read = {scan.table for scan in statement.scans if scan.is_view}
+    names = {each.name for each in _logs(project).values() if view_of(each.table or "") in read}
+    if not names:
+        return
+    if not isinstance(engine, Views):
+        raise EngineError(
+            Problem("query-failed", "the engine keeps no views", hint="leave `--views` out")
+        )
+    problems = Problems()
+    for found in compared_views(project, sorted(names), engine, dialect):
+        if found.state != "same":
+            what = "does not exist" if found.state == "new" else "is not what the definitions mean"
+            hint = "`genesis views apply` writes it"
+            problems.add("unknown-table", f"the view `{found.view.name}` {what}", hint=hint)
+    if problems.errors:
+        raise EngineError(problems.errors)
 
 
 def _sources(project: Project, names: tuple[str, ...]) -> Iterator[DataSource]:
-    logs = {
-        source.name: source
-        for source in project.data_sources.values()
-        if source.latest is not None and source.table is not None
-    }
+    logs = _logs(project)
     for name in names or sorted(logs):
         if name not in logs:
             message = f"unknown data source `{name}`"
@@ -84,3 +102,11 @@ def _sources(project: Project, names: tuple[str, ...]) -> Iterator[DataSource]:
                 )
             raise UsageError(Problem("unknown-data-source", message, hint=suggest(name, logs)))
         yield logs[name]
+
+
+def _logs(project: Project) -> dict[str, DataSource]:
+    return {
+        source.name: source
+        for source in project.data_sources.values()
+        if source.latest is not None and source.table is not None
+    }

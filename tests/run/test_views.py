@@ -93,3 +93,51 @@ def test_what_makes_no_sense_is_told(
 ) -> None:
     assert run_command(["views", *line.split()]) == code
     assert told in capsys.readouterr().err
+
+
+REPORT = """\
+input: tasks
+source: task
+fields: [task_id, headline, is_late]
+sort: task_id
+"""
+
+
+@pytest.fixture
+def report(warehouse: Path) -> Path:
+    folder = warehouse.parent / "inputs"
+    folder.mkdir()
+    (folder / "tasks.yaml").write_text(REPORT)
+    return warehouse
+
+
+@pytest.mark.usefixtures("report")
+def test_a_report_that_reads_views_has_the_same_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    def told(*line: str) -> str:
+        assert run_command([*line]) == 0
+        return capsys.readouterr().out
+
+    told("views", "apply")
+    rows = told("preview", "tasks", "--format", "csv")
+    assert rows.splitlines()[1:] == ["1,recast,"]
+    assert told("preview", "tasks", "--format", "csv", "--views") == rows
+    assert "FROM studio.task_events_latest\n" in told("compile", "tasks", "--views")
+    assert "ROW_NUMBER" not in told("compile", "tasks", "--views", "--dialect", "trino")
+
+
+@pytest.mark.usefixtures("report")
+def test_a_view_that_is_not_what_the_definitions_mean_is_not_read(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Nor one that is not there, nor one for a day that has passed."""
+
+    def refused(*line: str) -> str:
+        assert run_command(["preview", "tasks", "--views", *line]) != 0
+        return capsys.readouterr().err
+
+    assert "the view `studio.task_events_latest` does not exist" in refused()
+    assert run_command(["views", "apply"]) == 0
+    Path("definitions/task.yaml").write_text(TASK.replace("'gone'", "'deleted'"))
+    assert "is not what the definitions mean\n" in refused()
+    assert "`--as-of` is not for `--views`" in refused("--as-of", "2026-11-01")
+    assert "DuckDB keeps views in a database file" in refused("--target", "local")

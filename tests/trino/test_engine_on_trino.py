@@ -21,7 +21,7 @@ from genesis.errors import EngineBusy, EngineError, Problem
 from genesis.lake.catalog import existing_table, make_catalog
 from genesis.lake.ingest import ingest
 from genesis.lake.upkeep import keep_up
-from genesis.run.views import compared_views
+from genesis.run.views import compared_views, refuse_other_views
 from genesis.spec.data_source import DataSource
 from genesis.spec.project import EngineConfig, Project, ProjectFile, Target
 from tests.postgres import Postgres
@@ -275,6 +275,9 @@ def test_a_query_that_is_left_is_cancelled(engine: TrinoEngine):
     ]
 
 
+VIEWED = Statement("", (), (Scan("studio.viewed_latest", ("id",), is_view=True),))
+
+
 def test_views_are_made_and_read(lake: Lake, engine: TrinoEngine):
     """In the catalog that the tables are in; a definition may read one like any table."""
     lake.land("studio.viewed", {"id": 1}, {"id": 2}, {"id": 2, "_op": "d"})
@@ -285,7 +288,10 @@ def test_views_are_made_and_read(lake: Lake, engine: TrinoEngine):
     assert {each.state for each in compared_views(project, (), engine, "trino")} == {"same"}
     rows = engine.query(ask("SELECT id FROM studio.viewed_latest", "studio.viewed_latest"))
     assert rows.to_pydict() == {"id": [1]}
+    refuse_other_views(project, VIEWED, engine, "trino")
     engine.make_view(made.view.name, "SELECT 1 AS id", comment="by hand")
+    with pytest.raises(EngineError, match="is not what the definitions mean"):
+        refuse_other_views(project, VIEWED, engine, "trino")
     assert {each.state for each in compared_views(project, (), engine, "trino")} == {"changed"}
 
 

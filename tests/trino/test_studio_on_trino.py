@@ -16,6 +16,7 @@ import openpyxl
 import pytest
 
 from genesis.cli import run_command
+from genesis.compile.compiler import compile_input
 from genesis.compile.run import Run
 from genesis.demo import hard_cases
 from genesis.demo.catalogue import films, places
@@ -27,6 +28,7 @@ from genesis.demo.wire import lines
 from genesis.engines.duckdb import DuckDBEngine
 from genesis.engines.trino import TrinoEngine
 from genesis.lake.ingest import ingest
+from genesis.run.views import compared_views, refuse_other_views
 from genesis.spec.project import Target
 from tests.postgres import Postgres
 from tests.sinks.entry_points import installed
@@ -165,6 +167,18 @@ def ask(studio: Studio) -> Iterator[AskBoth]:
 def test_equal_rows_in_equal_order(ask: AskBoth, name: str):
     duckdb, trino = ask(name, RUN)
     assert trino == duckdb
+
+
+@pytest.mark.parametrize("name", ["production_tracker", "shooting_schedule", "vendor_contracts"])
+def test_equal_rows_of_views(studio: Studio, ask: AskBoth, name: str):
+    """As `--views` has it, once `genesis views apply` has written them."""
+    with TrinoEngine(studio.root, studio.target("trino")) as engine:
+        for each in compared_views(PROJECT, (), engine, "trino"):
+            if each.state == "new":
+                engine.make_view(each.view.name, each.view.sql, comment=each.view.mark)
+        statement = compile_input(PROJECT, name, "trino", replace(RUN, views=True))
+        refuse_other_views(PROJECT, statement, engine, "trino")
+        assert engine.query(statement) == ask(name, RUN)[0]
 
 
 @pytest.mark.parametrize("name", ["production_tracker", "shooting_schedule", "vendor_contracts"])
