@@ -42,6 +42,7 @@ from genesis.sync.encode import encode
 from genesis.sync.guards import Guards, Held, check_guards, retyped
 from genesis.sync.notice import Notice, provenance
 from genesis.sync.said import cells_of, read_back, table_of
+from genesis.sync.shape import Shape
 
 
 @dataclass(frozen=True)
@@ -236,10 +237,11 @@ class Runner:
         present = sink.read(tracker)
         changes = compare(wanted=wanted, present=present, policy=tracker.policy)
         said, unread = read_back(changes, tracker, last)
-        drift = retyped(changes.columns, self.ledger.shapes.last(job.name) if self.ledger else {})
-        changes = replace(
-            changes, rejects=(*changes.rejects, *unread), notes=(*changes.notes, *drift, *is_new)
-        )
+        shape = Shape.of(tracker.columns)
+        before = self.ledger.shapes.last(job.name) if self.ledger else None
+        changes = replace(changes, shape=shape, before=before)
+        notes = (*changes.notes, *retyped(changes), *is_new)
+        changes = replace(changes, rejects=(*changes.rejects, *unread), notes=notes)
         # Before anything else is decided: what people said is kept, also if the change is refused.
         if self.annotations and not self.dry_run:
             self.annotations.append(tracker, said, at=self.clock())
@@ -248,7 +250,7 @@ class Runner:
             return Outcome(job.name, _tracker_text(job), "planned", changes=changes)
         receipt = replace(sink.apply(tracker, changes), annotated=len(said))
         if self.ledger:
-            self.ledger.shapes.keep(job.name, changes.columns)
+            self.ledger.shapes.keep(job.name, shape)
         if waiting and self.ledger:
             self.ledger.held.release(job.name)
         state = (

@@ -1,14 +1,13 @@
-"""The types of each tracker's columns as they were written last, so that another type is told."""
+"""The shape of each tracker as it was written last, so that another one is noticed."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
 
 import sqlalchemy as sa
 
-from genesis.compile.statement import Column
 from genesis.run.state import State, metadata
+from genesis.sync.shape import Shape
 
 _shapes = sa.Table(
     "shape",
@@ -24,18 +23,19 @@ class Shapes:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    def last(self, job: str) -> Mapping[str, str]:
-        """The types by column; nothing where it was never written."""
+    def last(self, job: str) -> Shape | None:
+        """The shape that was written last, if one ever was."""
         query = sa.select(_shapes.c.columns).where(_shapes.c.job == job)
         with self._state.transaction() as connection:
             found = connection.execute(query).scalar()
-        return dict(json.loads(found)) if found else {}
+        return Shape.from_json(json.loads(found)) if found else None
 
-    def keep(self, job: str, columns: Iterable[Column]) -> None:
-        """Remember the types of now, where they are others."""
-        types = {column.name: str(column.type) for column in columns}
-        if types == self.last(job):
+    def keep(self, job: str, shape: Shape) -> None:
+        """Remember the shape of now, where it is another."""
+        if shape == self.last(job):
             return
         with self._state.transaction() as connection:
             connection.execute(_shapes.delete().where(_shapes.c.job == job))
-            connection.execute(_shapes.insert().values(job=job, columns=json.dumps(types)))
+            connection.execute(
+                _shapes.insert().values(job=job, columns=json.dumps(shape.to_json()))
+            )

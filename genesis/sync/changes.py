@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
 from genesis.spec.workflow import EXPORTS
+from genesis.sync.shape import Shape
 
 if TYPE_CHECKING:
     from genesis.compile.statement import Column
@@ -192,6 +193,7 @@ class Present:
     `copies` are rows whose key one of `rows` has too: a person copied it. `retyped` are the positions
     of rows whose key a person typed over or deleted. `annotations` are the
     annotation columns that were found, `own_columns` the headers of all others that people added.
+    `recalled` are columns that the tracker remembers by another name, which is to be written anew.
     `fence` says which state this was read from, `notes` what people should hear about it.
     """
 
@@ -201,6 +203,7 @@ class Present:
     retyped: frozenset[int] = frozenset()
     annotations: tuple[PresentColumn, ...] = ()
     own_columns: tuple[str, ...] = ()
+    recalled: frozenset[str] = frozenset()
     exists: bool = True
     ours: bool = True
     fence: str = ""
@@ -269,7 +272,8 @@ class Changes:
     `followed` are present rows that do not bear their key any more, with the key they get;
     `releases` the positions of rows that become people's own: copies, and rows of nobody knows whom. Of annotations, columns that
     are missing are made (`new_annotations`); their cells are never changed, only `restores` fills some
-    in columns and rows that are new.
+    in columns and rows that are new. `shape` is the report's, `before` that of the last refresh, where
+    it is known.
     """
 
     tracker: str
@@ -291,6 +295,8 @@ class Changes:
     rejects: tuple[Reject, ...] = ()
     human_edits: tuple[HumanEdit, ...] = ()
     notes: tuple[str, ...] = ()
+    shape: Shape | None = None
+    before: Shape | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -303,7 +309,32 @@ class Changes:
             and same_columns
             and not (self.relabels or self.inserts or self.updates or self.deletes)
             and not (self.moves or self.followed or self.releases or self.new_annotations)
+            and not (self.retyped or self.present.recalled)
         )
+
+    @property
+    def retyped(self) -> tuple[Column, ...]:
+        """Columns that are there and hold values of another type than before."""
+        types = self.before.types if self.before else {}
+        there = {column.name for column in self.present.columns}
+        return tuple(
+            column
+            for column in self.columns
+            if column.name in there and types.get(column.name, str(column.type)) != str(column.type)
+        )
+
+    @property
+    def is_rekeyed(self) -> bool:
+        """Whether rows are known by something else than before.
+
+        Where half of them are just as they should be, their key only has another name.
+        """
+        before, now = self.before and self.before.key, self.shape and self.shape.key
+        if before is None or now is None or before == now:
+            return False
+        refused = {reject.key for reject in self.rejects if reject.refused == "row"}
+        found = self.wanted_rows - len(self.inserts) - len(refused)
+        return 2 * (found - self.updated_rows) < len(self.present.rows)
 
     @property
     def rows(self) -> tuple[PresentRow, ...]:

@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from genesis.errors import Problem, Problems, SinkError
-from genesis.sync.changes import Changes, HumanEdit
+from genesis.spec.workflow import EXPORTS
+from genesis.sync.changes import Changes, HumanEdit, PresentColumn
+from genesis.sync.encode import REMOVED
 from genesis.sync.keys import a_few
 from genesis.sync.stamps import fingerprint
 
 if TYPE_CHECKING:
-    from genesis.compile.statement import Column
     from genesis.spec.workflow import JobOptions
 
 # Cells that a place can hold and still be refreshed in seconds.
@@ -32,18 +33,23 @@ _FEW = 5
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """What a refresh may do unasked. `max_deletes` is a whole number of rows, or a share of them."""
+    """What a refresh may do unasked. `max_deletes` is a whole number of rows, or a share of them.
+
+    `keeps_columns` is for places in which people work: a column takes what they put there along.
+    """
 
     max_deletes: int | float = 0.2
     min_rows: int = 0
     allow_empty: bool = False
     max_cells: int | None = None
+    keeps_columns: bool = False
 
     @classmethod
     def of(cls, options: JobOptions) -> Self:
         """The guards that a job asks for, and those of its place."""
         budget = CELL_BUDGET.get(options.to.sink) if options.to else None
-        return cls(options.max_deletes, options.min_rows, options.allow_empty, budget)
+        keeps = options.to is not None and options.to.sink not in EXPORTS
+        return cls(options.max_deletes, options.min_rows, options.allow_empty, budget, keeps)
 
 
 def check_guards(changes: Changes, guards: Guards, approved: Held | None = None) -> None:
@@ -52,6 +58,8 @@ def check_guards(changes: Changes, guards: Guards, approved: Held | None = None)
     _check_rows(changes, guards, problems)
     _check_cells(changes, guards, problems)
     _check_edits(changes, problems)
+    if guards.keeps_columns and changes.present.rows:
+        _check_columns(changes, problems)
     left = [p for p in problems if approved is None or not approved.covers(p.code, changes)]
     if not left:
         return
@@ -62,15 +70,14 @@ def check_guards(changes: Changes, guards: Guards, approved: Held | None = None)
     raise SinkError(tuple(left))
 
 
-def retyped(columns: Iterable[Column], before: Mapping[str, str]) -> Iterator[str]:
+def retyped(changes: Changes) -> Iterator[str]:
     """What people should hear of columns that hold values of another type than before.
 
     It is told and not held back: types stand in the definitions, and those were reviewed.
     """
-    for column in columns:
-        was = before.get(column.name, str(column.type))
-        if was != str(column.type):
-            yield f"column `{column.label}` holds {column.type} now, it held {was}"
+    types = changes.before.types if changes.before else {}
+    for column in changes.retyped:
+        yield f"column `{column.label}` holds {column.type} now, it held {types[column.name]}"
 
 
 # What a person can approve. That a place is too small for its rows, nobody can.
@@ -81,7 +88,8 @@ APPROVABLE = ("empty-result", "too-few-rows", "too-many-deletes", "held-change")
 class Held:
     """A change that is held back: why, of how many rows, and hashes of what it deletes or overwrites.
 
-    `sample` are a few of the rows it is about.
+    `sample` are a few of the rows it is about, `columns` those that leave, `key` what rows are known by
+    from then on.
     """
 
     reasons: tuple[str, ...]
@@ -89,6 +97,8 @@ class Held:
     deletes: frozenset[str]
     edits: frozenset[str]
     sample: tuple[str, ...]
+    columns: frozenset[str] = frozenset()
+    key: tuple[str, ...] | None = None
 
     @classmethod
     def of(cls, changes: Changes, problems: Iterable[Problem]) -> Self | None:
@@ -103,6 +113,8 @@ class Held:
             frozenset(map(_hash, changes.deletes)),
             frozenset(map(_edit_hash, changes.human_edits)),
             tuple(keys[:_SAMPLE]),
+            frozenset(column.name for column in _leaving(changes)),
+            changes.shape.key if changes.shape else None,
         )
 
     def covers(self, code: str, changes: Changes) -> bool:
@@ -114,9 +126,17 @@ class Held:
             case "too-few-rows":
                 return changes.wanted_rows >= self.rows and deletes <= self.deletes
             case "held-change":
-                return set(map(_edit_hash, changes.human_edits)) <= self.edits
+                return self._covers_edits(changes) and self._covers_columns(changes)
             case _:
                 return False
+
+    def _covers_edits(self, changes: Changes) -> bool:
+        edits = changes.human_edits if changes.policy.on_human_edit == "fail" else ()
+        return set(map(_edit_hash, edits)) <= self.edits
+
+    def _covers_columns(self, changes: Changes) -> bool:
+        is_known = not changes.is_rekeyed or (changes.shape and changes.shape.key == self.key)
+        return bool(is_known) and {column.name for column in _leaving(changes)} <= self.columns
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -125,6 +145,8 @@ class Held:
             "deletes": sorted(self.deletes),
             "edits": sorted(self.edits),
             "sample": list(self.sample),
+            "columns": sorted(self.columns),
+            "key": None if self.key is None else list(self.key),
         }
 
     @classmethod
@@ -136,6 +158,8 @@ class Held:
             frozenset(data["deletes"]),
             frozenset(data["edits"]),
             tuple(data["sample"]),
+            frozenset(data.get("columns") or ()),
+            None if data.get("key") is None else tuple(data["key"]),
         )
 
 
@@ -199,6 +223,36 @@ def _check_cells(changes: Changes, guards: Guards, problems: Problems) -> None:
             hint="filter the report or select fewer columns; `csv`, `parquet` and `duckdb` have no"
             " such limit",
         )
+
+
+def _check_columns(changes: Changes, problems: Problems) -> None:
+    """A report whose columns or key changed under a tracker that people use."""
+    if leaving := _leaving(changes):
+        named = a_few([column.header or column.label for column in leaving])
+        what, them = ("column", "it") if len(leaving) == 1 else ("columns", "them")
+        problems.add(
+            "held-change",
+            f"{what} {named} of tracker `{changes.tracker}` left the report, and would be deleted with"
+            f" people's notes, colours and formulas on {them}",
+            hint=f"if nobody wants {them} any more, {_once(changes)}; or put {them} back into the report",
+        )
+    if changes.is_rekeyed:
+        was, now = (
+            " and ".join(f"`{name}`" for name in (shape and shape.key) or ()) or "nothing"
+            for shape in (changes.before, changes.shape)
+        )
+        problems.add(
+            "held-change",
+            f"rows of tracker `{changes.tracker}` were known by {was} and would be by {now}: what"
+            " people put beside them would be lost, or stand beside others",
+            hint=f"if that is meant, {_once(changes)}; or give the report another tab or table, and"
+            " what is here stays",
+        )
+
+
+def _leaving(changes: Changes) -> list[PresentColumn]:
+    """Columns of people's reports that go; genesis's own is nobody's loss."""
+    return [column for column in changes.dropped if column.name != REMOVED.name]
 
 
 def _check_edits(changes: Changes, problems: Problems) -> None:

@@ -202,10 +202,12 @@ def test_a_column_of_another_type_is_told_once(studio: Studio) -> None:
 
 
 def test_a_column_that_left_the_report_is_told(studio: Studio) -> None:
-    """In the text, and in the receipt."""
+    """Once that is approved, in the text and in the receipt."""
     file = studio.root / "workflows" / "films.yaml"
     text = file.read_text(encoding="utf-8")
     file.write_text(text.replace("fields: [title]", "fields: [film_id]"), encoding="utf-8")
+    assert studio.genesis("run", "films")[0] == 4
+    assert all(studio.genesis("approve", job)[0] == 0 for job in (JOB, "films.careful"))
     said = "column `Title` left the report, and the tracker with all that is in it"
     assert said in studio.genesis("run", JOB)[1]
     _, told = studio.genesis("run", "films.careful", "--format", "json")

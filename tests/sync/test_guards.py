@@ -24,6 +24,7 @@ from genesis.sync.changes import (
 )
 from genesis.sync.compare import compare
 from genesis.sync.guards import Guards, Held, check_guards, retyped
+from genesis.sync.shape import Shape
 from genesis.sync.stamps import stamp_of
 
 COLUMNS = (Column("title", "Title", STRING),)
@@ -107,7 +108,9 @@ def test_refused_rows_count_as_rows_of_the_report() -> None:
 def test_guards_of_a_job() -> None:
     """What the YAML says, and what the place can hold."""
     job = JobOptions(to=Place(xlsx={"file": "a.xlsx"}), max_deletes="50%", min_rows=3)
-    assert Guards.of(job) == Guards(max_deletes=0.5, min_rows=3, max_cells=200_000)
+    assert Guards.of(job) == Guards(
+        max_deletes=0.5, min_rows=3, max_cells=200_000, keeps_columns=True
+    )
     assert Guards.of(JobOptions(to=Place(csv={"file": "a.csv"}))).max_cells is None
 
 
@@ -145,10 +148,43 @@ def test_what_is_held_survives_being_written_down() -> None:
 
 def test_columns_of_another_type_are_told() -> None:
     """New ones are not."""
-    columns = (Column("title", "Title", STRING), Column("new", "New", STRING))
-    assert list(retyped(columns, {"title": "integer", "old": "date"})) == [
-        "column `Title` holds string now, it held integer"
-    ]
+    before = Shape({"title": "integer", "old": "date"}, None)
+    columns = (*COLUMNS, Column("new", "New", STRING))
+    change = replace(changes(1, 1), columns=columns, before=before)
+    assert list(retyped(change)) == ["column `Title` holds string now, it held integer"]
+    assert not change.is_empty
+
+
+def test_a_column_may_leave_an_export_and_an_empty_tracker() -> None:
+    """Nobody writes there, or nobody has yet."""
+    gone = (PresentColumn("year", "Year", "Year", 1),)
+    people = Guards(keeps_columns=True)
+    assert codes(replace(changes(3, 3), dropped=gone), people) == ["held-change"]
+    assert codes(replace(changes(3, 3), dropped=gone), Guards()) == []
+    assert codes(replace(changes(0, 3), dropped=gone), people) == []
+    removed = (PresentColumn("_removed", "Removed", "Removed", 1),)
+    assert codes(replace(changes(3, 3), dropped=removed), people) == []
+    assert Guards.of(JobOptions(to=Place(airtable={"base": "a", "table": "t"}))).keeps_columns
+    assert not Guards.of(JobOptions(to=Place(csv={"file": "a.csv"}))).keeps_columns
+
+
+def test_just_the_columns_that_were_approved_may_leave() -> None:
+    """Of another one people have not been told."""
+    people = Guards(keeps_columns=True)
+    year, cast = (PresentColumn(name, name, name, 1) for name in ("year", "cast"))
+    approved = held(replace(changes(3, 3), dropped=(year,)), people)
+    check_guards(replace(changes(3, 3), dropped=(year,)), people, approved)
+    with pytest.raises(SinkError, match="is not what was approved"):
+        check_guards(replace(changes(3, 3), dropped=(year, cast)), people, approved)
+
+
+def test_a_key_that_is_known_from_before_it_was_written_down() -> None:
+    """Is none: types alone say nothing of it, and a shape survives being written down."""
+    assert Shape.from_json({"title": "string"}) == Shape({"title": "string"}, None)
+    shape = Shape.of((Column("_key_id", "", STRING, key=True, hidden=True), *COLUMNS))
+    assert shape.key == ("id",)
+    assert Shape.from_json(json.loads(json.dumps(shape.to_json()))) == shape
+    assert not replace(changes(3, 3), before=Shape({}, None), shape=shape).is_rekeyed
 
 
 def held(of: Changes, guards: Guards) -> Held:

@@ -270,7 +270,7 @@ def dress(
             "repeatCell", range=row, cell=bold, fields="userEnteredFormat.textFormat.bold"
         )
         yield from _widths(changes, tracker, layout)
-    yield from _formats(changes.added, layout.columns, layout)
+    yield from _formats((*changes.added, *changes.retyped), layout.columns, layout)
     asked = [each.column for each in changes.new_annotations]
     yield from _formats(asked, layout.annotations, layout)
     yield from _validations(changes.new_annotations, layout, present.decimal_mark)

@@ -299,6 +299,7 @@ class _Tab:
         return replace(
             present,
             ours=True,
+            recalled=frozenset(called[at] for at in found if called[at] != names[at]),
             strays=tuple(row for row in found_rows if not row.key),
             retyped=frozenset(
                 row.position

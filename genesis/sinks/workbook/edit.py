@@ -54,6 +54,7 @@ def write_changes(
     writer.write_headers(changes)
     writer.write_cells(changes)
     writer.write_restored(changes)
+    writer.show_anew(changes.retyped)
     _write_keys(tab, changes, layout)
     if not present.exists:
         _dress(book, tab, layout, present.tab)
@@ -198,6 +199,16 @@ class _Writer:
             row, column = self._layout.rows[restore.key], self._layout.annotations[restore.column]
             if self._tab.value(row, column) is None:
                 self._put(row, column, restore.cell, style=self._base(row, column))
+
+    def show_anew(self, columns: Iterable[Column]) -> None:
+        """Show values of another type in their way: a number would look like a day of 1900."""
+        for column in columns:
+            pattern = self._patterns[column.name] or "General"
+            for row in self._layout.rows.values():
+                cell = self._tab.cell(row, self._layout.columns[column.name])
+                if cell is not None:
+                    style = self._styles.with_pattern(int(cell.get("s", 0)), pattern)
+                    cell.set("s", str(style))
 
     def _write(self, key: str, name: str, cell: Cell) -> None:
         row, column = self._layout.rows[key], self._layout.columns[name]

@@ -175,7 +175,9 @@ class _Reader:
             )
             for row, (stamp, key) in sorted(keys.items())
         ]
-        return self._present(columns, rows, asked, name, fence, ours=True)
+        present = self._present(columns, rows, asked, name, fence, ours=True)
+        recalled = frozenset(names[at] for at in found if names[at] != kept[at].name)
+        return replace(present, recalled=recalled)
 
     def adopt(self, name: str, fence: str) -> XlsxPresent:
         """A tab without our mark, its rows known by the cells of their key."""
