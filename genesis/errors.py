@@ -251,6 +251,7 @@ class GenesisError(Exception):
         EngineBusy         75   ... for a reason that passes by itself
       SinkError             4   the tracker could not be written
         SinkBusy           75   ... for a reason that passes by itself
+          RateLimited      75   ... which is that it was written too often
       AuditFailed           5   source and lake differ
     """
 
@@ -283,6 +284,10 @@ class SinkError(GenesisError):
 
 class SinkBusy(SinkError):
     exit_code = 75
+
+
+class RateLimited(SinkBusy):
+    """A service asks for patience longer than a refresh may take."""
 
 
 class AuditFailed(GenesisError):

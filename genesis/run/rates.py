@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from genesis.errors import Problem, SinkBusy
+from genesis.errors import Problem, RateLimited
 from genesis.interfaces import Clock, Limit
 from genesis.run.state import State, metadata
 from genesis.sync.changes import Month
@@ -170,9 +170,9 @@ def _counted(found: _Bucket, now: datetime, calls: int) -> dict[str, object]:
     return {"month": _month(now), "since": now.timestamp(), "calls": calls}
 
 
-def _too_late(bucket: str, turn: float, until: datetime) -> SinkBusy:
+def _too_late(bucket: str, turn: float, until: datetime) -> RateLimited:
     at = datetime.fromtimestamp(turn, UTC)
-    return SinkBusy(
+    return RateLimited(
         Problem(
             "service-busy",
             f"`{bucket}` can be called again at {at:%H:%M:%S} UTC, after the refresh's deadline of"

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import requests
 from urllib3.exceptions import NewConnectionError
 
-from genesis.errors import Problem, SinkBusy
+from genesis.errors import Problem, RateLimited, SinkBusy
 from genesis.interfaces import Limit, Rates
 
 _PASSING = (500, 502, 503, 504)
@@ -113,7 +113,7 @@ class Calls(requests.Session):
                 raise asked_of.unanswered(reason)
             if not pauses.pause(asked):
                 raise asked_of.busy(reason)
-        raise asked_of.busy("it asks for patience again and again")
+        raise RateLimited(asked_of.busy("it asks for patience again and again").problems)
 
     def _send(self, call: Call, *args: Any, **options: Any) -> requests.Response:
         if self._service.is_read(call):
