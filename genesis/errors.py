@@ -375,6 +375,7 @@ CODES: dict[str, str] = {
     "state-failed": "the run ledger cannot be used",
     "unknown-plugin": "no plug-in of that kind has the name",
     "wrong-batch": "a batch of events cannot be taken",
+    "ingest-paused": "the ingest of a table waits for a person, since its source has changed",
     "not-followed": "the changes of a source system's table cannot be followed",
     "not-compacted": "a change log cannot be rewritten to its newest records",
     "audit-failed": "the lake and its system of record differ, and that was to be told",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from genesis.cli.session import Session
-from genesis.errors import DefinitionError, Problem, Problems, UsageError, suggest
+from genesis.errors import DefinitionError, EngineError, Problem, Problems, UsageError, suggest
 
 if TYPE_CHECKING:
     from genesis.lake.ingest import Landing
@@ -29,6 +29,10 @@ IN_PART = 1
     "--snapshot", "afresh", is_flag=True, help="With --from: copy the tables anew, whole."
 )
 @click.option(
+    "--resume", "resumes", is_flag=True, help="Land what was held, after a person decided."
+)
+@click.option("--accept", is_flag=True, help="With --resume: let the changes pass that were told.")
+@click.option(
     "--batch", metavar="ID", help="The batch's idempotency id; by default a hash of its content."
 )
 @click.pass_obj
@@ -39,6 +43,8 @@ def command(
     keep_going: bool,
     afresh: bool,
     batch: str | None,
+    resumes: bool,
+    accept: bool,
 ) -> int:
     """Take change events into the lake, from files or from a PostgreSQL.
 
@@ -52,7 +58,18 @@ def command(
     kafka-dump tasks | genesis ingest task - --batch tasks-2026-11-23
     genesis ingest --from studio_db production movie
     genesis ingest --from studio_db --follow
+    genesis ingest --resume production
     """
+    if resumes:
+        if origin is not None or afresh or keep_going or batch is not None:
+            raise UsageError(
+                Problem(
+                    "wrong-usage", "`--resume` takes data sources, no other option than `--accept`"
+                )
+            )
+        return _resume(session, names, accept=accept)
+    if accept:
+        raise UsageError(Problem("wrong-usage", "`--accept` needs `--resume`"))
     if origin is not None:
         if batch is not None:
             raise UsageError(Problem("wrong-usage", "`--batch` names a batch of files"))
@@ -68,6 +85,7 @@ def command(
 
 
 def _take(session: Session, data_source: str, files: list[Path], batch: str | None) -> int:
+    from genesis.lake.consumers import consumed_columns
     from genesis.lake.ingest import ingest
 
     for file in files:
@@ -84,10 +102,36 @@ def _take(session: Session, data_source: str, files: list[Path], batch: str | No
         target=target,
         now=datetime.now(UTC),
         batch=batch,
+        consumed=consumed_columns(project, source.table or ""),
         standard_input=sys.stdin.buffer,
     )
-    _tell(landing, session.root)
-    return IN_PART if landing.rejected else 0
+    return _tell(landing, project, session.root)
+
+
+def _resume(session: Session, names: tuple[str, ...], *, accept: bool) -> int:
+    from genesis.cli.paused import tell_resumed
+    from genesis.lake.consumers import consumed_columns
+    from genesis.lake.holding import Holding, all_held
+    from genesis.lake.resume import resume
+
+    problems = Problems()
+    project = session.load(problems)
+    _, target = session.target(project)
+    wanted = names or tuple(pause.data_source for pause, _ in all_held(session.root))
+    exit_code = 0
+    for source in [_find(project, name, problems) for name in dict.fromkeys(wanted)]:
+        why = Holding(session.root, source.name).pause
+        consumed = consumed_columns(project, source.table or "")
+        landings = resume(
+            source, root=session.root, target=target, consumed=consumed, accept=accept
+        )
+        for landing in landings:
+            exit_code = max(exit_code, _tell(landing, project, session.root, resumed=True))
+        if why is not None and Holding(session.root, source.name).pause is None:
+            tell_resumed(project, session.root, why, datetime.now(UTC))
+    if not wanted:
+        click.echo("nothing is held", err=True)
+    return exit_code
 
 
 def _follow(
@@ -117,7 +161,7 @@ def _follow(
         keep_going=keep_going,
         warned=lambda text: click.echo(f"warning: {text}", err=True),
     )
-    return _tell_all(landings, session.root, name)
+    return _tell_all(landings, project, session.root, name)
 
 
 def _find(project: Project, name: str, problems: Problems) -> DataSource:
@@ -140,33 +184,40 @@ def _find_system(project: Project, name: str) -> SourceSystem:
     return sources[name]
 
 
-def _tell_all(landings: Iterable[Landing], root: Path, name: str) -> int:
+def _tell_all(landings: Iterable[Landing], project: Project, root: Path, name: str) -> int:
     exit_code, count = 0, 0
     for landing in landings:
-        _tell(landing, root)
+        exit_code = max(exit_code, _tell(landing, project, root))
         count += 1
-        if landing.rejected:
-            exit_code = IN_PART
     if not count:
         click.echo(f"{name}: nothing has changed", err=True)
     return exit_code
 
 
-def _tell(landing: Landing, root: Path) -> None:
+def _tell(landing: Landing, project: Project, root: Path, *, resumed: bool = False) -> int:
+    """Tell how a batch ended; the exit code that it deserves."""
+    if landing.paused is not None:
+        from genesis.cli.paused import tell_pause
+
+        tell_pause(project, root, landing.paused, datetime.now(UTC), in_full=resumed)
+        return EngineError.exit_code
     if landing.already_landed:
         click.echo(
             f"{landing.data_source}: batch {landing.batch} has landed before; nothing to do",
             err=True,
         )
-        return
+        return IN_PART if landing.rejected else 0
     events = "event" if landing.landed == 1 else "events"
     click.echo(
         f"{landing.data_source}: {landing.landed:,} {events} landed, {landing.rejected:,} rejected",
         err=True,
     )
+    if landing.added:
+        click.echo(f"  new at the source, kept from now on: {', '.join(landing.added)}", err=True)
     if landing.ignored:
         click.echo(f"  no column for: {', '.join(landing.ignored)}", err=True)
     if landing.rejects is not None and landing.rejected:
         rejects = landing.rejects
         shown = rejects.relative_to(root) if rejects.is_relative_to(root) else rejects
         click.echo(f"  rejects, with line and reason: {shown}", err=True)
+    return IN_PART if landing.rejected else 0

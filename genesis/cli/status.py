@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -52,16 +53,25 @@ def command(session: Session, tracker: str | None, format_: str) -> None:
     now = datetime.now(UTC)
     entries = [_entry(job, ledger, now) for job in jobs]
     audits = [] if tracker else list(_audits(project, ledger))
+    paused = [] if tracker else list(_paused(session.root))
     ledger.close()
     if format_ == "json":
-        said = {"schema": "genesis/status@1", "trackers": entries, "audits": audits}
+        said = {
+            "schema": "genesis/status@1",
+            "trackers": entries,
+            "audits": audits,
+            "paused": paused,
+        }
         click.echo(json.dumps(said, indent=2, ensure_ascii=False))
         return
-    if entries or not audits:
+    if entries or not (audits or paused):
         _show(entries, now)
     if audits:
         click.echo("\n" if entries else "", nl=False)
         _show_audits(audits, now)
+    if paused:
+        click.echo("\n" if entries or audits else "", nl=False)
+        _show_paused(paused, now)
 
 
 def _audits(project: Project, ledger: Ledger) -> Iterator[dict[str, Any]]:
@@ -78,6 +88,14 @@ def _audits(project: Project, ledger: Ledger) -> Iterator[dict[str, Any]]:
             "complete_at": run.complete_at.isoformat() if run and run.complete_at else None,
             "report": run.report if run else None,
         }
+
+
+def _paused(root: Path) -> Iterator[dict[str, Any]]:
+    """The data sources in which nothing lands until a person decides."""
+    from genesis.lake.holding import all_held
+
+    for pause, holding in all_held(root):
+        yield {**pause.to_json(), "held": len(holding.held), "bytes": holding.size}
 
 
 def _entry(job: NamedJob, ledger: Ledger, now: datetime) -> dict[str, Any]:
@@ -150,6 +168,24 @@ def _show_audits(audits: list[dict[str, Any]], now: datetime) -> None:
     ]
     header = ["Audit", "State", "Compared", "Found", "Data source"]
     click.echo(table_text(header, rows))
+
+
+def _show_paused(paused: list[dict[str, Any]], now: datetime) -> None:
+    from genesis.console import table_text
+    from genesis.lake.holding import Pause
+
+    rows = [
+        [
+            each["data_source"],
+            "paused",
+            _ago(each["since"], now),
+            str(each["held"]),
+            "; ".join(map(str, Pause.from_json(each).changes)),
+        ]
+        for each in paused
+    ]
+    header = ["Ingest", "State", "Since", "Held", "Why"]
+    click.echo(table_text(header, rows, right=[False, False, False, True]))
 
 
 def _found(report: dict[str, Any] | None) -> str:

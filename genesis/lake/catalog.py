@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
@@ -25,7 +25,7 @@ from pyiceberg.exceptions import (
     TableAlreadyExistsError,
     ValidationError,
 )
-from pyiceberg.schema import Schema
+from pyiceberg.schema import Schema, promote
 from pyiceberg.table import Table
 from pyiceberg.types import (
     BooleanType,
@@ -57,6 +57,9 @@ Identifier = tuple[str, ...]
 _OWN_NAMES = {column.name for column in OWN}
 
 STATE_FOLDER = ".genesis"
+
+SPARE = "kept as its source has it; no field reads it"
+"""What the `doc` of such a column says."""
 
 _DEFAULT_SCHEMA = "main"
 
@@ -126,13 +129,18 @@ def make_catalog(root: Path, target: Target) -> Catalog:
         return _sql_catalog(root, target, make=True)
 
 
-def change_log(catalog: Catalog, source: DataSource, root: Path) -> Table:
-    """The change log of a data source: made if it is not there, with new columns added if it is."""
+def change_log(
+    catalog: Catalog, source: DataSource, root: Path, *, anew: Collection[str] = ()
+) -> Table:
+    """The change log of a data source: made if it is not there, with new columns added if it is.
+
+    Columns that may start `anew` are replaced where their type cannot become that of their field.
+    """
     identifier = table_identifier(source.table or "")
     schema = _log_schema(source)
     with told_as_problem(f"the table `{source.table}`"):
         table = _load(catalog, identifier) or _create(catalog, identifier, schema, root)
-        return _evolved(table, source, schema)
+        return _evolved(table, source, schema, anew)
 
 
 def load_table(catalog: Catalog, identifier: Identifier) -> Table | None:
@@ -283,7 +291,7 @@ def _create(catalog: Catalog, identifier: Identifier, schema: Schema, root: Path
         return catalog.load_table(identifier)
 
 
-def _evolved(table: Table, source: DataSource, schema: Schema) -> Table:
+def _evolved(table: Table, source: DataSource, schema: Schema, anew: Collection[str]) -> Table:
     """The table with the columns that the definition has come to have, and types as wide."""
     present = {field.name: field for field in table.schema().fields}
     wanted = {field.name: field for field in schema.fields}
@@ -293,19 +301,55 @@ def _evolved(table: Table, source: DataSource, schema: Schema) -> Table:
         if name in _OWN_NAMES:
             raise _wrong_table(source, f"it is no change log, since it has no required `{name}`")
         raise _wrong_table(source, f"`{name}` is part of the key in one of them only")
-    if all(name in present and _same_type(present[name], wanted[name]) for name in wanted):
+    missing = [
+        field
+        for name, field in wanted.items()
+        if name not in present or not _holds(present[name], field)
+    ]
+    if not missing:
         return table
     try:
+        there = [(present[each.name], each) for each in missing if each.name in present]
+        _adopt(table, [pair for pair in there if pair[0].doc == SPARE or pair[0].name in anew])
         with table.update_schema() as update:
-            update.union_by_name(schema)
+            update.union_by_name(Schema(*missing))
     except (ResolveError, ValidationError, ValueError) as error:
         raise _wrong_table(source, str(error)) from error
     return table
 
 
-def _same_type(present: NestedField, wanted: NestedField) -> bool:
-    # As text, since the items of lists have numbers of their own in every table.
-    return str(present.field_type) == str(wanted.field_type)
+def _holds(present: NestedField, wanted: NestedField) -> bool:
+    """Whether a column is as a definition wants it, or has become wider than that with its source."""
+    match present.field_type, wanted.field_type:
+        case _ if present.doc == SPARE:
+            return False
+        case DecimalType() as one, DecimalType() as other:
+            return one.scale == other.scale and one.precision >= other.precision
+        case one, other:
+            # As text, since the items of lists have numbers of their own in every table.
+            return str(one) == str(other)
+
+
+def _adopt(table: Table, columns: Iterable[tuple[NestedField, NestedField]]) -> None:
+    """Have fields read columns that were kept for nobody; one that cannot become what they want starts anew."""
+    spare = [(present, wanted) for present, wanted in columns if not wanted.required]
+    if not spare:
+        return
+    with table.update_schema(allow_incompatible_changes=True) as update:
+        for present, wanted in spare:
+            if becomes(present.field_type, wanted.field_type):
+                update.update_column((present.name,), doc="")
+            else:
+                update.delete_column((present.name,))
+
+
+def becomes(present: IcebergType, wanted: IcebergType) -> bool:
+    """Whether Iceberg reads values of one type as another, which is no narrower."""
+    if str(present) == str(wanted):
+        return True
+    with suppress(ResolveError):
+        return bool(promote(present, wanted))
+    return False
 
 
 def _wrong_table(source: DataSource, why: str) -> EngineError:
@@ -327,16 +371,17 @@ def _log_schema(source: DataSource) -> Schema:
 
 def _field(number: int, column: LogColumn) -> NestedField:
     # The numbers of list items start where no column's can be; pyiceberg numbers all of them anew.
-    type_ = _iceberg_type(column.type, 1_000 * number)
+    type_ = iceberg_type(column.type, 1_000 * number)
     return NestedField(number, column.name, type_, required=column.required)
 
 
-def _iceberg_type(type_: Type, number: int) -> IcebergType:
+def iceberg_type(type_: Type, number: int) -> IcebergType:
+    """The type of a column; the items of arrays are numbered from `number` on."""
     match type_:
         case Type(name="decimal", precision=precision, scale=scale):
             return DecimalType(precision, scale)
         case Type(name="array", item=Type() as item):
-            return ListType(number, _iceberg_type(item, number + 1), element_required=False)
+            return ListType(number, iceberg_type(item, number + 1), element_required=False)
         case _:
             return _ICEBERG_TYPES[type_.name]
 

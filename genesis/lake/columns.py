@@ -19,11 +19,15 @@ from genesis.spec.types import INTEGER, STRING, TIMESTAMPTZ, Type
 
 @dataclass(frozen=True, slots=True)
 class LogColumn:
-    """A column of a change log; a required one is never NULL."""
+    """A column of a change log; a required one is never NULL.
+
+    A spare one is kept though no field reads it: a value that its type cannot hold is NULL there.
+    """
 
     name: str
     type: Type
     required: bool = False
+    is_spare: bool = False
 
 
 OP = LogColumn("_op", STRING, required=True)

@@ -40,6 +40,11 @@ def find_envelope(record: Record) -> Envelope | None:
     return Envelope(body, schema if isinstance(schema, dict) else None)
 
 
+def declared_fields(envelope: Envelope) -> list[dict[str, Any]]:
+    """The fields that the schema beside an event has for its rows; none where there is no schema."""
+    return _fields_of(envelope.schema, "after") if envelope.schema else []
+
+
 def plain_record(envelope: Envelope, *, key: Collection[str], decimals: Collection[str]) -> Record:
     """The envelope as a plain line would say it. `decimals` are the columns of that type."""
     body = envelope.body

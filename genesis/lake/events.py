@@ -12,13 +12,14 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, time
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import Any, NamedTuple
 
 from genesis.lake.columns import OP, SOURCE_POS, SOURCE_TS, TS, LogColumn
 from genesis.lake.debezium import NotAnEvent, Record, find_envelope, plain_record
-from genesis.spec.types import Type
+from genesis.spec.types import STRING, Type
 from genesis.spec.values import describe
 
 OPERATIONS = {"c": "create", "u": "update", "d": "delete", "r": "snapshot read", "h": "heartbeat"}
@@ -47,7 +48,7 @@ class Reader:
 
     def __init__(self, record_columns: Sequence[LogColumn], now: datetime) -> None:
         self.columns = (*SAID, *record_columns)
-        self._checks = [(column.name, _check_of(column.type)) for column in self.columns]
+        self._checks = [(column.name, _check_of_column(column)) for column in self.columns]
         self._known = frozenset(column.name for column in self.columns)
         self._key = tuple(column.name for column in record_columns if column.required)
         self._key_ends = len(SAID) + len(self._key)
@@ -179,6 +180,26 @@ def _check_of(type_: Type) -> Check:
             return _array_check(_check_of(item))
         case _:
             return _CHECKS[type_.name]
+
+
+def _check_of_column(column: LogColumn) -> Check:
+    check = _check_of(column.type)
+    if not column.is_spare:
+        return check
+
+    def check_spare(value: Any) -> Any:
+        with suppress(*_NOT_OF_TYPE):
+            return check(_as_text(value) if column.type == STRING else value)
+        return None
+
+    return check_spare
+
+
+def _as_text(value: Any) -> Any:
+    """A value as text, of a source whose type has no word here."""
+    if type(value) is str or value is None:
+        return value
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
 
 
 def _string(value: Any) -> str:

@@ -36,7 +36,7 @@ from genesis.lake.catalog import (
 from genesis.lake.columns import guessed_columns, record_columns
 from genesis.lake.events import Reader
 from genesis.lake.incoming import Entry
-from genesis.lake.ingest import Landing
+from genesis.lake.ingest import Landing, refuse_query
 from genesis.lake.landing import POSITION_PROPERTY, Intake, Rejects, commit, tidy, written
 from genesis.lake.pgoutput import NotPgoutput, lsn_number, lsn_text
 from genesis.lake.records import live_keys, newest
@@ -229,7 +229,7 @@ class _Follower:
         problems: list[Problem] = []
         tracked = []
         for source in self._origin.sources:
-            _refuse_query(source)
+            refuse_query(source)
             name, columns = self._origin.table(source), record_columns(source)
             table = Followed(str(name), columns, guessed_columns(source))
             payload = tuple(column.name for column in columns if not column.required)
@@ -407,13 +407,6 @@ class _Follower:
     def _let_go(self, place: str) -> None:
         self._told("let-go")
         server.let_go(self._connection, self._name, self._slot, place)
-
-
-def _refuse_query(source: DataSource) -> None:
-    if not source.table:
-        hint = "only a data source with a `table` has a change log"
-        message = f"data source `{source.name}` is a query: nothing can be ingested into it"
-        raise EngineError(Problem("wrong-batch", message, hint=hint))
 
 
 @contextmanager

@@ -15,18 +15,24 @@ import sys
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import BinaryIO, Literal, NamedTuple, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from genesis.errors import EngineError, Problem, UsageError
+from genesis.lake.debezium import declared_fields, find_envelope
+from genesis.lake.declared import Declared, of_arrow, of_debezium
 from genesis.lake.events import Event, Reader, Reject
 
 STANDARD_INPUT = Path("-")
+
+Way = Literal["parquet", "debezium"]
+"""The ways in that declare what they bring; plain lines of JSON do not."""
+WAYS: tuple[Way, ...] = ("parquet", "debezium")
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _ROWS_AT_ONCE = 10_000
@@ -70,6 +76,27 @@ class Incoming:
             raise self._broken(str(error)) from error
         if os.fstat(self.handle.fileno()).st_size != self.size:
             raise self._broken("it grew while it was read")
+
+    def copy_to(self, file: BinaryIO) -> None:
+        """Write its bytes into another file."""
+        self.handle.seek(0)
+        shutil.copyfileobj(self.handle, file)
+
+    def declarations(self) -> Iterator[tuple[Way, Declared]]:
+        """What the file declares of its records, again wherever that changes."""
+        self.handle.seek(0)
+        first = self.handle.read(4)
+        self.handle.seek(0)
+        try:
+            if first == b"PAR1":
+                yield "parquet", of_arrow(pq.read_schema(self.handle))
+            elif first.startswith(b"\x1f\x8b"):
+                with gzip.GzipFile(fileobj=self.handle) as lines:
+                    yield from _declared_in(lines)
+            else:
+                yield from _declared_in(self.handle)
+        except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
+            raise self._broken(str(error)) from error
 
     def _lines(self, lines: Iterable[bytes], reader: Reader) -> Iterator[Entry]:
         for number, raw in enumerate(lines, start=1):
@@ -131,6 +158,22 @@ def digest(incoming: Iterable[Incoming]) -> str:
         while block := each.handle.read(1 << 20):
             hasher.update(block)
     return hasher.hexdigest()
+
+
+def _declared_in(lines: Iterable[bytes]) -> Iterator[tuple[Way, Declared]]:
+    """What the schemas beside events declare; each is read once, as most lines begin with the one before."""
+    known = b""
+    for line in lines:
+        if b'"schema"' not in line or (known and line.startswith(known)):
+            continue
+        with suppress(ValueError, RecursionError):  # what is no event is told when it is read
+            envelope = (
+                find_envelope(record) if isinstance(record := json.loads(line), dict) else None
+            )
+            if envelope is not None and (fields := declared_fields(envelope)):
+                before, payload, _ = line.partition(b'"payload"')
+                known = before + payload if b'"schema"' in before else b""
+                yield "debezium", of_debezium(fields)
 
 
 def _kept(stream: BinaryIO, folder: Path) -> BinaryIO:

@@ -7,13 +7,14 @@ surprise: a lost race is run again from the lines on, since every event needs a 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.table import Table
 
@@ -26,34 +27,79 @@ from genesis.lake.batches import (
 from genesis.lake.catalog import (
     STATE_FOLDER,
     change_log,
+    existing_table,
     locked,
     make_catalog,
     table_identifier,
+    told_as_problem,
 )
-from genesis.lake.columns import record_columns
+from genesis.lake.columns import OWN, record_columns
+from genesis.lake.consumers import EVERY
+from genesis.lake.declared import Declared
 from genesis.lake.events import Reader
-from genesis.lake.incoming import Incoming, digest, opened
+from genesis.lake.evolution import Change, Evolution, evolved, way_out
+from genesis.lake.growth import declared_property, grow, landing_columns, last_declared
+from genesis.lake.holding import Holding, Pause
+from genesis.lake.incoming import WAYS, Incoming, Way, digest, opened
 from genesis.lake.landing import POSITION_PROPERTY, Intake, Rejects, commit, tidy, written
 from genesis.spec.data_source import DataSource
 from genesis.spec.project import Target
 
-Step = Literal["read", "write", "reject", "commit", "done"]
+# In the properties of a table whose ingest waits for a person, since then; what comes is held where it came.
+PAUSED_PROPERTY = "genesis.paused"
+
+Step = Literal["read", "write", "reject", "commit", "done", "hold", "held"]
 
 _ATTEMPTS = 30
+_OWN = frozenset(column.name for column in OWN)
 
 
 @dataclass(frozen=True, slots=True)
 class Landing:
-    """What became of a batch. `ignored` are keys of its lines that no column has."""
+    """What became of a batch. `ignored` are keys of its lines that no column has.
+
+    `added` are columns that the log has from now on. While `paused` says why, the batch is held and
+    has not landed.
+    """
 
     data_source: str
     batch: str
-    landed: int
-    rejected: int
-    already_landed: bool
-    rejects: Path | None
-    ignored: tuple[str, ...]
-    snapshot_id: int | None
+    landed: int = 0
+    rejected: int = 0
+    already_landed: bool = False
+    rejects: Path | None = None
+    ignored: tuple[str, ...] = ()
+    snapshot_id: int | None = None
+    added: tuple[str, ...] = ()
+    paused: Pause | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms a changed source is taken: which columns somebody reads, what a person let pass.
+
+    `None` for those of the data source's own definition.
+    """
+
+    consumed: frozenset[str] | None = None
+    accepted: tuple[Change, ...] = ()
+
+    def evolution(
+        self, source: DataSource, before: Declared | None, declarations: Iterable[Declared]
+    ) -> Evolution:
+        """What becomes of the log of a data source."""
+        columns = record_columns(source)
+        read = self.consumed or frozenset(column.name for column in columns)
+        if EVERY in read and before is not None:
+            read = frozenset(before.columns)
+        return evolved(
+            before,
+            declarations,
+            columns,
+            consumed=read,
+            opt_in=source.opt_in,
+            accepted=self.accepted,
+        )
 
 
 def ingest(
@@ -64,76 +110,173 @@ def ingest(
     target: Target,
     now: datetime,
     batch: str | None = None,
+    consumed: frozenset[str] | None = None,
     standard_input: BinaryIO | None = None,
     told: Callable[[Step], None] = lambda _: None,
 ) -> Landing:
     """Land the events of some files as one batch; `-` is standard input.
 
     `now` is the time of events that do not say theirs; `batch` is by default a hash of the content.
-    `told` hears of each step before it is taken.
+    `consumed` are the columns that somebody reads: where one of them is gone, or another, the batch
+    is held, and those after it. `told` hears of each step before it is taken.
     """
-    if not source.table:
-        hint = "only a data source with a `table` has a change log"
-        message = f"data source `{source.name}` is a query: nothing can be ingested into it"
-        raise EngineError(Problem("wrong-batch", message, hint=hint))
+    refuse_query(source)
     with ExitStack() as stack:
         told("read")
         spool = root / STATE_FOLDER
         incoming = stack.enter_context(opened(files, standard_input=standard_input, spool=spool))
         batch = digest(incoming) if batch is None else _checked(batch)
-        stack.enter_context(locked(root, ".".join(table_identifier(source.table))))
+        stack.enter_context(locked(root, ".".join(table_identifier(source.table or ""))))
         catalog = stack.enter_context(closing(make_catalog(root, target)))
-        rejects = stack.enter_context(Rejects(root, source, batch))
-        for _ in range(_ATTEMPTS):
-            log = change_log(catalog, source, root)
-            if (rejected := rejected_when_landed(log, batch)) is not None:
-                return _landed_before(source, batch, log, rejects, rejected)
-            with suppress(CommitFailedException):
-                reader = Reader(record_columns(source), now)
-                return _land(source, batch, log, incoming, reader, rejects, told)
-    message = (
-        f"the table `{source.table}` changed {_ATTEMPTS} times while events were landing in it"
-    )
-    raise EngineBusy(Problem("catalog-failed", message, hint="try again"))
+        taker = Taker(source, catalog, root, Terms(consumed), told)
+        return taker.take(batch, incoming, now)
 
 
-def _land(
-    source: DataSource,
-    batch: str,
-    log: Table,
-    incoming: Iterable[Incoming],
-    reader: Reader,
-    rejects: Rejects,
-    told: Callable[[Step], None],
-) -> Landing:
-    """The landing of a new batch. Raises `CommitFailedException` where another commit came first."""
-    told("write")
-    rejects.start()
-    intake = Intake(log, batch, reader, rejects)
-    files = written(log, intake.arrow(entry for each in incoming for entry in each.entries(reader)))
-    told("reject")
-    rejects.publish()
-    told("commit")
-    if files:
-        properties = {
-            BATCH_PROPERTY: batch,
-            POSITION_PROPERTY: str(intake.position),
-            REJECTED_PROPERTY: str(rejects.count),
-        }
-        commit(log, files, properties)
-    snapshot_id = log.metadata.current_snapshot_id if files else None
-    tidy(log)
-    told("done")
-    return Landing(
-        data_source=source.name,
-        batch=batch,
-        landed=intake.landed,
-        rejected=rejects.count,
-        already_landed=False,
-        rejects=rejects.path if rejects.count else None,
-        ignored=tuple(sorted(intake.ignored)),
-        snapshot_id=snapshot_id,
-    )
+class Taker:
+    """Whoever takes batches of files into the log of a data source, one at a time."""
+
+    def __init__(
+        self,
+        source: DataSource,
+        catalog: Catalog,
+        root: Path,
+        terms: Terms,
+        told: Callable[[Step], None] = lambda _: None,
+    ) -> None:
+        self._source = source
+        self._catalog = catalog
+        self._root = root
+        self._terms = terms
+        self._told = told
+        self._holding = Holding(root, source.name)
+        self._anew = frozenset(change.column for change in terms.accepted if change.now)
+
+    def take(self, batch: str, incoming: Sequence[Incoming], now: datetime) -> Landing:
+        """Land a batch, or hold it where the table waits for a person, or has to from now on."""
+        if self._holding.pause is None:
+            landing, evolution = self.land(batch, incoming, now)
+            if not evolution.conflicts:
+                return landing
+            self._told("hold")
+            log = existing_table(self._catalog, table_identifier(self._source.table or ""))
+            pause(self._holding, log, self._source, evolution, now)
+        else:
+            log = existing_table(self._catalog, table_identifier(self._source.table or ""))
+            with Rejects(self._root, self._source, batch) as rejects:
+                if (rejected := rejected_when_landed(log, batch)) is not None:
+                    return _landed_before(self._source, batch, log, rejects, rejected)
+        self._holding.keep_batch(batch, incoming, now)
+        self._told("held")
+        return Landing(self._source.name, batch, paused=self._holding.pause)
+
+    def land(
+        self, batch: str, incoming: Sequence[Incoming], now: datetime
+    ) -> tuple[Landing, Evolution]:
+        """Land a batch. Where the source has changed so that a person must decide, nothing lands."""
+        with Rejects(self._root, self._source, batch) as rejects:
+            for _ in range(_ATTEMPTS):
+                with suppress(CommitFailedException):
+                    log = change_log(self._catalog, self._source, self._root, anew=self._anew)
+                    if PAUSED_PROPERTY in log.properties and self._holding.pause is None:
+                        raise held_elsewhere(self._source)
+                    if (rejected := rejected_when_landed(log, batch)) is not None:
+                        before = _landed_before(self._source, batch, log, rejects, rejected)
+                        return before, Evolution()
+                    evolution, properties = self._evolution(log, incoming)
+                    if evolution.conflicts:
+                        return Landing(self._source.name, batch), evolution
+                    added = grow(log, evolution)
+                    columns = landing_columns(self._source, log, evolution.declared)
+                    reader = Reader(columns, now)
+                    landing = self._land(log, batch, incoming, reader, rejects, properties)
+                    return replace(landing, added=added), evolution
+        message = f"the table `{self._source.table}` changed {_ATTEMPTS} times while events were landing in it"
+        raise EngineBusy(Problem("catalog-failed", message, hint="try again"))
+
+    def _evolution(
+        self, log: Table, incoming: Iterable[Incoming]
+    ) -> tuple[Evolution, dict[str, str]]:
+        """What becomes of the log, all ways in together, and the table's properties that say so."""
+        declared = list(self._declared(incoming))
+        found, properties = Evolution(), dict[str, str]()
+        for way in WAYS:
+            if declarations := [each for of, each in declared if of == way]:
+                each = self._terms.evolution(self._source, last_declared(log, way), declarations)
+                found = found.with_(each)
+                properties |= declared_property(each.declared, way)
+        return found, properties
+
+    def _declared(self, incoming: Iterable[Incoming]) -> Iterator[tuple[Way, Declared]]:
+        """What the files declare of records. One of deletes has the key alone, and says nothing of the rest."""
+        key = {column.name for column in record_columns(self._source) if column.required}
+        for way, each in (found for file in incoming for found in file.declarations()):
+            columns = {name: type_ for name, type_ in each.columns.items() if name not in _OWN}
+            if not key.issuperset(columns):
+                yield way, replace(each, columns=columns)
+
+    def _land(
+        self,
+        log: Table,
+        batch: str,
+        incoming: Iterable[Incoming],
+        reader: Reader,
+        rejects: Rejects,
+        table_properties: Mapping[str, str],
+    ) -> Landing:
+        """The landing of a new batch. Raises `CommitFailedException` where another commit came first."""
+        self._told("write")
+        rejects.start()
+        intake = Intake(log, batch, reader, rejects)
+        entries = (entry for each in incoming for entry in each.entries(reader))
+        files = written(log, intake.arrow(entries))
+        self._told("reject")
+        rejects.publish()
+        self._told("commit")
+        if files:
+            properties = {
+                BATCH_PROPERTY: batch,
+                POSITION_PROPERTY: str(intake.position),
+                REJECTED_PROPERTY: str(rejects.count),
+            }
+            commit(log, files, properties, table_properties)
+        snapshot_id = log.metadata.current_snapshot_id if files else None
+        tidy(log)
+        self._told("done")
+        return Landing(
+            data_source=self._source.name,
+            batch=batch,
+            landed=intake.landed,
+            rejected=rejects.count,
+            rejects=rejects.path if rejects.count else None,
+            ignored=tuple(sorted(intake.ignored)),
+            snapshot_id=snapshot_id,
+        )
+
+
+def pause(
+    holding: Holding, log: Table, source: DataSource, evolution: Evolution, now: datetime
+) -> None:
+    """Have the ingest of a data source wait for a person. The log says so too, for other machines."""
+    hint = way_out(evolution.conflicts, evolution.changes)
+    holding.begin(Pause(source.name, now, evolution.conflicts, hint))
+    if PAUSED_PROPERTY not in log.properties:
+        with told_as_problem("the catalog"), log.transaction() as transaction:
+            transaction.set_properties({PAUSED_PROPERTY: now.isoformat()})
+
+
+def held_elsewhere(source: DataSource) -> EngineError:
+    """The error for a log that waits for a person while nothing of it is held here."""
+    hint = f"resume it on the machine that its events came to; if what that held is gone, `genesis ingest --resume {source.name} --accept` goes on without it"
+    message = f"`{source.name}` waits for a person, and what is held of it is not on this machine"
+    return EngineError(Problem("ingest-paused", message, hint=hint))
+
+
+def refuse_query(source: DataSource) -> None:
+    """Raise `EngineError` for a data source that has no log."""
+    if not source.table:
+        hint = "only a data source with a `table` has a change log"
+        message = f"data source `{source.name}` is a query: nothing can be ingested into it"
+        raise EngineError(Problem("wrong-batch", message, hint=hint))
 
 
 def _landed_before(

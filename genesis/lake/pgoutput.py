@@ -49,11 +49,15 @@ class Commit(NamedTuple):
 
 
 class Column(NamedTuple):
-    """A column of a relation, and whether deletes and updates tell its old value."""
+    """A column of a relation, and whether deletes and updates tell its old value.
+
+    `modifier` is what its type is given along, such as a length; -1 for nothing.
+    """
 
     name: str
     is_identity: bool
     type: int
+    modifier: int = -1
 
 
 class Relation(NamedTuple):
@@ -155,6 +159,9 @@ class _Bytes:
     def int32(self) -> int:
         return self._number(">I")
 
+    def signed32(self) -> int:
+        return self._number(">i")
+
     def int64(self) -> int:
         return self._number(">Q")
 
@@ -236,9 +243,7 @@ def _relation(message: _Bytes) -> Relation:
 def _columns(message: _Bytes) -> Iterator[Column]:
     for _ in range(message.int16()):
         is_identity = message.byte() == "\x01"
-        name, type_ = message.name(), message.int32()
-        message.int32()  # the type's modifier
-        yield Column(name, is_identity, type_)
+        yield Column(message.name(), is_identity, message.int32(), message.signed32())
 
 
 def _update(message: _Bytes) -> Update:

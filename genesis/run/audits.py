@@ -206,6 +206,15 @@ class Audits:
                 for row in connection.execute(query).mappings()
             ]
 
+    def tell(
+        self, about: str, receivers: Sequence[str], message: Mapping[str, Any], *, at: datetime
+    ) -> None:
+        """Have these receivers be told of something else than an audit."""
+        text = json.dumps(message, ensure_ascii=False)
+        said = {"about": about, "at": _text(at), "receivers": json.dumps(receivers)}
+        with self._state.transaction() as connection:
+            connection.execute(_notices.insert().values(**said, message=text))
+
     def _turn(self, connection: sa.Connection, audited: Audited, after: int) -> None:
         at = _text(audited.at)
         values = {"state": audited.state, "run_at": at, "complete_at": at}

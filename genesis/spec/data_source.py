@@ -260,6 +260,10 @@ class DataSource(Definition):
     """The table is an append-only log of changes: only each key's newest record counts. `true`,
     or how the newest is told: `latest: true`.
     """
+    opt_in: bool = True
+    """Whether a column that its source comes to have is kept too, before a field reads it:
+    `opt_in: false`.
+    """
     where: str | None = None
     """Which records there are, wherever the data source is used; it acts after `latest`:
     `where: "not is_test"`.

@@ -41,7 +41,8 @@ texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 times = st.datetimes(timezones=st.just(UTC))
 values = st.one_of(st.none(), st.just(UNSENT), st.text(st.characters(exclude_categories=["Cs"])))
 rows = st.lists(values, max_size=5).map(tuple)
-columns = st.lists(st.builds(Column, texts, st.booleans(), ids), max_size=4).map(tuple)
+modifiers = st.integers(-1, 2**31 - 1)
+columns = st.lists(st.builds(Column, texts, st.booleans(), ids, modifiers), max_size=4).map(tuple)
 updates = st.one_of(
     st.builds(Update, ids, st.none(), rows, st.just(False)),
     st.builds(Update, ids, rows, rows, st.booleans()),
@@ -101,7 +102,7 @@ def _name(text: str) -> bytes:
 
 def _column(column: Column) -> bytes:
     flag = b"\1" if column.is_identity else b"\0"
-    return flag + _name(column.name) + struct.pack(">Ii", column.type, -1)
+    return flag + _name(column.name) + struct.pack(">Ii", column.type, column.modifier)
 
 
 def _row(row: Row) -> bytes:

@@ -1,0 +1,110 @@
+"""A table that waited for a person goes on: what was held lands in order, each thing once.
+
+The definition is read anew, so whoever edited it has decided by that; what it still cannot take is told
+again, and held on. `accepted` are the changes that were told and that somebody lets pass; one that
+nobody was told of holds the rest. The surprise: a column whose type changed is only then replaced by one
+of the type that its field has now, and older records are NULL there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from pyiceberg.catalog import Catalog
+from pyiceberg.table import Table
+
+from genesis.lake.catalog import (
+    existing_table,
+    load_table,
+    locked,
+    make_catalog,
+    table_identifier,
+    told_as_problem,
+)
+from genesis.lake.evolution import Evolution
+from genesis.lake.holding import Held, Holding, Pause
+from genesis.lake.ingest import (
+    PAUSED_PROPERTY,
+    Landing,
+    Taker,
+    Terms,
+    held_elsewhere,
+    pause,
+    refuse_query,
+)
+from genesis.spec.data_source import DataSource
+from genesis.spec.project import Target
+
+
+def resume(
+    source: DataSource,
+    *,
+    root: Path,
+    target: Target,
+    consumed: frozenset[str] | None = None,
+    accept: bool = False,
+) -> Iterator[Landing]:
+    """Land what was held for a data source; where a person has to decide again, the last landing says why.
+
+    `consumed` are the columns that somebody reads. With `accept`, the changes that were told pass.
+    """
+    refuse_query(source)
+    identifier = table_identifier(source.table or "")
+    with (
+        locked(root, ".".join(identifier)),
+        closing(make_catalog(root, target)) as catalog,
+    ):
+        holding = Holding(root, source.name)
+        why = holding.pause
+        if why is None:
+            log = load_table(catalog, identifier)
+            if log is not None and PAUSED_PROPERTY in log.properties:
+                _go_on_without(source, log, accept=accept)
+            return
+        terms = Terms(consumed, why.changes if accept else ())
+        for held in holding.held:
+            landing, evolution = _land(source, catalog, root, terms, held)
+            if evolution.conflicts:
+                yield _paused_again(source, catalog, holding, why, evolution)
+                return
+            holding.drop(held)
+            yield landing
+        go_on(existing_table(catalog, identifier))
+        holding.end()
+
+
+def go_on(log: Table) -> None:
+    """Have a log say that it waits for nobody."""
+    if PAUSED_PROPERTY in log.properties:
+        with told_as_problem("the catalog"), log.transaction() as transaction:
+            transaction.remove_properties(PAUSED_PROPERTY)
+
+
+def _land(
+    source: DataSource, catalog: Catalog, root: Path, terms: Terms, held: Held
+) -> tuple[Landing, Evolution]:
+    with held.files() as incoming:
+        at = datetime.fromisoformat(held.said["at"])
+        return Taker(source, catalog, root, terms).land(held.said["batch"], incoming, at)
+
+
+def _paused_again(
+    source: DataSource, catalog: Catalog, holding: Holding, why: Pause, evolution: Evolution
+) -> Landing:
+    """What was told is told again only in a line; what is new to people is told in full."""
+    log = existing_table(catalog, table_identifier(source.table or ""))
+    pause(holding, log, source, evolution, why.since)
+    if (now := holding.pause) is not None and set(now.changes) == set(why.changes):
+        holding.begin(replace(now, is_told=why.is_told))
+    return Landing(source.name, "", paused=holding.pause)
+
+
+def _go_on_without(source: DataSource, log: Table, *, accept: bool) -> None:
+    """Forget what was held elsewhere, if that is accepted. Raises `EngineError` where it is not."""
+    if not accept:
+        raise held_elsewhere(source)
+    go_on(log)

@@ -1,0 +1,253 @@
+"""A source's columns change: what fits is taken, what somebody reads and is gone waits for a person."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from genesis.errors import EngineError
+from genesis.lake.holding import Pause
+from tests.lake.evolving import FIELDS, Debezium, Parquet, Way, movie
+
+ALIEN = {"id": 1, "title": "Alien", "budget": Decimal("11.00"), "notes": "a"}
+CUBE = {"id": 2, "title": "Cube", "budget": Decimal("0.35"), "notes": "b"}
+
+
+@pytest.fixture(params=["parquet", "debezium"])
+def way(request: pytest.FixtureRequest, tmp_path: Path) -> Way:
+    """A log that has a first event of its source."""
+    ways = {"parquet": Parquet, "debezium": Debezium}
+    made = ways[request.param](tmp_path)
+    made.put(**ALIEN)
+    assert made.ingest().landed == 1
+    return made
+
+
+def paused(way: Way) -> Pause:
+    landing = way.ingest()
+    assert landing.landed == 0
+    assert landing.paused is not None
+    return landing.paused
+
+
+def said(pause: Pause) -> list[str]:
+    return [str(change) for change in pause.changes]
+
+
+def test_what_the_source_had_from_the_start_and_no_field_reads_is_left_alone(way: Way):
+    way.put(**CUBE)
+    assert way.ingest().added == ()
+    assert list(way.types()) == ["id", "title", "budget"]
+
+
+def test_a_new_column_is_kept_with_the_type_of_the_source(way: Way):
+    way.add("year", "integer")
+    way.add("seen", "date")
+    way.put(**CUBE, year=1997, seen=date(2026, 2, 28))
+    assert way.ingest().added == ("seen", "year")
+    way.put(id=3, year=1984)
+    assert way.ingest().added == ()
+    assert way.types() == {**way.types(), "year": "long", "seen": "date"}
+    assert way.events("id", "year", "seen") == [
+        (1, None, None),
+        (2, 1997, date(2026, 2, 28)),
+        (3, 1984, None),
+    ]
+
+
+def test_a_new_column_is_left_alone_without_opt_in(way: Way):
+    way.definition = movie(opt_in=False)
+    way.add("year", "integer")
+    way.put(**CUBE, year=1997)
+    assert way.ingest().added == ()
+    assert "year" not in way.types()
+
+
+def test_a_field_that_comes_to_read_a_kept_column_finds_what_it_held(way: Way):
+    way.add("year", "integer")
+    way.put(**CUBE, year=1997)
+    way.ingest()
+    way.definition = movie({**FIELDS, "year": "integer"})
+    way.put(id=3, year=1984)
+    way.ingest()
+    assert way.events("year") == [(None,), (1997,), (1984,)]
+
+
+def test_a_field_that_wants_a_kept_column_otherwise_starts_it_anew(way: Way):
+    way.add("year", "text")
+    way.put(**CUBE, year="1997")
+    way.ingest()
+    way.definition = movie({**FIELDS, "year": "integer"})
+    way.add("year", "integer")
+    way.put(id=3, year=1984)
+    assert way.ingest().paused is None
+    assert way.types()["year"] == "long"
+    assert way.events("year") == [(None,), (None,), (1984,)]
+
+
+def test_a_wider_number_widens_its_column(way: Way):
+    way.add("budget", "numeric(14,2)")
+    way.put(id=2, budget=Decimal("123456789012.50"))
+    assert way.ingest().landed == 1
+    assert way.types()["budget"] == "decimal(14, 2)"
+    assert way.events("budget") == [(Decimal("11.00"),), (Decimal("123456789012.50"),)]
+
+
+def test_a_column_that_nobody_reads_may_go_and_come_again(way: Way):
+    way.add("year", "integer")
+    way.put(**CUBE, year=1997)
+    way.ingest()
+    way.drop("year")
+    way.drop("notes")
+    way.put(id=3)
+    assert way.ingest().paused is None
+    assert way.events("id", "year") == [(1, None), (2, 1997), (3, None)]
+    way.add("year", "text")
+    way.put(id=4, year="2021")
+    assert way.ingest().landed == 1
+    assert way.events("id", "year") == [(1, None), (2, None), (3, None), (4, "2021")]
+
+
+def test_a_column_that_somebody_reads_and_is_gone_holds_what_comes(way: Way):
+    way.drop("title")
+    way.put(id=2)
+    pause = paused(way)
+    assert said(pause) == ["column `title` is gone"]
+    assert pause.way_out == "take its field from the definition, or `--accept` that it stays NULL"
+    assert way.events("id") == [(1,)]
+    assert len(way.holding.held) == 1
+
+
+@pytest.mark.parametrize(
+    ("type_", "told"),
+    [
+        ("numeric(8,2)", "column `budget` was decimal(10,2) and is decimal(8,2)"),
+        ("text", "column `budget` was decimal(10,2) and is string"),
+    ],
+)
+def test_a_column_that_is_narrower_or_another_holds_what_comes(way: Way, type_: str, told: str):
+    way.add("budget", type_)
+    way.put(id=2)
+    assert said(paused(way)) == [told]
+
+
+def test_a_renamed_column_is_told_as_such(way: Way):
+    way.rename("title", "name", "text")
+    way.put(id=2, name="Cube")
+    pause = paused(way)
+    assert said(pause) == ["column `title` is gone"]
+    assert pause.way_out.startswith("was it renamed to `name`? then its field says `column: name`")
+
+
+def test_what_comes_later_is_held_behind_in_order_and_once(way: Way):
+    way.drop("title")
+    way.put(id=2)
+    paused(way)
+    way.add("title", "text")
+    way.put(id=3)
+    first = paused(way)
+    assert [len(way.holding.held), said(first)] == [2, ["column `title` is gone"]]
+    assert way.events("id") == [(1,)]
+
+
+def test_a_definition_that_no_longer_reads_a_column_lets_it_go(way: Way):
+    way.definition = movie({"id": "integer", "budget": "decimal(10,2)"})
+    way.drop("title")
+    way.put(id=2)
+    assert way.ingest().paused is None
+    assert way.events("id", "title") == [(1, "Alien"), (2, None)]
+
+
+def held(way: Way) -> None:
+    """Two things are held, since `title` is gone."""
+    way.drop("title")
+    way.put(id=2)
+    paused(way)
+    way.put(id=3)
+    paused(way)
+
+
+def went_on(way: Way) -> None:
+    """Nothing waits, and what comes lands."""
+    assert way.holding.pause is None
+    assert not way.holding.folder.exists()
+    way.put(id=9)
+    assert way.ingest().landed == 1
+    assert way.events("id")[-1] == (9,)
+
+
+def test_what_was_held_lands_in_order_when_the_definition_gave_in(way: Way):
+    held(way)
+    way.definition = movie({"id": "integer", "budget": "decimal(10,2)"})
+    assert [landing.landed for landing in way.resume()] == [1, 1]
+    assert way.events("id", "title") == [(1, "Alien"), (2, None), (3, None)]
+    went_on(way)
+
+
+def test_what_was_held_lands_when_its_changes_are_accepted(way: Way):
+    held(way)
+    assert [landing.landed for landing in way.resume(accept=True)] == [1, 1]
+    went_on(way)
+
+
+def test_a_definition_that_still_conflicts_holds_on(way: Way):
+    held(way)
+    way.holding.mark_told()
+    (landing,) = way.resume()
+    assert landing.paused is not None
+    assert said(landing.paused) == ["column `title` is gone"]
+    assert landing.paused.is_told
+    assert len(way.holding.held) == 2
+
+
+def test_what_nobody_was_told_of_is_not_accepted(way: Way):
+    way.drop("title")
+    way.put(id=2)
+    paused(way)
+    way.drop("budget")
+    way.put(id=3)
+    paused(way)
+    first, second = way.resume(accept=True)
+    assert first.landed == 1
+    assert second.paused is not None
+    assert said(second.paused) == ["column `budget` is gone"]
+    assert not second.paused.is_told
+    assert way.events("id") == [(1,), (2,)]
+    way.resume(accept=True)
+    went_on(way)
+
+
+def test_a_field_follows_a_renamed_column(way: Way):
+    way.rename("title", "name", "text")
+    way.put(id=2, name="Cube")
+    paused(way)
+    way.definition = movie({**FIELDS, "title": {"type": "string", "column": "name"}})
+    way.resume()
+    assert way.events("id", "title", "name") == [(1, "Alien", None), (2, None, "Cube")]
+    went_on(way)
+
+
+def test_a_column_of_another_type_starts_anew_when_that_is_accepted(way: Way):
+    way.add("budget", "text")
+    way.put(id=2, budget="much")
+    paused(way)
+    way.definition = movie({**FIELDS, "budget": "string"})
+    with pytest.raises(EngineError, match="Cannot change column type: budget"):
+        way.resume()
+    way.resume(accept=True)
+    assert way.events("id", "budget") == [(1, None), (2, "much")]
+    went_on(way)
+
+
+def test_what_does_not_fit_is_rejected_when_that_is_accepted(way: Way):
+    way.add("budget", "text")
+    way.put(id=2, budget="much")
+    way.put(id=3, budget="1.50")
+    paused(way)
+    (landing,) = way.resume(accept=True)
+    assert (landing.landed, landing.rejected) == (1, 1)
+    assert way.events("id", "budget") == [(1, Decimal("11.00")), (3, Decimal("1.50"))]
+    went_on(way)
