@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from genesis.redaction import redact_values
+
 Severity = Literal["error", "warning"]
 
 
@@ -93,8 +95,8 @@ _WIDEST = 400  # characters of a message: a value in it may be as long as a file
 
 
 def _one_line(text: str) -> str:
-    """The text without what would break a log's line or speak to a terminal."""
-    line = _BREAKS.sub(" ", text).strip()
+    """The text without secrets, and without what would break a log's line or speak to a terminal."""
+    line = _BREAKS.sub(" ", redact_values(text)).strip()
     return line if len(line) <= _WIDEST else f"{line[:_WIDEST]}…"
 
 

@@ -1,4 +1,7 @@
-"""References to secrets (`${env:NAME}`, `${file:PATH}`) -> their values, as late as can be."""
+"""References to secrets (`${env:NAME}`, `${file:PATH}`) -> their values, as late as can be.
+
+What was resolved once is hidden from then on in all that leaves the process.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import re
 from pathlib import Path
 
 from genesis.errors import DefinitionError, Problem
+from genesis.redaction import hide
 
 _REFERENCE = re.compile(r"\$\{(env|file):([^}]*)\}")
 
@@ -16,9 +20,14 @@ def resolve_references(text: str, root: Path) -> str:
 
     def value(match: re.Match[str]) -> str:
         kind, name = match.groups()
-        return _variable(name) if kind == "env" else _file(name, root)
+        found = _variable(name) if kind == "env" else _file(name, root)
+        hide(found)
+        return found
 
-    return _REFERENCE.sub(value, text)
+    resolved = _REFERENCE.sub(value, text)
+    if resolved != text:
+        hide(resolved)  # an address whose path or password was a reference
+    return resolved
 
 
 def _variable(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from genesis import redaction
 from tests.postgres import database, postgres
 
 __all__ = ["database", "postgres"]
@@ -19,6 +20,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def accept(request: pytest.FixtureRequest) -> bool:
     """Whether expected files are to be written instead of compared."""
     return bool(request.config.getoption("--accept"))
+
+
+@pytest.fixture(autouse=True)
+def no_secrets_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test resolved is no secret in the next."""
+    monkeypatch.setattr(redaction._everywhere, "_forms", ())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

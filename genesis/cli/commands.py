@@ -20,6 +20,7 @@ import click
 
 from genesis.cli.kept import Kept
 from genesis.errors import GenesisError, Problem, UsageError, did_you_mean
+from genesis.redaction import redact
 
 BUG, INTERRUPTED = 70, 130
 
@@ -193,9 +194,9 @@ def _tell_wrong_usage(error: click.ClickException) -> None:
 
 
 def _tell_bug(error: Exception) -> int:
-    click.echo(f"error: a bug in genesis: {type(error).__name__}: {error}", err=True)
+    click.echo(redact(f"error: a bug in genesis: {type(error).__name__}: {error}"), err=True)
     if os.environ.get("GENESIS_TRACEBACK"):
-        traceback.print_exception(error)
+        click.echo(redact("".join(traceback.format_exception(error))), err=True, nl=False)
     else:
         click.echo("hint: GENESIS_TRACEBACK=1 shows where; please report it with that", err=True)
     return BUG

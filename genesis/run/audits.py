@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from genesis.audit.decide import KINDS, Decision, Difference, Key, Kind, Patience, Seen, decide
 from genesis.errors import AuditFailed, EngineBusy, GenesisError, Problem
-from genesis.run.state import State, metadata
+from genesis.run.state import State, Told, metadata
 from genesis.spec.workflow import Audit
 
 AuditState = Literal["agrees", "watching", "failing", "failed"]
@@ -32,7 +32,7 @@ _audits = sa.Table(
     sa.Column("state", sa.String(20), nullable=False),
     sa.Column("run_at", sa.String(32), nullable=False),
     sa.Column("complete_at", sa.String(32)),
-    sa.Column("report", sa.Text, nullable=False),
+    sa.Column("report", Told, nullable=False),
 )
 _differences = sa.Table(
     "difference",
@@ -56,7 +56,7 @@ _notices = sa.Table(
     sa.Column("about", sa.String(300), nullable=False),
     sa.Column("at", sa.String(32), nullable=False),
     sa.Column("receivers", sa.Text, nullable=False),
-    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("message", Told, nullable=False),
     sa.Column("sent_at", sa.String(32)),
 )
 

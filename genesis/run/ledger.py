@@ -20,7 +20,7 @@ from genesis.run.audits import Audits
 from genesis.run.heartbeats import Heartbeats
 from genesis.run.held import HeldChanges
 from genesis.run.shapes import Shapes
-from genesis.run.state import State, metadata
+from genesis.run.state import State, Told, metadata
 
 runs = sa.Table(
     "run",
@@ -34,15 +34,15 @@ runs = sa.Table(
     sa.Column("definition", sa.String(64)),
     sa.Column("snapshots", sa.Text),
     sa.Column("rows", sa.Integer),
-    sa.Column("receipt", sa.Text),
-    sa.Column("problems", sa.Text),
+    sa.Column("receipt", Told),
+    sa.Column("problems", Told),
     # what asked for it, and for when
     sa.Column("trigger", sa.String(20)),
     sa.Column("logical_time", sa.String(32)),
     sa.Column("due_at", sa.String(32)),
     sa.Column("slot", sa.String(400)),
     sa.Column("needs", sa.Text),
-    sa.Column("reason", sa.Text),
+    sa.Column("reason", Told),
     # who does it, and until when it is theirs
     sa.Column("try_at", sa.String(32)),
     sa.Column("attempt", sa.Integer),

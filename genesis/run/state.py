@@ -18,8 +18,19 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
 from genesis.errors import EngineError, Problem
+from genesis.redaction import redact
 
 metadata = sa.MetaData()
+
+
+class Told(sa.types.TypeDecorator[str]):
+    """Text that says what happened: no secret is written with it."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:  # noqa: ARG002
+        return None if value is None else redact(value)
 
 
 class State:
@@ -62,7 +73,7 @@ def _open(url: str, root: Path) -> sa.Engine:
         address = sa.make_url(url)
         if address.get_backend_name() == "sqlite" and address.database:
             file = root / address.database
-            file.parent.mkdir(parents=True, exist_ok=True)
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not file.exists():
                 file.touch(mode=0o600)  # run problems may name what only the team should read
             address = address.set(database=str(file))
