@@ -374,7 +374,7 @@ def test_help_lists_every_command(genesis: Genesis) -> None:
     """On stdout when it is asked for, on stderr when nothing was."""
     asked = genesis("--help")
     assert asked.code == 0
-    for command in ("init", "check", "compile", "preview", "run", "ingest", "status", "schema"):
+    for command in ("init", "check", "compile", "preview", "run", "schedule", "status", "schema"):
         assert re.search(rf"^  {command} ", asked.out, re.MULTILINE)
         page = genesis(command, "--help")
         assert page.code == 0
@@ -413,6 +413,8 @@ def test_odd_arguments_end_with_a_message(genesis: Genesis, tmp_path: Path) -> N
         ["ingest", "flim", "genesis.yaml"],
         ["preview", "inputs"],
         ["status", "nobody"],
+        ["schedule", "--explain", "nobody"],
+        ["schedule", "nobody"],
         ["run", "films."],
     ):
         code, _, err = genesis(*line)

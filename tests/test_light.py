@@ -24,10 +24,23 @@ def imported(*arguments: str) -> set[str]:
     return set(done.stdout.splitlines()[-1].split())
 
 
-@pytest.mark.parametrize("command", ["check", "compile production_tracker", "compile --help"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "check",
+        "compile production_tracker",
+        "compile --help",
+        "schedule --explain production_tracker",
+    ],
+)
 def test_checking_and_compiling_load_no_engine(command: str) -> None:
     """They are pure: YAML in, SQL or problems out."""
     assert not imported(*command.split()) & HEAVY
+
+
+def test_telling_moments_loads_no_sql() -> None:
+    """What is due when takes workflows alone."""
+    assert not imported("schedule", "--explain", "--all") & {*HEAVY, "sqlglot", "rich"}
 
 
 def test_help_loads_next_to_nothing() -> None:

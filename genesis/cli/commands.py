@@ -39,6 +39,7 @@ _COMMANDS = {
     "compact": "rewrite change logs to their newest records",
     "audit": "compare the lake with the systems of record",
     "heartbeat": "tell whether the path of a data source is alive",
+    "schedule": "tell when workflows are due",
     "status": "tell how fresh the trackers are",
     "schema": "write JSON Schemas of the YAML, for editors",
     "demo-sheets": "watch trackers in an emulated Google spreadsheet",

@@ -143,9 +143,9 @@ def parse_parameters(pairs: Iterable[str]) -> dict[str, str]:
     return parameters
 
 
-def parse_as_of(text: str | None) -> datetime | None:
+def parse_as_of(text: str | None, option: str = "--as-of") -> datetime | None:
     """A moment; without a zone it is UTC."""
-    from genesis.compile.compare import parse_moment
+    from genesis.spec.values import parse_moment
 
     if text is None:
         return None
@@ -154,7 +154,7 @@ def parse_as_of(text: str | None) -> datetime | None:
     except (ValueError, OverflowError):
         hint = "for example `2026-11-23`, `2026-11-23T09:30:00Z`"
         raise UsageError(
-            Problem("wrong-usage", f"`--as-of {text}` is no moment", hint=hint)
+            Problem("wrong-usage", f"`{option} {text}` is no moment", hint=hint)
         ) from None
 
 

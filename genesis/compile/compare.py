@@ -18,7 +18,7 @@ from genesis.compile.infer import is_nullable, to_sql, type_of, typed
 from genesis.compile.scope import is_broken
 from genesis.errors import Location, Problems, nearest
 from genesis.spec.types import DATE, STRING, TIME, TIMESTAMP, TIMESTAMPTZ, Type
-from genesis.spec.values import describe
+from genesis.spec.values import describe, parse_moment
 
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ)
 _VALUES, _PARAMETER = "genesis_values", "genesis_parameter"
@@ -102,12 +102,6 @@ def _time(value: Any, type_: Type) -> exp.Expr:
 
 def _timestamp(value: Any, type_: Type) -> exp.Expr:
     return timestamp_literal(parse_moment(str(value)), type_)
-
-
-def parse_moment(text: str) -> datetime:
-    """An ISO moment in UTC; without a zone it is UTC. Raises `ValueError`."""
-    moment = datetime.fromisoformat(text)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def timestamp_literal(moment: datetime, type_: Type) -> exp.Expr:

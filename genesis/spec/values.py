@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -182,6 +182,12 @@ def short_duration(length: timedelta) -> str:
     seconds = int(length.total_seconds())
     unit, size = next((unit, size) for unit, size in units if seconds % size == 0)
     return f"{seconds // size}{unit}"
+
+
+def parse_moment(text: str) -> datetime:
+    """An ISO moment in UTC; without a zone it is UTC. Raises `ValueError`."""
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _time_of_day(value: Any) -> Any:
