@@ -5,7 +5,9 @@
     python tools/trino.py status    prints its host:port; exit code 1 where none runs
     python tools/trino.py stop
 
-It listens on loopback only, keeps its tables in memory and everything else below `.trino/`, and
+`start --https` and `status --https` print where it wants to know who asks: `SIGN_IN` has a user that it
+lets in by password, token or certificate, `AUTHORITY` is what its own certificate is checked by. Over
+http it believes everybody. It listens on loopback only, keeps its tables in memory and everything else below `.trino/`, and
 lets a client make catalogs (`CREATE CATALOG ... USING iceberg`). Its Java is the first that is new
 enough: `JAVA_HOME`'s, the one in reach, one installed beside that, else one that pip brings. The
 surprise: whether a server runs is told by a lock that the server inherits. A process number alone
@@ -15,6 +17,7 @@ may belong to somebody else by now.
 from __future__ import annotations
 
 import argparse
+import base64
 import contextlib
 import fcntl
 import hashlib
@@ -74,6 +77,15 @@ CONNECTORS = {
     ),
 }
 
+OF_CORE = "password-authenticators"  # the one connector-like part of the core that we want
+
+# Who may sign in, and how. None of it is a secret: the server listens on loopback.
+ETC = HOME / "etc"
+HTTPS_PORT = ETC / "https-port"
+SIGN_IN = {"user": "genesis", "password": "only on loopback", "token_key": "genesis-" * 8}
+AUTHORITY = ETC / "server.crt"
+CLIENT_CERTIFICATE, CLIENT_KEY = ETC / "genesis.crt", ETC / "genesis.key"
+
 JVM = (
     "-Xmx2G",
     "-XX:+ExitOnOutOfMemoryError",
@@ -94,7 +106,7 @@ class Failed(Exception):
 def fetch() -> None:
     """Bring the server and its connectors, unless they are there: each whole, or not at all."""
     HOME.mkdir(exist_ok=True)
-    if not SERVER.exists():
+    if not (SERVER / "plugin" / OF_CORE).exists():
         _fetch_server()
     for name, artifact in CONNECTORS.items():
         if not (SERVER / "plugin" / name).exists():
@@ -106,8 +118,10 @@ def _fetch_server() -> None:
         with tarfile.open(_archive(CORE, Path(folder))) as archive:
             archive.extractall(folder, members=_needed(archive), **_SAFELY)  # noqa: S202
         server = Path(folder, f"{CORE.name}-{VERSION}")
-        (server / "plugin").mkdir()
-        server.rename(SERVER)
+        if SERVER.exists():  # as it was fetched before we wanted more of it
+            (server / "plugin" / OF_CORE).rename(SERVER / "plugin" / OF_CORE)
+        else:
+            server.rename(SERVER)
 
 
 def _fetch_connector(name: str, artifact: Artifact) -> None:
@@ -135,7 +149,7 @@ def _archive(artifact: Artifact, folder: Path) -> Path:
 
 
 def _run(*command: str) -> None:
-    """Run what talks to a registry; it is heard only when it fails."""
+    """Run what is heard only when it fails."""
     done = subprocess.run(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
@@ -144,10 +158,15 @@ def _run(*command: str) -> None:
 
 
 def _needed(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """What the server needs: its library. We start it ourselves, and spool to no object store."""
-    return (
-        member for member in archive if member.name.split("/")[1:2] not in (["bin"], ["plugin"])
-    )
+    """What the server needs: its library, and who may sign in. We start it ourselves, and spool to no object store."""
+    for member in archive:
+        match member.name.split("/")[1:3]:
+            case ["bin", *_]:
+                continue
+            case ["plugin", name] if name != OF_CORE:
+                continue
+            case _:
+                yield member
 
 
 # --- Java -----------------------------------------------------------------------------------------
@@ -203,6 +222,10 @@ class Running:
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def https_address(self) -> str:
+        return f"127.0.0.1:{HTTPS_PORT.read_text()}"
 
 
 def start(port: int | None) -> Running:
@@ -276,7 +299,7 @@ def _launch(port: int) -> bool:
         if not _take(lock):
             return False
         log.truncate(0)
-        options = [*JVM, f"-Dconfig={_write_config(port)}", "-cp", f"{SERVER}/lib/*"]
+        options = [*JVM, f"-Dconfig={_write_config(port, _free_port())}", "-cp", f"{SERVER}/lib/*"]
         server = subprocess.Popen(
             [find_java(), *options, MAIN_CLASS],
             stdin=subprocess.DEVNULL,
@@ -290,10 +313,10 @@ def _launch(port: int) -> bool:
     return True
 
 
-def _write_config(port: int) -> Path:
+def _write_config(port: int, https_port: int) -> Path:
     """One small node, reached from this machine only, that lets its clients make catalogs."""
-    levels = HOME / "etc" / "log.properties"
-    levels.parent.mkdir(exist_ok=True)
+    levels = ETC / "log.properties"
+    ETC.mkdir(exist_ok=True)
     levels.write_text("io.trino=WARN\nBootstrap=WARN\n")
     properties = {
         "node.environment": "genesis",
@@ -309,10 +332,52 @@ def _write_config(port: int) -> Path:
         "catalog.store": "memory",
         "plugin.dir": SERVER / "plugin",
         "log.levels-file": levels,
+        **_signing_in(https_port),
     }
-    config = HOME / "etc" / "config.properties"
-    config.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
-    return config
+    return _write_properties("config", properties)
+
+
+def _signing_in(port: int) -> dict[str, object]:
+    """What lets the user of `SIGN_IN` in over https, by whatever proves who it is."""
+    _make_certificate("server", "127.0.0.1")
+    _make_certificate(SIGN_IN["user"], SIGN_IN["user"])
+    key = base64.b64encode(SIGN_IN["token_key"].encode()).decode()
+    (ETC / "token.key").write_text(key)
+    HTTPS_PORT.write_text(str(port))
+    rounds, salt = 1000, b"genesis of loopback"
+    sum_ = hashlib.pbkdf2_hmac("sha1", SIGN_IN["password"].encode(), salt, rounds)
+    (ETC / "passwords").write_text(f"{SIGN_IN['user']}:{rounds}:{salt.hex()}:{sum_.hex()}\n")
+    by_file = {"password-authenticator.name": "file", "file.password-file": ETC / "passwords"}
+    return {
+        "http-server.https.enabled": "true",
+        "http-server.https.port": port,
+        "http-server.https.keystore.path": ETC / "server.pem",
+        "http-server.https.truststore.path": CLIENT_CERTIFICATE,
+        "http-server.authentication.type": "PASSWORD,JWT,CERTIFICATE",
+        "http-server.authentication.allow-insecure-over-http": "true",
+        "http-server.authentication.jwt.key-file": ETC / "token.key",
+        "http-server.authentication.certificate.user-mapping.pattern": "CN=(.*)",
+        "password-authenticator.config-files": _write_properties("passwords", by_file),
+        "internal-communication.shared-secret": SIGN_IN["token_key"],
+    }
+
+
+def _make_certificate(name: str, whose: str) -> None:
+    """A certificate that speaks for itself, its key, and both in one file."""
+    certificate, key = ETC / f"{name}.crt", ETC / f"{name}.key"
+    if not certificate.exists():
+        asked = ("-newkey", "rsa:2048", "-nodes", "-days", "3650", "-subj", f"/CN={whose}")
+        named = ("-addext", f"subjectAltName=IP:{whose}") if name == "server" else ()
+        _run(
+            "openssl", "req", "-x509", *asked, *named, "-keyout", str(key), "-out", str(certificate)
+        )
+    (ETC / f"{name}.pem").write_text(key.read_text() + certificate.read_text())
+
+
+def _write_properties(name: str, properties: dict[str, object]) -> Path:
+    file = ETC / f"{name}.properties"
+    file.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
+    return file
 
 
 def _free_port() -> int:
@@ -353,7 +418,9 @@ def main() -> int:
     commands.add_parser("fetch", help="bring the server, by Maven, once")
     starting = commands.add_parser("start", help="start it, unless it runs; prints its host:port")
     starting.add_argument("--port", type=int, help="where it listens (default: a free port)")
-    commands.add_parser("status", help="print its host:port; exit code 1 where none runs")
+    asking = commands.add_parser("status", help="print its host:port; exit code 1 where none runs")
+    for command in (starting, asking):
+        command.add_argument("--https", action="store_true", help="print where it speaks https")
     commands.add_parser("stop", help="end it")
     asked = parser.parse_args()
     try:
@@ -378,7 +445,7 @@ def _do(asked: argparse.Namespace) -> int:
             server = running()
     if server is None:
         return 1
-    print(server.address)
+    print(server.https_address if asked.https else server.address)
     return 0
 
 

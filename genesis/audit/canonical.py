@@ -1,9 +1,9 @@
 """Values as text that two engines write alike, and hashes of it that they agree on. PURE.
 
 Texts are equal where values are: no scale, zone, precision of a session or order of a collation is in
-them. Refused are types that have no such text (`json`, arrays), and floats where an engine cannot
-write all their digits. The surprise: times are counted in microseconds and dates in days, since
-every engine writes its own calendar's edges in its own way.
+them. Refused are types that have no such text (`json`, arrays). The surprise: times are counted in
+microseconds, dates in days, and a float is the number that its 64 bits make, since every engine writes its own
+calendar's edges and its own digits.
 """
 
 from __future__ import annotations
@@ -17,6 +17,16 @@ from sqlglot import exp
 from genesis.spec.types import Type
 
 _DAYS_DUCKDB = "CAST(DATE_DIFF('day', DATE '1970-01-01', CAST(x AS DATE)) AS VARCHAR)"
+_EPOCH_TRINO = "TIMESTAMP '1970-01-01 00:00:00'"
+
+
+def _micros_trino(x: str, start: str) -> str:
+    """Microseconds since `start`. Trino counts no part of a second that is smaller than a thousandth."""
+    seconds = f"DATE_DIFF('second', {start}, DATE_TRUNC('second', {x}))"
+    rest = f"CAST(SPLIT_PART(CAST({x} AS VARCHAR), '.', 2) AS BIGINT)"
+    return f"CAST({seconds} * 1000000 + {rest} AS VARCHAR)"
+
+
 _FINITE = "CASE WHEN ISFINITE({x}) THEN CAST({of} AS TEXT) ELSE CAST({x} AS TEXT) END"
 
 # What writes a value `x` of a type as text; NULL stays NULL.
@@ -27,7 +37,11 @@ _TEXTS: dict[str, dict[str, str]] = {
             "CASE WHEN CONTAINS(CAST(x AS VARCHAR), '.')"
             " THEN RTRIM(RTRIM(CAST(x AS VARCHAR), '0'), '.') ELSE CAST(x AS VARCHAR) END"
         ),
-        "float": "CASE WHEN ISFINITE(x) THEN FORMAT('{:.16e}', x + 0) ELSE LOWER(CAST(x AS VARCHAR)) END",
+        # `+ 0` takes the sign from a zero; of what is no number there are many kinds, and one word.
+        "float": (
+            "CASE WHEN ISNAN(x) THEN 'nan'"
+            " ELSE CAST(CAST(CAST(CAST(x AS DOUBLE) + 0 AS BIT) AS BIGINT) AS VARCHAR) END"
+        ),
         "boolean": "CAST(x AS VARCHAR)",
         "string": "CAST(x AS VARCHAR)",
         "date": _DAYS_DUCKDB,
@@ -38,11 +52,9 @@ _TEXTS: dict[str, dict[str, str]] = {
     "postgres": {
         "integer": "CAST(TRIM_SCALE(CAST(x AS NUMERIC)) AS TEXT)",
         "decimal": "CAST(TRIM_SCALE(CAST(x AS NUMERIC)) AS TEXT)",
-        # All the digits of a double; `+ 0` takes the sign from a zero.
         "float": (
-            "CASE WHEN CAST(x AS TEXT) IN ('NaN', 'Infinity', '-Infinity')"
-            " THEN REPLACE(LOWER(CAST(x AS TEXT)), 'infinity', 'inf')"
-            " ELSE LTRIM(TO_CHAR(CAST(x AS DOUBLE PRECISION) + 0, '9.9999999999999999EEEE')) END"
+            "CASE WHEN CAST(x AS TEXT) = 'NaN' THEN 'nan' ELSE CAST(CAST(CAST('x' ||"
+            " ENCODE(FLOAT8SEND(CAST(x AS DOUBLE PRECISION) + 0), 'hex') AS BIT(64)) AS BIGINT) AS TEXT) END"
         ),
         "boolean": "CAST(CAST(x AS BOOLEAN) AS TEXT)",
         "string": "CAST(x AS TEXT)",
@@ -57,9 +69,16 @@ _TEXTS: dict[str, dict[str, str]] = {
             "CASE WHEN STRPOS(CAST(x AS VARCHAR), '.') > 0"
             " THEN REGEXP_REPLACE(CAST(x AS VARCHAR), '\\.?0+$') ELSE CAST(x AS VARCHAR) END"
         ),
+        "float": (
+            "CASE WHEN IS_NAN(x) THEN 'nan'"
+            " ELSE CAST(FROM_BIG_ENDIAN_64(TO_IEEE754_64(CAST(x AS DOUBLE) + 0)) AS VARCHAR) END"
+        ),
         "boolean": "CAST(x AS VARCHAR)",
         "string": "CAST(x AS VARCHAR)",
         "date": "CAST(DATE_DIFF('day', DATE '1970-01-01', CAST(x AS DATE)) AS VARCHAR)",
+        "time": _micros_trino("CAST(x AS TIME(6))", "TIME '00:00:00'"),
+        "timestamp": _micros_trino("CAST(x AS TIMESTAMP(6))", _EPOCH_TRINO),
+        "timestamptz": _micros_trino("CAST(AT_TIMEZONE(x, 'UTC') AS TIMESTAMP(6))", _EPOCH_TRINO),
     },
 }
 

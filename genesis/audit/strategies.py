@@ -23,11 +23,12 @@ from genesis.audit.sides import Side, segments_for
 from genesis.lake.duck import in_memory, lock_down
 from genesis.spec.types import Type
 
-Shown = Literal["text", "date", "timestamp", "hidden"]
+Shown = Literal["text", "float", "date", "timestamp", "hidden"]
 
 # How a part of a key, `{x}` as the sides write it, is shown to people.
 _SHOWN: dict[Shown, str] = {
     "text": "CAST({x} AS VARCHAR)",
+    "float": "COALESCE(CAST(CAST(CAST(TRY_CAST({x} AS BIGINT) AS BIT) AS DOUBLE) AS VARCHAR), {x})",
     "date": "COALESCE(CAST(DATE '1970-01-01' + TRY_CAST({x} AS INTEGER) AS VARCHAR), {x})",
     "timestamp": "COALESCE(CAST(MAKE_TIMESTAMP(TRY_CAST({x} AS BIGINT)) AS VARCHAR), {x})",
     "hidden": "'#' || LEFT(MD5(CAST({x} AS VARCHAR)), 12)",
@@ -191,6 +192,6 @@ class _Comparison:
 
 def shown_as(type_: Type) -> Shown:
     """How a key of a type is shown."""
-    if type_.name == "date":
-        return "date"
+    if type_.name in ("date", "float"):
+        return "date" if type_.name == "date" else "float"
     return "timestamp" if type_.is_time else "text"

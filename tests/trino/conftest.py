@@ -36,6 +36,11 @@ def trino_server() -> Iterator[str]:
         pytest.skip(missing)
 
 
+def own_server_is_used() -> bool:
+    """Whether the server is the one that `tools/trino.py` starts."""
+    return "GENESIS_TRINO" not in os.environ
+
+
 @contextmanager
 def _own_server() -> Iterator[str]:
     """The project's own server; if it did not run before, it ends with the last process that tests."""

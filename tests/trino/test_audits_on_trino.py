@@ -25,27 +25,51 @@ against:
   source: shop_db
   table: things
   key: id
-  columns: {{price: price, done: done, name: name, day: day}}
+  columns: {{price: price, done: done, name: name, day: day, rate: rate, at: at}}
 """
 DEFINITIONS = f"""\
 data_source: thing
 table: shop.things
 primary_key: id
 latest: true
-fields: {{id: integer, price: "decimal(18,3)", done: boolean, name: string, day: date}}
+fields: {{id: integer, price: "decimal(18,3)", done: boolean, name: string, day: date, rate: float, at: timestamptz}}
 ---
 {AUDIT.format(strategy="rows")}---
 {AUDIT.format(strategy="checksums")}"""
 RECORDS = [
-    {"id": 1, "price": "-12.500", "done": True, "name": "ü🎬 'x'|", "day": "1969-12-31"},
-    {"id": 2, "price": "0.001", "done": False, "name": "", "day": "2026-11-23"},
-    {"id": 3, "price": None, "done": None, "name": None, "day": None},
-    {"id": 4, "price": "1000", "done": True, "name": "missing here", "day": None},
-    {"id": 5, "price": "7", "done": True, "name": "differs", "day": None},
+    {
+        "id": 1,
+        "price": "-12.500",
+        "done": True,
+        "name": "ü🎬 'x'|",
+        "day": "1969-12-31",
+        "rate": 0.30000000000000004,
+        "at": "1969-12-31T23:59:59.999999Z",
+    },
+    {
+        "id": 2,
+        "price": "0.001",
+        "done": False,
+        "name": "",
+        "day": "2026-11-23",
+        "rate": -0.0,
+        "at": "2026-11-23T09:30:00.123456+02:00",
+    },
+    {"id": 3, "price": None, "done": None, "name": None, "day": None, "rate": None, "at": None},
+    {
+        "id": 4,
+        "price": "1000",
+        "done": True,
+        "name": "missing here",
+        "day": None,
+        "rate": 1e300,
+        "at": None,
+    },
+    {"id": 5, "price": "7", "done": True, "name": "differs", "day": None, "rate": 0.1, "at": None},
 ]
 OURS = [
     *RECORDS[:3],
-    {**RECORDS[4], "price": "7.001"},
+    {**RECORDS[4], "rate": 0.10000000000000002},
     {**RECORDS[3], "id": 6, "name": "not there"},
     {**RECORDS[3], "id": 7},
     {"_op": "d", "id": 7},
@@ -67,10 +91,11 @@ def test_the_seeded_differences_and_no_others(
     monkeypatch.setenv("SHOP_DB", source := postgres.new_database())
     with psycopg.connect(source, autocommit=True) as connection, connection.cursor() as cursor:
         cursor.execute(
-            "CREATE TABLE things (id int, price numeric, done bool, name text, day date)"
+            "CREATE TABLE things (id int, price numeric, done bool, name text, day date, rate float8, at timestamptz)"
         )
         cursor.executemany(
-            "INSERT INTO things VALUES (%(id)s, %(price)s, %(done)s, %(name)s, %(day)s)", RECORDS
+            "INSERT INTO things VALUES (%(id)s, %(price)s, %(done)s, %(name)s, %(day)s, %(rate)s, %(at)s)",
+            RECORDS,
         )
     project = project_in(tmp_path)
     (tmp_path / "events.jsonl").write_text("".join(f"{json.dumps(each)}\n" for each in OURS))

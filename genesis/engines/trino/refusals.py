@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -89,7 +90,11 @@ def _refused(error: exceptions.TrinoQueryError, link: str) -> EngineError:
     return EngineBusy(problem) if name in _PASSING or is_gone else EngineError(problem)
 
 
-def _silent(server: str, error: Exception) -> EngineBusy:
+def _silent(server: str, error: Exception) -> EngineError:
+    if doubt := re.search(r"certificate verify failed: ([^(\"]*[^(\" .])", str(error)):
+        message = f"the certificate of the Trino server `{server}` is not trusted: {doubt[1]}"
+        hint = "`REQUESTS_CA_BUNDLE` in the environment names a file with the certificate of who vouches for it"
+        return EngineError(Problem("access-refused", message, hint=hint))
     reason = "it took too long" if "timed out" in str(error).lower() else _reason(error)
     message = f"the Trino server `{server}` does not answer: {reason}"
     hint = "try again; `host` and `port` of the target in `genesis.yaml` name it"
