@@ -131,6 +131,33 @@ def test_haste_is_no_refusal(office: Office) -> None:
 
 # ---- in a refresh
 
+
+@pytest.mark.parametrize("asks", [True, False], ids=["asks who reads", "allow_anyone"])
+def test_a_reader_is_told_to_become_an_editor(tmp_path: Path, asks: bool) -> None:
+    """A first refresh and a later one end at the one call that is refused; another run would be no help."""
+    with SheetsEmulator(clock=HandClock()) as google:
+        home = Home(google, tmp_path)
+        tab = {"spreadsheet": home.id, "tab": "Films", "allow_anyone": not asks}
+        place = Place(google_sheets=tab)
+        for number in (1, 2):
+            google.share(home.id, google.account, "reader")
+            start, calls = home.rates.clock.now(), len(google.calls)
+            with pytest.raises(SinkError) as caught:
+                home.refresh([FILM | {"id": number}], place=place)
+            assert f"share it with `{google.account}` as an editor" in str(caught.value)
+            assert (caught.value.exit_code, home.rates.clock.now()) == (4, start)
+            refused = [call.method for call in google.calls[calls:] if call.status == 403]
+            is_first = number == 1
+            assert refused == (
+                ["drive.permissions.list"]
+                if asks and is_first
+                else ["sheets.spreadsheets.batchUpdate"]
+            )
+            google.share(home.id, google.account, "writer")
+            home.refresh([FILM | {"id": number}], place=place)
+        home.rates.close()
+
+
 FILM = {"id": 1, "title": "Film 1", "budget": None, "late": False}
 
 

@@ -103,8 +103,8 @@ def _forbidden(said: str, asked: Asked) -> Problem:
         return Problem(
             "access-refused",
             f"`{account}` may not see whom {asked.what} is shared with",
-            hint="in its sharing settings, let editors change permissions and share; or write to it"
-            " unseen: `allow_anyone: true`",
+            hint=f"share it with `{account}` as an editor; if it is one, let editors change permissions"
+            " and share in the sharing settings, or write to it unseen: `allow_anyone: true`",
         )
     if asked.is_write:
         return Problem(

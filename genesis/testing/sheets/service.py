@@ -599,6 +599,9 @@ def _file_delete(service: Service, ask: Ask) -> Json:
 
 
 def _permission_list(service: Service, ask: Ask) -> Json:
+    # Documented as known to those who can share the file, which readers cannot.
+    if not service.file(ask.book).may(ask.user, "writer"):
+        raise ApiError(403, "The user does not have sufficient permissions for this file.")
     shown = [permission.described() for permission in service.file(ask.book).permissions]
     result = {"kind": "drive#permissionList", "permissions": shown}
     return drive.selected(result, ask.parameters, "kind,permissions(kind,id,type,role)")
