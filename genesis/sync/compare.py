@@ -10,7 +10,7 @@ does a key that somebody typed over, where the row shows whose it is.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -281,10 +281,20 @@ def _follow_stamped(
     here = {row.key for row in rows}
     shown = any(column.key for column in wanted.columns)
     odd = (row for row in rows if row.stamped and (shown or row.key not in goals))
-    sure = [row for row in odd if row.stamped not in here and row.stamp == stamp_of(row.cells)]
-    by_key = _by_unique((str(row.stamped), row.position) for row in sure)
-    keys = {position: key for key, position in by_key.items()}
+    sure = (row for row in odd if row.stamped != row.key and row.stamp == stamp_of(row.cells))
+    unique = list(_by_unique((str(row.stamped), row) for row in sure).values())
+    taken = here - {row.key for row in unique} if shown else here
+    keys = {row.position: str(row.stamped) for row in _untaken(unique, taken)}
     return [replace(row, key=keys.get(row.position, row.key)) for row in rows]
+
+
+def _untaken(rows: list[PresentRow], taken: Set[str]) -> list[PresentRow]:
+    """Those rows whose stamped key no other row keeps: rows may have swapped their keys."""
+    free = [row for row in rows if row.stamped not in taken]
+    if len(free) == len(rows):
+        return rows
+    staying = {row.key for row in rows if row.stamped in taken}
+    return _untaken(free, taken | staying)
 
 
 def _without_strangers(rows: list[PresentRow]) -> list[PresentRow]:
