@@ -46,6 +46,24 @@ def films(count: int) -> list[dict[str, Any]]:
     return [film(number) for number in range(count)]
 
 
+def test_hidden_fields_of_two_records_go_round(home: Home) -> None:
+    """Each record is still what it shows, and people's notes stay on it."""
+    home.refresh(films(3))
+    table = home.table
+    table.add_field("Note")
+    for record in table.records:
+        table.edit(record, Note=f"about {table.row(record)['Title']}")
+    for fields in (("_genesis_key", "_genesis"), ("_genesis_key",), ("_genesis",)):
+        one, other = table.find(Title="Film 0"), table.find(Title="Film 1")
+        rows = table.row(one), table.row(other)
+        table.write(one, {name: rows[1][name] for name in fields})
+        table.write(other, {name: rows[0][name] for name in fields})
+        home.refresh(films(3))
+        expected = [(f"Film {n}", f"about Film {n}") for n in range(3)]
+        assert home.shown("Title", "Note") == expected, fields
+        assert home.refresh(films(3)).writes == 0
+
+
 # ---- values
 
 

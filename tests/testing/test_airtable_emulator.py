@@ -93,6 +93,26 @@ def test_upsert_merges_or_makes_or_fails(people: Table, client: Client) -> None:
     assert refused(error)[0] == 422
 
 
+def test_upsert_finds_what_is_there_by_now(people: Table, client: Client) -> None:
+    """Whatever people and programs did to records since the last one."""
+    ada = people.add(Name="Ada", Age=36)
+
+    def merges(name: str) -> bool:
+        told = client.batch_upsert([{"fields": {"Name": name}}], key_fields=["Name"])
+        return bool(told["updatedRecords"])
+
+    assert merges("Ada")
+    people.edit(ada, Name="Eve")
+    assert (merges("Eve"), merges("Ada")) == (True, False)
+    people.remove(ada)
+    assert (merges("Eve"), merges("Ada")) == (False, True)
+    client.batch_update([{"id": people.find(Name="Ada").id, "fields": {"Age": 1}}], replace=True)
+    assert not merges("Ada")
+    assert client.batch_upsert([{"fields": {"Age": 1}}], key_fields=["Age"])["updatedRecords"]
+    people.remove_field("Age")
+    assert merges("Eve")
+
+
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from genesis.errors import Problem, SinkError
@@ -40,7 +41,7 @@ class AirtablePresent(Present):
 def stamp_text(key: str, columns: Iterable[str], stamp: str) -> str:
     """A stamp as a record bears it: each fingerprint after that of its column's name, and the key."""
     prints = (stamp[at : at + 4] for at in range(0, len(stamp), 4))
-    pairs = (fingerprint(name) + one for name, one in zip(columns, prints, strict=True))
+    pairs = (_name_print(name) + one for name, one in zip(columns, prints, strict=True))
     return f"{''.join(pairs)} {key}"
 
 
@@ -115,7 +116,12 @@ def _identity(
 def _stamp(prints: Mapping[str, str] | None, names: Iterable[str]) -> str | None:
     if prints is None:
         return None
-    return "".join(prints.get(fingerprint(name), fingerprint(None)) for name in names)
+    return "".join(prints.get(_name_print(name), _EMPTY) for name in names)
+
+
+# Of every record the same few names.
+_name_print = lru_cache(fingerprint)
+_EMPTY = fingerprint(None)
 
 
 def _apart(
@@ -129,7 +135,10 @@ def _apart(
     def age(row: PresentRow) -> tuple[bool, str]:
         return row.stamp != stamp_of(row.cells), records[row.position].get("createdTime", "")
 
-    first = {key: min(same, key=age).position for key, same in by_key.items()}
+    first = {
+        key: (min(same, key=age) if len(same) > 1 else same[0]).position
+        for key, same in by_key.items()
+    }
     kept = tuple(row for row in rows if first[row.key] == row.position)
     return kept, tuple(row for row in rows if first[row.key] != row.position)
 

@@ -7,7 +7,7 @@ keep no limits. The surprise: a record holds its values by field id, so that fie
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,6 +80,27 @@ class Record:
     values: Values = field(default_factory=dict)
 
 
+class Finder:
+    """Records by what they hold in some fields; it looks again only at those that were touched."""
+
+    def __init__(self, fields: Iterable[Field]) -> None:
+        self._fields = [one.id for one in fields]
+        self._held: dict[str, str] = {}
+        self._holders: dict[str, dict[str, Record]] = {}
+
+    def find(self, goal: Sequence[Any]) -> list[Record]:
+        return list(self._holders.get(repr(list(goal)), {}).values())
+
+    def look_again(self, touched: Iterable[str], by_id: Mapping[str, Record]) -> None:
+        for id_ in touched:
+            if (held := self._held.pop(id_, None)) is not None:
+                del self._holders[held][id_]
+            if record := by_id.get(id_):
+                held = repr([record.values.get(one) for one in self._fields])
+                self._held[id_] = held
+                self._holders.setdefault(held, {})[id_] = record
+
+
 @dataclass
 class Table:
     """A table of a base."""
@@ -90,6 +111,10 @@ class Table:
     description: str = ""
     fields: list[Field] = field(default_factory=list)
     by_id: dict[str, Record] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._finders: dict[tuple[str, ...], Finder] = {}
+        self._touched: set[str] = set()
 
     # ---- what people do
 
@@ -135,6 +160,7 @@ class Table:
     def remove(self, record: Record) -> None:
         """Delete a record; links to it go with it."""
         del self.by_id[record.id]
+        self._touched.add(record.id)
         for table in self.base.tables:
             for one in table.fields:
                 if one.type == "multipleRecordLinks" and not one.inverse_of and one.linked is self:
@@ -152,6 +178,7 @@ class Table:
     def remove_field(self, name: str) -> None:
         gone = self.field(name)
         self.fields.remove(gone)
+        self._finders.clear()
         for record in self.records:
             record.values.pop(gone.id, None)
 
@@ -160,6 +187,7 @@ class Table:
         found = self.field(name)
         texts = [r.values[found.id] for r in self.records if found.id in r.values]
         found.type, found.options = type_, dict(options)
+        self._finders.clear()
         if type_ in ("singleSelect", "multipleSelects"):
             found.options.setdefault("choices", [])
             for text in texts:
@@ -214,6 +242,7 @@ class Table:
             if replace:
                 kept = [f.id for f in self.fields if f.type in values.COMPUTED]
                 record.values = {i: v for i, v in record.values.items() if i in kept}
+                self._touched.add(record.id)
             self._merge(record, checked)
         return [record for record, _ in found]
 
@@ -222,19 +251,24 @@ class Table:
         keys = [self.field(name) for name in merge_on]
         if wrong := [key for key in keys if key.type not in values.MERGEABLE]:
             raise invalid(f'Field "{wrong[0].name}" cannot be used to merge records')
-        here: dict[str, list[Record]] = {}
-        for record in self.records:
-            here.setdefault(repr([record.values.get(key.id) for key in keys]), []).append(record)
-        return [self._match(fields, keys, here) for fields in asked]
+        finder = self._finder(keys)
+        return [self._match(fields, keys, finder) for fields in asked]
 
-    def _match(
-        self, fields: Values, keys: list[Field], here: Mapping[str, list[Record]]
-    ) -> Record | None:
+    def _finder(self, keys: list[Field]) -> Finder:
+        """Who holds what in these fields, now; of finders of others nobody has need any more."""
+        ids = tuple(key.id for key in keys)
+        touched = self._touched if ids in self._finders else self.by_id
+        self._finders = {ids: self._finders.get(ids) or Finder(keys)}
+        self._finders[ids].look_again(touched, self.by_id)
+        self._touched.clear()
+        return self._finders[ids]
+
+    def _match(self, fields: Values, keys: list[Field], finder: Finder) -> Record | None:
         named = {self.field(name).id: value for name, value in fields.items()}
         if any(key.id not in named for key in keys):
             raise invalid("fieldsToMergeOn must be present in every record")
         goal = [values.stored(key, named[key.id], typecast=False) for key in keys]
-        found = here.get(repr(goal), [])
+        found = finder.find(goal)
         if len(found) > 1:
             raise several_matches()
         return found[0] if found else None
@@ -294,6 +328,7 @@ class Table:
             self._keep(record, one, value)
 
     def _keep(self, record: Record, one: Field, value: Any) -> None:
+        self._touched.add(record.id)
         if value is None:
             record.values.pop(one.id, None)
         else:
@@ -302,6 +337,7 @@ class Table:
     def _new_record(self) -> Record:
         record = Record(self.base.new_id("rec"), self.base.now())
         self.by_id[record.id] = record
+        self._touched.add(record.id)
         return record
 
     def _check_field(self, asked: Mapping[str, Any]) -> Field:
