@@ -19,6 +19,7 @@ from genesis.spec.workflow import Workflow
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTE = timedelta(minutes=1)
+_DAY = timedelta(days=1)  # in which clocks are put once at most
 
 
 @dataclass(frozen=True)
@@ -112,15 +113,22 @@ def _by_real_time(cron: Cron, zone: ZoneInfo, after: datetime) -> Iterator[datet
     while True:
         wall = _wall(at, zone)
         ahead = cron.next_wall(wall) - wall
-        if not ahead:
+        if ahead:
+            at = _later(at, ahead, zone)
+        else:
             yield at
             at += _MINUTE
-        elif ahead > timedelta(days=3):  # nobody puts clocks by more than a day
-            at += ahead - timedelta(days=2)
-        elif _offset(at + ahead, zone) == _offset(at, zone):
-            at += ahead
-        else:
-            at = _change(at, at + ahead, zone)
+
+
+def _later(at: datetime, length: timedelta, zone: ZoneInfo) -> datetime:
+    """So much later, or when clocks are put before that: what they showed may come once more."""
+    end = at + length
+    while at < end:
+        step = min(at + _DAY, end)
+        if _offset(step, zone) != _offset(at, zone):
+            return _change(at, step, zone)
+        at = step
+    return end
 
 
 def _instant(wall: datetime, zone: ZoneInfo) -> datetime:
