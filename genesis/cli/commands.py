@@ -40,6 +40,7 @@ _COMMANDS = {
     "audit": "compare the lake with the systems of record",
     "heartbeat": "tell whether the path of a data source is alive",
     "schedule": "tell when workflows are due",
+    "export": "write what another scheduler needs to start workflows",
     "status": "tell how fresh the trackers are",
     "schema": "write JSON Schemas of the YAML, for editors",
     "demo-sheets": "watch trackers in an emulated Google spreadsheet",
