@@ -111,14 +111,15 @@ def fill_lake(root: Path, project: Project, rows: int) -> None:
         log.append(query.to_arrow_table().cast(arrow))
 
 
-def best(work: Callable[[], object]) -> float:
-    """The least of some runs, in seconds."""
-    times = []
+def best(work: Callable[[], object]) -> tuple[float, float]:
+    """The least of some runs, in seconds, and what of it this process computed."""
+    walls, computed = [], []
     for _ in range(RUNS):
-        start = time.perf_counter()
+        start, busy = time.perf_counter(), time.process_time()
         work()
-        times.append(time.perf_counter() - start)
-    return min(times)
+        walls.append(time.perf_counter() - start)
+        computed.append(time.process_time() - busy)
+    return min(walls), min(computed)
 
 
 def audit(root: Path, project: Project, name: str) -> None:
@@ -131,7 +132,7 @@ def audit(root: Path, project: Project, name: str) -> None:
     )
 
 
-def reladiff(command: str, url: str, columns: list[str]) -> float:
+def reladiff(command: str, url: str, columns: list[str]) -> tuple[float, float]:
     """reladiff between two tables of the server."""
     asked = [command, url, "production", url, "copied", "-k", "id", "--stats"]
     for column in columns:
@@ -174,12 +175,13 @@ def measure(root: Path, url: str, rows: int, peer: str | None) -> None:
     fill_lake(root, project, rows)
     with psycopg.connect(url, autocommit=True) as connection:
         counted = "SELECT count(*) FROM production"
-        base = best(lambda: connection.execute(counted).fetchone())
+        base, _ = best(lambda: connection.execute(counted).fetchone())
     print(f"{rows:,} rows, best of {RUNS}")
     print(f"{'count(*) on the source':44} {base:7.3f} s")
 
-    def told(what: str, seconds: float) -> None:
-        print(f"{what:44} {seconds:7.3f} s  {seconds / base:5.1f} x count(*)")
+    def told(what: str, seconds: tuple[float, float]) -> None:
+        wall, cpu = seconds
+        print(f"{what:44} {wall:7.3f} s  {wall / base:5.1f} x count(*)  {cpu:6.2f} s of CPU here")
 
     for name in ("keys", "rows", "checksums"):
         told(f"{name}, as it was copied", best(lambda name=name: audit(root, project, name)))

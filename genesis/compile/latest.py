@@ -105,11 +105,14 @@ def newest_in_phases(
     The log says with `BASE` what a compaction by the same rules has left alone; only keys of which something
     has landed since are ranked, and no part of their `key` may be NULL. Without a base DuckDB sees that it need not
     look for one. `winners` is the temporary table of the newest events, `winners` and `_touched` that of those keys.
+    Where nothing but keys is asked for, no second look at the events is needed to tell which are deleted.
     """
     deleted = _deleted(latest.deleted, dialect)
     events = list(_ranked_events(latest, deleted, as_of))
+    is_of_keys = set(columns) <= set(key)
+    conditions = [*events, *(_not_deleted(deleted) if is_of_keys else ())]
     read = list(
-        dict.fromkeys([*key, *POSITION_ORDER, *(n for e in events for n in _columns_in(e))])
+        dict.fromkeys([*key, *POSITION_ORDER, *(n for c in conditions for n in _columns_in(c))])
     )
     touched = f"{winners}_touched"
     in_base = _column(BASE)
@@ -121,17 +124,25 @@ def newest_in_phases(
     ranked = exp.Subquery(
         this=_all_of(tail, again), alias=exp.TableAlias(this=identifier("_ranked"))
     )
-    newest = _select([exp.alias_(_newest_position(), identifier("_pos"))], ranked, events)
-    newest.set("group", exp.Group(expressions=list(map(_column, key))))
     shown: list[exp.Expr] = list(map(_column, columns))
-    won = _select(shown, table.copy(), [_is_among(winners), *_not_deleted(deleted)])
     alone = _select(
         [column.copy() for column in shown],
         table.copy(),
         [in_base.copy(), *_ranked_events(latest, deleted, as_of), *_not_deleted(deleted)],
     )
     alone.append("joins", _by_key("ANTI", touched, key))
-    return (_temporary(touched, landed_since), _temporary(winners, newest)), _all_of(won, alone)
+    touched_keys = _temporary(touched, landed_since)
+    groups = exp.Group(expressions=list(map(_column, key)))
+    if is_of_keys:
+        won = _select(shown, ranked, events)
+        won.set("group", groups)
+        if deleted is not None:
+            won.set("having", exp.Having(this=_newest_is_kept(deleted)))
+        return (touched_keys,), _all_of(won, alone)
+    newest = _select([exp.alias_(_newest_position(), identifier("_pos"))], ranked, events)
+    newest.set("group", groups)
+    won = _select(shown, table.copy(), [_is_among(winners), *_not_deleted(deleted)])
+    return (touched_keys, _temporary(winners, newest)), _all_of(won, alone)
 
 
 def surviving_events(
@@ -254,14 +265,29 @@ def _newest_position() -> exp.Expr:
     `_pos` has 63 bits, the time comes above them. It is multiplied, not shifted, because times
     before 1970 are negative and DuckDB shifts no such number; the mask takes them off all the same.
     """
+    mask = exp.Literal.number(2**63 - 1)
+    newest = exp.Max(this=_packed())
+    return exp.cast(exp.BitwiseAnd(this=newest, expression=mask), "bigint")
+
+
+def _newest_is_kept(deleted: exp.Expr) -> exp.Expr:
+    """The condition that a group's newest event deletes nothing: it is the last bit of such a number."""
+    is_delete = exp.Coalesce(this=deleted.copy(), expressions=[exp.false()])
+    one, none = exp.Literal.number(1), exp.Literal.number(0)
+    bit = exp.Case(ifs=[exp.If(this=is_delete, true=one)], default=none)
+    doubled = exp.Mul(this=exp.Paren(this=_packed()), expression=exp.Literal.number(2))
+    newest = exp.Max(this=exp.Add(this=doubled, expression=bit))
+    last = exp.Paren(this=exp.BitwiseAnd(this=newest, expression=one.copy()))
+    return exp.EQ(this=last, expression=none.copy())
+
+
+def _packed() -> exp.Expr:
     time = exp.Cast(
         this=exp.Anonymous(this="EPOCH_US", expressions=[_column("_ts")]),
         to=exp.DataType(this=exp.DType.INT128),
     )
     above = exp.Mul(this=time, expression=exp.Literal.number(2**63))
-    packed = exp.Max(this=exp.Add(this=above, expression=_column("_pos")))
-    mask = exp.Literal.number(2**63 - 1)
-    return exp.cast(exp.BitwiseAnd(this=packed, expression=mask), "bigint")
+    return exp.Add(this=above, expression=_column("_pos"))
 
 
 def _ranked_events(
