@@ -67,6 +67,7 @@ def command(
     from genesis.run.jobs import all_jobs, pick_jobs
     from genesis.run.ledger import Ledger
     from genesis.run.runner import Runner
+    from genesis.run.state import is_made
     from genesis.secrets import resolve_references
 
     if bool(names) == everything:
@@ -77,7 +78,9 @@ def command(
     jobs = tuple(all_jobs(project)) if everything else pick_jobs(project, names)
     _, target = session.target(project)
     state = resolve_references(project.settings.state, root)
-    ledger = None if dry_run else Ledger(state, root)
+    # A dry run looks up what was written last and what was approved, and makes no state for that.
+    ledger = Ledger(state, root) if not dry_run or is_made(state, root) else None
+    kept = None if dry_run else ledger
     services = _Services(root, project.settings.sinks, state)
     opened = find_plugin("engines", target.engine.kind)(root, target)
     with opened as engine, progress() as engine.watch:
@@ -91,10 +94,8 @@ def command(
             dry_run=dry_run,
             adopt=adopt,
             views=views,
-            audit=auditor(project, engine, root, ledger.audits if ledger else None),
-            heartbeat=beater(project, ledger.heartbeats, root=root, target=target)
-            if ledger
-            else None,
+            audit=auditor(project, engine, root, kept.audits if kept else None),
+            heartbeat=beater(project, kept.heartbeats, root=root, target=target) if kept else None,
             keep_up=partial(
                 keep_up, project, root=root, target=target, engine=engine, dry_run=dry_run
             ),

@@ -266,14 +266,15 @@ class Runner:
         )
 
     def _check_guards(self, job: NamedJob, changes: Changes) -> Waiting | None:
-        """What was held back until now. Raises `SinkError` for what still is, and remembers it."""
+        """What was held back until now. Raises `SinkError` for what still is; a real run remembers it."""
         guards = Guards.of(job.job)
-        held = None if self.dry_run or self.ledger is None else self.ledger.held
+        held = self.ledger.held if self.ledger else None
         waiting = held.find(job.name) if held else None
         try:
             check_guards(changes, guards, waiting.approved if waiting else None)
         except SinkError as refused:
-            if held and (change := Held.of(changes, refused.problems)):
+            change = Held.of(changes, refused.problems)
+            if held and change and not self.dry_run:
                 held.hold(job.name, change, at=self.clock())
             raise
         return waiting

@@ -68,6 +68,15 @@ class State:
             raise _failed(error) from error
 
 
+def is_made(url: str, root: Path) -> bool:
+    """Whether there is a state database to look things up in; a server's always counts."""
+    try:
+        address = sa.make_url(url)
+    except SQLAlchemyError:
+        return True  # opening it tells what is wrong
+    return address.get_backend_name() != "sqlite" or (root / (address.database or "")).is_file()
+
+
 def _open(url: str, root: Path) -> sa.Engine:
     try:
         address = sa.make_url(url)

@@ -170,10 +170,22 @@ def test_an_approval_survives_a_run_that_fails(studio: Studio) -> None:
 
 
 def test_a_dry_run_holds_nothing(studio: Studio) -> None:
-    """It tells what would be refused."""
+    """It tells what would be refused, and that what was approved would not."""
     studio.ingest(1, 2, gone=True)
     assert studio.genesis("run", JOB, "--dry-run")[0] == 4
     assert studio.held() == []
+    studio.run()
+    studio.genesis("approve", JOB)
+    assert studio.genesis("run", JOB, "--dry-run")[0] == 0
+    assert (studio.run(), studio.held()) == (0, [])
+
+
+def test_a_dry_run_makes_no_state(studio: Studio) -> None:
+    """Where nothing is known, nothing is looked up."""
+    state = studio.root / ".genesis" / "state.db"
+    state.unlink()
+    studio.genesis("run", JOB, "--dry-run")
+    assert not state.exists()
 
 
 def test_a_mistyped_job_is_told(studio: Studio) -> None:

@@ -233,6 +233,7 @@ def test_another_key(studio: Studio) -> None:
     """What is beside a row would go, or stand beside another, although so few rows may go unasked."""
     before = studio.place.rows()
     studio.define("primary_key: id", "primary_key: seat")
+    assert studio.genesis("run", "films", "--dry-run")[0] == 4
     code, told = studio.genesis("run", "films")
     assert (code, "were known by `id` and would be by `seat`" in told) == (4, True)
     assert studio.place.rows() == before
