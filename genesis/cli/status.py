@@ -151,6 +151,9 @@ def _show(entries: list[dict[str, Any]], now: datetime) -> None:
         for entry in entries
     ]
     click.echo(table_text(header, rows, right=[False, False, False, True]))
+    for entry in entries:
+        for problem in entry["last_run"]["problems"] if entry["state"] == "failing" else ():
+            click.echo(f"! {entry['tracker']}: {problem}")
 
 
 def _show_audits(audits: list[dict[str, Any]], now: datetime) -> None:

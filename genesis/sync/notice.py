@@ -37,9 +37,8 @@ class Notice:
     def of(cls, error: GenesisError, tracker: str, *, at: datetime) -> Self:
         """What people should hear of a failure."""
         if not isinstance(error, SinkError):
-            return cls(
-                "Not refreshed", "its report could not be made; `genesis status` says why", at
-            )
+            reason = f"its report could not be made; `genesis status {tracker}` says why"
+            return cls("Not refreshed", reason, at)
         reasons = "; ".join(problem.message for problem in error.problems)
         if all(problem.code in APPROVABLE for problem in error.problems):
             return cls("Held", f"{reasons}; `genesis approve {tracker}` lets it through once", at)

@@ -139,8 +139,9 @@ def test_a_report_that_fails_is_told_without_its_values(cinema: Cinema) -> None:
     cinema.shows("SELECT CAST('a secret' AS integer) AS id, 'Dune' AS title")
     assert cinema.run() == (3, 1, 1)
     assert cinema.notice == (
-        "Not refreshed since TIME: its report could not be made; `genesis status` says why"
+        f"Not refreshed since TIME: its report could not be made; `genesis status {JOB}` says why"
     )
+    assert "Could not convert string" in cinema.genesis("status", JOB)[1]
 
 
 def test_peoples_edits_that_stop_a_refresh_are_told(cinema: Cinema) -> None:
