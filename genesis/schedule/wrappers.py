@@ -118,8 +118,10 @@ def _cron(all_said: list[_Said]) -> dict[str, str]:
 def _systemd(all_said: list[_Said]) -> dict[str, str]:
     files = {}
     for said in all_said:
-        moment = f"$(date -u +{_NOW})".replace("%", "%%")
-        command = said.command(moment, said.root).replace("'", r"'\''")
+        # To systemd a per cent sign and a dollar sign mean something, unless they are doubled.
+        command = said.command(f"$(date -u +{_NOW})", said.root)
+        command = command.replace("%", "%%").replace("$", "$$")
+        command = command.replace("\\", r"\\").replace('"', r"\"")
         timers = "".join(f"OnCalendar={each}\n" for each in on_calendar(said.foreign))
         files[f"genesis-{said.name}.timer"] = (
             f"# {_MADE}\n{_comments(said)}"
@@ -127,7 +129,7 @@ def _systemd(all_said: list[_Said]) -> dict[str, str]:
             "[Install]\nWantedBy=timers.target\n"
         )
         files[f"genesis-{said.name}.service"] = (
-            f"# {_MADE}\n[Service]\nType=oneshot\nExecStart=/bin/sh -c 'exec {command}'\n"
+            f'# {_MADE}\n[Service]\nType=exec\nExecStart=/bin/sh -c "exec {command}"\n'
             "RestartForceExitStatus=75\nRestartSec=60\n"
         )
     return files

@@ -151,6 +151,18 @@ def test_systemd_starts_what_its_rule_says(cron: str, zone: str) -> None:
         assert moments == set(takewhile(lambda at, end=end: at < end, theirs))
 
 
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
+def test_systemd_takes_the_units(tmp_path: Path) -> None:
+    """Wherever the project is."""
+    nightly = workflow({"cron": "30 2 * * *", "timezone": ZONES[0]})
+    found = export("systemd", [nightly], "UTC", root="/srv/it's $here 100%", year=YEAR)
+    for name, text in found.files.items():
+        (tmp_path / name).write_text(text)
+    line = ["systemd-analyze", "verify", *(str(tmp_path / name) for name in found.files)]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert "genesis-nightly" not in done.stderr
+
+
 def calendar(text: str, after: datetime) -> list[datetime]:
     """The next moments of an `OnCalendar`, as systemd tells them."""
     base = f"--base-time={after:%Y-%m-%d %H:%M:%S} UTC"
@@ -217,6 +229,27 @@ def test_texts_are_what_their_readers_take() -> None:
     assert "RestartForceExitStatus=75" in service
     for target in ("systemd", "github-actions", "airflow"):
         assert any("# not as here" in text for text in texts[target].values())
+
+
+def test_the_step_lets_present_lines_through(tmp_path: Path) -> None:
+    """Those of the offset that the zone has now, and whoever starts it by hand."""
+    nightly = workflow({"cron": "30 2 * * *", "timezone": ZONES[0]})
+    year = datetime.now(UTC).year
+    (text,) = export("github-actions", [nightly], "UTC", root="/x", year=year).files.values()
+    (due, *_) = yaml.safe_load(text)["jobs"]["run"]["steps"]
+    zone = ZoneInfo(ZONES[0])
+
+    def passes(line: str) -> bool:
+        told = tmp_path / "told"
+        told.write_text("")
+        env = {"PATH": "/usr/bin:/bin", "LINE": line, "GITHUB_OUTPUT": str(told)}
+        subprocess.run(due["run"], shell=True, check=True, env=env)
+        return told.read_text() == "yes=1\n"
+
+    now = datetime.now(UTC).astimezone(zone).utcoffset()
+    for offset, line in utc_lines(foreign(nightly, "UTC", year), year):
+        assert passes(line) is (timedelta(minutes=offset) == now)
+    assert passes("")
 
 
 def test_a_shell_runs_the_command_of_cron(tmp_path: Path) -> None:

@@ -53,6 +53,7 @@ def test_every_zone_agrees_with_debian() -> None:
         ("0 2,3 * * *", "Europe/Berlin", "2026-03-29T00:00Z", "Sun 29 03:00 CEST, Mon 30 02:00 CEST"),
         ("30 1 * * *", "America/New_York", "2026-10-31T12:00Z", "Sun 01 01:30 EDT, Mon 02 01:30 EST"),
         ("30 * * * *", "America/New_York", "2026-11-01T05:00Z", "Sun 01 01:30 EDT, Sun 01 01:30 EST"),
+        ("*/30 1 1,15 * *", "America/New_York", "2026-11-01T05:15Z", "Sun 01 01:30 EDT, Sun 01 01:00 EST"),
         ("42 * * * *", "Australia/Lord_Howe", "2026-10-03T15:00Z", "Sun 04 01:42 +1030, Sun 04 02:42 +11"),
         ("15 2 * * *", "Australia/Lord_Howe", "2026-10-03T12:00Z", "Sun 04 02:30 +11, Mon 05 02:15 +11"),
         ("0 12 30 12 *", "Pacific/Apia", "2011-12-29T12:00Z", "Sat 31 00:00 +14, Sun 30 12:00 +14"),
