@@ -73,6 +73,7 @@ def test_what_is_past_its_deadline_is_not_run() -> None:
     found = due(some, since(0), at(3.5))
     assert told(found) == ([at(2), at(3)], [(at(1), "missed: deadline 90m")])
     assert is_too_late(at(1), 10 * MINUTE, at(1.5))
+    assert not is_too_late(at(1), 60 * MINUTE, at(2))
     assert not is_too_late(at(1), None, at(100))
 
 

@@ -63,6 +63,8 @@ def test_every_zone_agrees_with_debian() -> None:
         ("0 0 * * 7", "UTC", "2026-11-01T12:00Z", "Sun 08 00:00 UTC, Sun 15 00:00 UTC"),
         ("0 0 29 feb *", "UTC", "2026-11-01T12:00Z", "Tue 29 00:00 UTC, Sun 29 00:00 UTC"),
         ("0 0 lw * *", "UTC", "2026-10-01T12:00Z", "Fri 30 00:00 UTC, Mon 30 00:00 UTC"),
+        ("0 0 * * 5#2", "UTC", "2026-08-01T12:00Z", "Fri 14 00:00 UTC, Fri 11 00:00 UTC"),
+        ("0 0 * * 5l", "UTC", "2026-08-01T12:00Z", "Fri 28 00:00 UTC, Fri 25 00:00 UTC"),
         ("0 0 * * fri#2", "UTC", "2026-10-01T12:00Z", "Fri 09 00:00 UTC, Fri 13 00:00 UTC"),
     ],
 )  # fmt: skip
