@@ -152,10 +152,12 @@ def _follow(
 
     require_driver(name)
     from genesis.clock import SystemClock
+    from genesis.lake.consumers import consumed_columns
     from genesis.lake.follow import Lake, Origin, follow
 
+    consumed = {each.name: consumed_columns(project, each.table or "") for each in sources}
     landings = follow(
-        Origin(name, system, sources),
+        Origin(name, system, sources, consumed),
         Lake(session.root, target, SystemClock()),
         afresh=afresh,
         keep_going=keep_going,

@@ -162,8 +162,13 @@ _CONNECT_TYPES = {
 
 def of_relation(relation: Relation) -> Declared:
     """What a `Relation` message declares; its replica identity is the key, unless that is the whole row."""
-    columns = {column.name: _of_oid(column.type, column.modifier) for column in relation.columns}
-    identity = frozenset(column.name for column in relation.columns if column.is_identity)
+    types = {column.name: (column.type, column.modifier) for column in relation.columns}
+    return of_table(types, frozenset(each.name for each in relation.columns if each.is_identity))
+
+
+def of_table(types: Mapping[str, tuple[int, int]], identity: frozenset[str]) -> Declared:
+    """The same of a table's columns, each with the number of its type and what that is given along."""
+    columns = {name: _of_oid(oid, modifier) for name, (oid, modifier) in types.items()}
     return Declared(columns, None if identity == frozenset(columns) else identity)
 
 

@@ -90,8 +90,11 @@ def evolved(
 ) -> Evolution:
     """What becomes of a log, `columns` being those of its definition, as one declaration follows the other.
 
-    `consumed` are the columns that somebody reads; `accepted` are conflicts that a person has let pass.
+    `consumed` are the columns that somebody reads; `accepted` are conflicts that a person has let pass,
+    unless it is a key that is gone.
     """
+    key = {column.name for column in columns if column.required}
+    accepted = [each for each in accepted if each.kind != "gone" or each.column not in key]
     found: dict[Change, None] = {}
     met: dict[Change, None] = {}
     for each in declarations:
@@ -110,11 +113,15 @@ def evolved(
     )  # fmt: skip
 
 
-def way_out(conflicts: Collection[Change], changes: Collection[Change]) -> str:
-    """What a person may do about conflicts, in one sentence."""
+def way_out(evolution: Evolution, columns: Sequence[LogColumn]) -> str:
+    """What a person may do about conflicts, in one sentence; `columns` are those of the definition."""
+    conflicts = evolution.conflicts
+    key = {column.name for column in columns if column.required}
+    if any(change.kind == "gone" and change.column in key for change in conflicts):
+        return "a key is never NULL: give the data source the new `primary_key` and another `table`"
     if any(change.kind == "key" for change in conflicts):
         return "give the data source the new `primary_key` and another `table`, or `--accept` where its own still tells records apart"
-    fresh = {change.column: change.now for change in changes if change.kind == "added"}
+    fresh = {change.column: change.now for change in evolution.changes if change.kind == "added"}
     for change in conflicts:
         alike = [name for name, now in fresh.items() if now == change.before]
         if change.kind == "gone" and alike:

@@ -1,25 +1,24 @@
 """Tables of a PostgreSQL, copied into their change logs and followed from there: each change once.
 
-How far a table has landed is written with what landed, in one commit; the server keeps changes until
-they have landed in every table. So whichever side dies, what is asked for again is told by its place in
-the server's log. A table that cannot go on stops alone: the others land, and the server keeps what it
-is to get. The surprise: the log of a table names its slot before there is one, so that a
-death in between leaves no slot that nobody knows of and that fills the server's disk.
+The server keeps changes until they have landed in every table, or are held for one that waits for a person.
+So whichever side dies, what is asked for again is told by its place in the server's log. A table that
+cannot go on stops alone: the others land, and the server keeps what it is to get. The surprise: the log
+of a table names its slot before there is one, so that a death in between leaves no slot that nobody
+knows of and that fills the server's disk.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pyiceberg.catalog import Catalog
-from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.table import Table
 
 from genesis.errors import EngineBusy, EngineError, Problem
@@ -28,19 +27,41 @@ from genesis.lake.catalog import (
     STATE_FOLDER,
     change_log,
     existing_table,
+    load_table,
     locked,
     make_catalog,
     table_identifier,
     told_as_problem,
 )
+from genesis.lake.changes import (
+    PLACE_PROPERTY,
+    SLOT_PROPERTY,
+    WAY,
+    Batch,
+    ChangeTaker,
+    Past,
+    Progress,
+    Step,
+    Stretch,
+    batch_name,
+    landed,
+)
 from genesis.lake.columns import guessed_columns, record_columns
+from genesis.lake.declared import Declared, of_table
 from genesis.lake.events import Reader
-from genesis.lake.incoming import Entry
-from genesis.lake.ingest import Landing, refuse_query
-from genesis.lake.landing import POSITION_PROPERTY, Intake, Rejects, commit, tidy, written
+from genesis.lake.growth import declared_property
+from genesis.lake.holding import Holding
+from genesis.lake.ingest import (
+    PAUSED_PROPERTY,
+    Landing,
+    Terms,
+    go_on,
+    held_elsewhere,
+    pause,
+    refuse_query,
+)
 from genesis.lake.pgoutput import NotPgoutput, lsn_number, lsn_text
-from genesis.lake.records import live_keys, newest
-from genesis.lake.replay import Followed, Key, Moment, Ticks, copied, replayed
+from genesis.lake.replay import Moment, Ticks, copied, since
 from genesis.lake.spool import Spool
 from genesis.sources import replication as server
 from genesis.sources.postgres import connect
@@ -50,15 +71,6 @@ from genesis.spec.project import SourceSystem, Target
 if TYPE_CHECKING:
     import psycopg
 
-# In the properties of a table: the slot that keeps its changes, the place in the server's log up to
-# which they have landed (none before the first copy), and the time of the last.
-SLOT_PROPERTY = "genesis.source.slot"
-PLACE_PROPERTY = "genesis.source.place"
-TIME_PROPERTY = "genesis.source.time"
-
-Step = Literal["name", "publish", "slot", "snapshot", "copy", "peek", "land", "commit", "let-go"]
-
-_ATTEMPTS = 30
 _MESSAGES_AT_ONCE = 100_000
 _PAUSE = timedelta(seconds=10)  # times the snapshots that are kept: ten minutes of them
 
@@ -74,11 +86,15 @@ class Lake:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where changes come from: a source system, and the tables there of some data sources."""
+    """Where changes come from: a source system, and the tables there of some data sources.
+
+    `consumed` are the columns of each that somebody reads; by default those of its own definition.
+    """
 
     name: str
     system: SourceSystem
     sources: tuple[DataSource, ...]
+    consumed: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def table(self, source: DataSource) -> server.Name:
         """Where the table of a data source is: as the settings say, else by its own name."""
@@ -110,54 +126,20 @@ def follow(
             yield from follower.catch_up()
 
 
-class _State(NamedTuple):
-    """What a log says of how far it has come."""
-
-    slot: str | None
-    place: str | None
-    time: datetime | None
-
-    @classmethod
-    def of(cls, log: Table) -> _State:
-        time = log.properties.get(TIME_PROPERTY)
-        return cls(
-            log.properties.get(SLOT_PROPERTY),
-            log.properties.get(PLACE_PROPERTY),
-            datetime.fromisoformat(time) if time else None,
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class _Tracked:
-    """A data source and its table there; `columns` are those that it has of the log's."""
+    """A data source and its table there; `shape` is what that is like, `taker` lands what comes."""
 
     source: DataSource
     name: server.Name
-    table: Followed
-    columns: tuple[str, ...]
+    shape: server.Shape
+    taker: ChangeTaker
+    holding: Holding
 
-
-@dataclass(frozen=True, slots=True)
-class _Past:
-    """The records of a log, as it was loaded."""
-
-    log: Table
-    table: Followed
-
-    def live_keys(self) -> Iterable[Key]:
-        return live_keys(self.log, self.table.key)
-
-    def newest(self, keys: Sequence[Key]) -> Mapping[Key, Mapping[str, Any]]:
-        columns = [column.name for column in self.table.columns if not column.required]
-        return newest(self.log, self.table.key, columns, keys)
-
-
-class _Batch(NamedTuple):
-    """What is to land in one table: how it is named, its events, and what is known when they did."""
-
-    name: str
-    entries: Iterable[Entry]
-    properties: Callable[[], dict[str, str]]
+    @property
+    def declared(self) -> Declared:
+        """The columns that the table there has."""
+        return of_table(self.shape.types, self.shape.identity)
 
 
 class _Follower:
@@ -183,19 +165,23 @@ class _Follower:
         self._publication = ""
         self._tracked: tuple[_Tracked, ...] = ()
         self._may_let_go = True
+        self._is_afresh = False
+        self._stopped: dict[str, EngineError] = {}
+        self._told_paused: set[str] = set()
 
     def start(self, *, afresh: bool) -> Iterator[Landing]:
         """Make what is missing on the server, and copy the tables that are not followed yet."""
+        self._is_afresh = afresh
         server.refuse_unfit_server(self._connection, self._name)
-        self._tracked = self._fit_tables()
-        states = {each.source.name: _State.of(self._log(each)) for each in self._tracked}
+        self._tracked = tuple(self._fit_tables(afresh=afresh))
+        states = {each.source.name: Progress.of(self._log(each)) for each in self._tracked}
         self._slot = self._living_slot(states.values()) or f"genesis_{secrets.token_hex(6)}"
         server.hold(self._connection, self._name, self._slot)
         self._publication = self._origin.system.publication or self._slot
-        states = {each.source.name: _State.of(self._log(each)) for each in self._tracked}
+        states = {each.source.name: Progress.of(self._log(each)) for each in self._tracked}
         before = server.published(self._connection, self._name, self._publication)
         if not afresh:
-            for each in self._tracked:
+            for each in self._going_on:
                 self._refuse_gap(each, states[each.source.name], before or frozenset())
         new = [each for each in self._tracked if afresh or states[each.source.name].place is None]
         self._prepare(new, before)
@@ -205,7 +191,7 @@ class _Follower:
     def catch_up(self) -> Iterator[Landing]:
         """Land what was committed until now; whole transactions, each table for itself."""
         until = server.place_now(self._connection, self._name)
-        failed: dict[str, EngineError] = {}
+        failed = dict(self._stopped)
         while True:
             # What is not let go comes again from its start, so then all of it is asked for.
             limit = _MESSAGES_AT_ONCE if self._may_let_go and not failed else None
@@ -217,36 +203,69 @@ class _Follower:
                     self._let_go(until if is_all else lsn_text(spool.end or 0))
             if is_all:
                 break
+        yield from self._paused()
         if failed:
             _raise(list(failed.values()))
+
+    @property
+    def _going_on(self) -> Iterator[_Tracked]:
+        """The tables that nothing stops."""
+        return (each for each in self._tracked if each.source.name not in self._stopped)
 
     @property
     def _spool(self) -> Path:
         return self._lake.root / STATE_FOLDER
 
-    def _fit_tables(self) -> tuple[_Tracked, ...]:
-        """The tables as they are there. Raises `EngineError` for all that cannot be followed."""
+    def _fit_tables(self, *, afresh: bool) -> Iterator[_Tracked]:
+        """The tables as they are there. Raises `EngineError` for all that cannot be copied.
+
+        One that was copied before stops alone: its changes tell what has become of its columns.
+        """
         problems: list[Problem] = []
-        tracked = []
         for source in self._origin.sources:
             refuse_query(source)
             name, columns = self._origin.table(source), record_columns(source)
-            table = Followed(str(name), columns, guessed_columns(source))
+            is_new = afresh or not self._is_followed(source)
+            key = tuple(column.name for column in columns if column.required)
             payload = tuple(column.name for column in columns if not column.required)
-            wanted = server.Wanted(name, table.key, payload, table.optional)
+            wanted = server.Wanted(name, key, payload, guessed_columns(source))
             shape = server.find_shape(self._connection, self._name, name)
-            problems += server.unfit(self._connection, self._name, wanted, shape)
-            there = shape.columns if shape else ()
-            present = tuple(column.name for column in columns if column.name in there)
-            tracked.append(_Tracked(source, name, table, present))
+            found = list(server.unfit(self._connection, self._name, wanted, shape))
+            if is_new:
+                problems += found
+            elif shape is None or not shape.is_followable:
+                self._stopped[source.name] = EngineError(tuple(found))
+            yield _Tracked(
+                source,
+                name,
+                shape or server.NOTHING,
+                self._taker(source),
+                Holding(self._lake.root, source.name),
+            )
         if problems:
             raise EngineError(tuple(problems))
-        return tuple(tracked)
+
+    def _is_followed(self, source: DataSource) -> bool:
+        log = load_table(self._catalog, table_identifier(source.table or ""))
+        return log is not None and Progress.of(log).place is not None
+
+    def _taker(self, source: DataSource) -> ChangeTaker:
+        terms = Terms(self._origin.consumed.get(source.name))
+        root, clock = self._lake.root, self._lake.clock
+        return ChangeTaker(source, self._catalog, root, terms, clock.now, self._told)
 
     def _log(self, each: _Tracked) -> Table:
-        return change_log(self._catalog, each.source, self._lake.root)
+        """The log of a table; of one that waits, as it is, for its definition may not fit it yet."""
+        waits = each.holding.pause
+        if waits is not None and not self._is_afresh:
+            return existing_table(self._catalog, table_identifier(each.source.table or ""))
+        anew = {change.column for change in waits.changes if change.now} if waits else ()
+        log = change_log(self._catalog, each.source, self._lake.root, anew=anew)
+        if PAUSED_PROPERTY in log.properties and not self._is_afresh:
+            self._stopped[each.source.name] = held_elsewhere(each.source)
+        return log
 
-    def _living_slot(self, states: Iterable[_State]) -> str | None:
+    def _living_slot(self, states: Iterable[Progress]) -> str | None:
         """The slot that keeps changes for these logs, where there still is one."""
         for slot in dict.fromkeys(state.slot for state in states if state.slot):
             found = server.find_slot(self._connection, self._name, slot)
@@ -254,7 +273,9 @@ class _Follower:
                 return slot
         return None
 
-    def _refuse_gap(self, each: _Tracked, state: _State, published: frozenset[server.Name]) -> None:
+    def _refuse_gap(
+        self, each: _Tracked, state: Progress, published: frozenset[server.Name]
+    ) -> None:
         """Raise `EngineError` where changes may be missing since the last that landed."""
         if state.place is None:
             return
@@ -276,7 +297,7 @@ class _Follower:
         for each in new:
             self._join(each)
         self._told("publish")
-        missing = {each.name for each in self._tracked} - (before or frozenset())
+        missing = {each.name for each in self._going_on} - (before or frozenset())
         if missing:
             server.publish(self._connection, self._name, self._publication, missing)
         self._told("slot")
@@ -292,7 +313,7 @@ class _Follower:
 
     def _join(self, each: _Tracked) -> None:
         log = self._log(each)
-        if _State.of(log)[:2] == (self._slot, None):
+        if Progress.of(log)[:2] == (self._slot, None):
             return
         with told_as_problem("the catalog"), log.transaction() as transaction:
             if PLACE_PROPERTY in log.properties:
@@ -309,16 +330,29 @@ class _Follower:
                 committed = server.clock(self._connection, self._name)
                 for each in new:
                     self._told("copy")
-                    yield self._land(each, partial(self._copied, each, place, committed))
+                    with self._locked(each):
+                        landing = each.taker.land(partial(self._copied, each, place, committed))
+                        self._forget_held(each)
+                    yield landing
 
-    def _copied(self, each: _Tracked, place: str, committed: datetime, log: Table) -> _Batch:
-        ticks = Ticks(_State.of(log).time, self._lake.clock.now())
+    def _copied(self, each: _Tracked, place: str, committed: datetime, log: Table) -> Batch:
+        ticks = Ticks(Progress.of(log).time, self._lake.clock.now())
         moment = Moment(ticks.tick(committed), committed, lsn_number(place))
-        rows = server.rows(self._connection, self._name, each.name, each.columns)
-        gone = _Past(log, each.table).live_keys() if log.current_snapshot() else ()
-        reader = Reader(each.table.columns, moment.time)
-        entries = copied(each.table, reader, moment, each.columns, rows, gone)
-        return self._batch(f"copy-{place}", entries, place, ticks)
+        table = each.taker.followed(str(each.name), log, each.declared)
+        there = [column.name for column in table.columns if column.name in each.shape.types]
+        rows = server.rows(self._connection, self._name, each.name, there)
+        gone = Past(log, table).live_keys() if log.current_snapshot() else ()
+        reader = Reader(table.columns, moment.time)
+        entries = copied(table, reader, moment, there, rows, gone)
+        said = declared_property(each.declared, WAY)
+        name = batch_name(self._name, f"copy-{place}")
+        return Batch(name, table.columns, entries, landed(self._slot, place, ticks, said))
+
+    def _forget_held(self, each: _Tracked) -> None:
+        """What was held is of before the copy."""
+        self._stopped.pop(each.source.name, None)
+        go_on(existing_table(self._catalog, table_identifier(each.source.table or "")))
+        each.holding.end()
 
     def _peek(self, spool: Spool, until: str, limit: int | None) -> None:
         self._told("peek")
@@ -335,74 +369,42 @@ class _Follower:
                 continue
             self._told("land")
             try:
-                with _misread(self._name):
-                    landing = self._land(each, partial(self._changed, each, spool))
+                with _misread(self._name), self._locked(each):
+                    landing = self._take(each, spool)
             except EngineError as error:
                 failed[each.source.name] = error
             else:
-                if landing.landed or landing.rejected:
+                if landing is not None and (landing.landed or landing.rejected):
                     yield landing
 
-    def _changed(self, each: _Tracked, spool: Spool, log: Table) -> _Batch:
-        state = _State.of(log)
-        if state.slot != self._slot or state.place is None:
-            raise EngineBusy(
-                Problem("service-busy", f"`{each.name}` is being copied by another process")
-            )
-        ticks = Ticks(state.time, self._lake.clock.now())
-        reader = Reader(each.table.columns, self._lake.clock.now())
-        entries = replayed(
-            each.table,
-            reader,
-            lambda: spool.messages(each.name),
-            after=lsn_number(state.place),
-            ticks=ticks,
-            past=_Past(log, each.table),
-        )
-        return self._batch(state.place, entries, lsn_text(spool.end or 0), ticks)
+    def _take(self, each: _Tracked, spool: Spool) -> Landing | None:
+        """Land the changes of a table; or hold them where it waits for a person, or has to from now on."""
+        end = lsn_text(spool.end or 0)
+        messages = partial(spool.messages, each.name)
+        stretch = Stretch(self._name, self._slot, str(each.name), end, messages)
+        if each.holding.pause is None:
+            landing, evolution = each.taker.take(stretch)
+            if not evolution.conflicts:
+                return landing
+            pause(each.holding, self._log(each), each.source, evolution, self._lake.clock.now())
+        held = [one.said["end"] for one in each.holding.held if "end" in one.said]
+        place = held[-1] if held else Progress.of(self._log(each)).place
+        after = lsn_number(place or end)
+        if any(message[0] in b"IUDTM" for message in since(messages, after)):
+            self._told("hold")
+            each.holding.keep_changes(stretch.to_json(), since(messages, after))
+        return None
 
-    def _batch(self, name: str, entries: Iterable[Entry], place: str, ticks: Ticks) -> _Batch:
-        def properties() -> dict[str, str]:
-            time = {TIME_PROPERTY: ticks.last.isoformat()} if ticks.last else {}
-            return {SLOT_PROPERTY: self._slot, PLACE_PROPERTY: place, **time}
+    def _paused(self) -> Iterator[Landing]:
+        """The tables that wait for a person, each told of once by this process."""
+        for each in self._tracked:
+            waits = each.holding.pause
+            if waits is not None and each.source.name not in self._told_paused:
+                self._told_paused.add(each.source.name)
+                yield Landing(each.source.name, "", paused=waits)
 
-        return _Batch(f"{self._name}-{name}".replace("/", "-"), entries, properties)
-
-    def _land(self, each: _Tracked, made: Callable[[Table], _Batch]) -> Landing:
-        """Land a batch in one commit, together with how far the log has come then."""
-        identifier = table_identifier(each.source.table or "")
-        with locked(self._lake.root, ".".join(identifier)):
-            for _ in range(_ATTEMPTS):
-                log = existing_table(self._catalog, identifier)
-                with suppress(CommitFailedException):
-                    return self._committed(each, log, made(log))
-        message = f"the table `{each.source.table}` changed {_ATTEMPTS} times while events were landing in it"
-        raise EngineBusy(Problem("catalog-failed", message, hint="try again"))
-
-    def _committed(self, each: _Tracked, log: Table, batch: _Batch) -> Landing:
-        with Rejects(self._lake.root, each.source, batch.name) as rejects:
-            reader = Reader(each.table.columns, self._lake.clock.now())
-            intake = Intake(log, batch.name, reader, rejects)
-            files = written(log, intake.arrow(batch.entries))
-            rejects.publish()
-            self._told("commit")
-            said = batch.properties()
-            is_copy = PLACE_PROPERTY not in log.properties
-            if files or is_copy:
-                position = {POSITION_PROPERTY: str(intake.position)}
-                commit(log, files, {**position, PLACE_PROPERTY: said[PLACE_PROPERTY]}, said)
-            snapshot_id = log.metadata.current_snapshot_id if files else None
-            tidy(log)
-            return Landing(
-                data_source=each.source.name,
-                batch=batch.name,
-                landed=intake.landed,
-                rejected=rejects.count,
-                already_landed=False,
-                rejects=rejects.path if rejects.count else None,
-                ignored=(),
-                snapshot_id=snapshot_id,
-            )
+    def _locked(self, each: _Tracked) -> AbstractContextManager[None]:
+        return locked(self._lake.root, ".".join(table_identifier(each.source.table or "")))
 
     def _let_go(self, place: str) -> None:
         self._told("let-go")

@@ -239,6 +239,9 @@ class Taker:
                 REJECTED_PROPERTY: str(rejects.count),
             }
             commit(log, files, properties, table_properties)
+        elif any(log.properties.get(name) != said for name, said in table_properties.items()):
+            with told_as_problem("the catalog"), log.transaction() as transaction:
+                transaction.set_properties(dict(table_properties))
         snapshot_id = log.metadata.current_snapshot_id if files else None
         tidy(log)
         self._told("done")
@@ -257,11 +260,18 @@ def pause(
     holding: Holding, log: Table, source: DataSource, evolution: Evolution, now: datetime
 ) -> None:
     """Have the ingest of a data source wait for a person. The log says so too, for other machines."""
-    hint = way_out(evolution.conflicts, evolution.changes)
+    hint = way_out(evolution, record_columns(source))
     holding.begin(Pause(source.name, now, evolution.conflicts, hint))
     if PAUSED_PROPERTY not in log.properties:
         with told_as_problem("the catalog"), log.transaction() as transaction:
             transaction.set_properties({PAUSED_PROPERTY: now.isoformat()})
+
+
+def go_on(log: Table) -> None:
+    """Have a log say that it waits for nobody."""
+    if PAUSED_PROPERTY in log.properties:
+        with told_as_problem("the catalog"), log.transaction() as transaction:
+            transaction.remove_properties(PAUSED_PROPERTY)
 
 
 def held_elsewhere(source: DataSource) -> EngineError:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Protocol
 
 from genesis.errors import EngineError, Problem
 from genesis.lake.columns import LogColumn, reserved_key
+from genesis.lake.declared import Declared, of_relation
 from genesis.lake.events import Event, Reader, Reject
 from genesis.lake.incoming import Entry
 from genesis.lake.pgoutput import (
@@ -147,6 +148,35 @@ def replayed(
         yield _entry(table, number, {**reserved_key(table.columns), **moment.said("h")}, reader, 0)
 
 
+def declarations(messages: Messages, after: int) -> Iterator[Declared]:
+    """What the table there declares of the changes that are still to land, again wherever that differs."""
+    begin: Begin | None = None
+    relations: dict[int, Declared] = {}
+    last: Declared | None = None
+    for raw in messages():
+        if raw[0] in b"BR":
+            match decode(raw):
+                case Begin() as message:
+                    begin = message if message.commit >= after else None
+                case Relation() as message:
+                    relations[message.id] = of_relation(message)
+        elif raw[0] in b"IUD" and begin is not None:
+            found = relations.get(int.from_bytes(raw[1:5]))
+            if found is not None and found is not last and found != last:
+                yield (last := found)
+
+
+def since(messages: Messages, after: int) -> Iterator[bytes]:
+    """The messages of the transactions that committed from `after` on, and what is needed to read them."""
+    is_after = False
+    for raw in messages():
+        if raw[0] in b"B":
+            begin = decode(raw)
+            is_after = isinstance(begin, Begin) and begin.commit >= after
+        if is_after or raw[0] in b"R":
+            yield raw
+
+
 def _heartbeats(messages: Messages, after: int) -> Iterator[tuple[Begin, Heartbeat]]:
     """The heartbeats that are still to land. They mean nothing to rows, so they may come last."""
     begin: Begin | None = None
@@ -162,7 +192,7 @@ Change = Insert | Update | Delete | Truncate
 
 
 class _Layout:
-    """Where the columns of a relation's rows are. Refused where some of them are gone."""
+    """Where the columns of a relation's rows are; one that it lacks is NULL."""
 
     def __init__(self, table: Followed, relation: Relation) -> None:
         self._table = table
@@ -170,11 +200,6 @@ class _Layout:
         self._parsers = {column.name: parser(column.type) for column in table.columns}
         self._at = {column.name: at for at, column in enumerate(relation.columns)}
         self._identity = {column.name for column in relation.columns if column.is_identity}
-        for name in self._parsers:
-            if name not in self._at and name not in table.optional:
-                hint = "add it there again, or take its field from the definition"
-                message = f"the column `{name}` of `{table.name}` is gone"
-                raise EngineError(Problem("unknown-column", message, hint=hint))
 
     def record(self, row: Row) -> Record:
         """The values of a row, by column; `UNSENT` where one was not sent."""
@@ -332,6 +357,10 @@ _NOT_SENT = "`{}` was not sent, since it did not change, and the record is not h
 
 def _entry(table: Followed, number: int, record: Record, reader: Reader, size: int) -> Entry:
     unsent = [name for name, value in record.items() if value is UNSENT]
+    if unsent:
+        spare = {column.name for column in table.columns if column.is_spare}
+        record.update(dict.fromkeys(spare.intersection(unsent)))
+        unsent = [name for name in unsent if name not in spare]
     event = Reject(_NOT_SENT.format("`, `".join(unsent))) if unsent else reader.row(record)
     text = json.dumps(record, default=str) if isinstance(event, Reject) else ""
     return Entry(table.name, number, text, event, size)

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from pyiceberg.catalog import Catalog
@@ -23,8 +24,8 @@ from genesis.lake.catalog import (
     locked,
     make_catalog,
     table_identifier,
-    told_as_problem,
 )
+from genesis.lake.changes import ChangeTaker, Progress, Stretch
 from genesis.lake.evolution import Evolution
 from genesis.lake.holding import Held, Holding, Pause
 from genesis.lake.ingest import (
@@ -32,6 +33,7 @@ from genesis.lake.ingest import (
     Landing,
     Taker,
     Terms,
+    go_on,
     held_elsewhere,
     pause,
     refuse_query,
@@ -73,23 +75,31 @@ def resume(
                 return
             holding.drop(held)
             yield landing
-        go_on(existing_table(catalog, identifier))
+        if (log := load_table(catalog, identifier)) is not None:
+            go_on(log)
         holding.end()
-
-
-def go_on(log: Table) -> None:
-    """Have a log say that it waits for nobody."""
-    if PAUSED_PROPERTY in log.properties:
-        with told_as_problem("the catalog"), log.transaction() as transaction:
-            transaction.remove_properties(PAUSED_PROPERTY)
 
 
 def _land(
     source: DataSource, catalog: Catalog, root: Path, terms: Terms, held: Held
 ) -> tuple[Landing, Evolution]:
+    """The landing of one thing that was held: a batch of files, or changes of a PostgreSQL."""
+    if "batch" not in held.said:
+        return _land_changes(source, catalog, root, terms, Stretch.of(held))
     with held.files() as incoming:
         at = datetime.fromisoformat(held.said["at"])
         return Taker(source, catalog, root, terms).land(held.said["batch"], incoming, at)
+
+
+def _land_changes(
+    source: DataSource, catalog: Catalog, root: Path, terms: Terms, stretch: Stretch
+) -> tuple[Landing, Evolution]:
+    log = load_table(catalog, table_identifier(source.table or ""))
+    # A log of another slot has been copied since, or a new one will be.
+    if log is None or Progress.of(log).slot != stretch.slot:
+        return Landing(source.name, stretch.end), Evolution()
+    taker = ChangeTaker(source, catalog, root, terms, partial(datetime.now, UTC))
+    return taker.take(stretch)
 
 
 def _paused_again(

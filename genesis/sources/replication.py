@@ -11,7 +11,7 @@ made it, so a table may join at any time.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -74,14 +74,27 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A table as the server has it. `identity` are the columns whose old values its deletes tell."""
+    """A table as the server has it. `identity` are the columns whose old values its deletes tell.
+
+    `types` are those of the columns that changes tell, each with what it is given along.
+    """
 
     kind: str
     is_permanent: bool
     columns: tuple[str, ...]
+    types: Mapping[str, tuple[int, int]]
     generated: frozenset[str]
     identity: frozenset[str]
     unique: tuple[frozenset[str], ...]
+
+    @property
+    def is_followable(self) -> bool:
+        """Whether its changes are written to the log; those of views and the like are not."""
+        return self.kind in ("r", "p") and self.is_permanent
+
+
+NOTHING = Shape("", False, (), {}, frozenset(), frozenset(), ())
+"""What a table is like that is not there."""
 
 
 class Slot(NamedTuple):
@@ -120,7 +133,7 @@ def find_shape(connection: Connection, name: str, table: Name) -> Shape | None:
             return None
         oid, kind, persistence, identity = found
         columns = connection.execute(
-            """SELECT attname, attgenerated <> '' FROM pg_attribute
+            """SELECT attname, attgenerated <> '', atttypid::bigint, atttypmod FROM pg_attribute
             WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped ORDER BY attnum""",
             [oid],
         ).fetchall()
@@ -134,7 +147,7 @@ def find_shape(connection: Connection, name: str, table: Name) -> Shape | None:
             GROUP BY i.indexrelid, i.indisprimary, i.indisreplident""",
             [oid],
         ).fetchall()
-    names = tuple(column for column, _ in columns)
+    names = tuple(column for column, *_ in columns)
     told: frozenset[str] = frozenset(names if identity == "f" else ())
     for is_primary, is_chosen, index in unique:
         if (identity == "d" and is_primary) or (identity == "i" and is_chosen):
@@ -143,7 +156,8 @@ def find_shape(connection: Connection, name: str, table: Name) -> Shape | None:
         kind=kind,
         is_permanent=persistence == "p",
         columns=names,
-        generated=frozenset(column for column, is_generated in columns if is_generated),
+        types={name: (oid, mod) for name, is_generated, oid, mod in columns if not is_generated},
+        generated=frozenset(column for column, is_generated, *_ in columns if is_generated),
         identity=told,
         unique=tuple(frozenset(index) for _, _, index in unique),
     )
@@ -159,7 +173,7 @@ def unfit(
             f"genesis.yaml says where it is: `sources: {{{name}: {{tables: ...}}}}`"
         )
         yield Problem("unknown-table", f"source `{name}` has no table `{wanted.name}`", hint=hint)
-    elif shape.kind not in ("r", "p") or not shape.is_permanent:
+    elif not shape.is_followable:
         hint = "views, foreign, unlogged and temporary tables write no log"
         yield _not_followed(f"`{wanted.name}` is no table whose changes can be followed", hint)
     else:

@@ -14,16 +14,19 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg.table import Table
 
+from genesis.clock import SystemClock
 from genesis.lake.catalog import find_catalog, load_table
+from genesis.lake.follow import Lake, Origin, follow
 from genesis.lake.holding import Holding
 from genesis.lake.ingest import Landing, ingest
 from genesis.lake.resume import resume
 from genesis.spec.data_source import DataSource
-from genesis.spec.project import Target
+from genesis.spec.project import SourceSystem, Target
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 FIELDS = {"id": "integer", "title": "string", "budget": "decimal(10,2)"}
@@ -194,3 +197,51 @@ CONNECT: dict[str, dict[str, Any]] = {
         for precision in (8, 10, 14)
     },
 }
+
+
+class Postgres(Way):
+    """A table of a PostgreSQL, copied and then followed."""
+
+    name = "postgres"
+
+    def __init__(self, root: Path, url: str) -> None:
+        super().__init__(root)
+        self.url = url
+        self.connection = psycopg.connect(url, autocommit=True)
+        columns = ", ".join(f"{name} {type_}" for name, type_ in COLUMNS.items())
+        self.run(f"CREATE TABLE movie ({columns}, PRIMARY KEY (id))")
+        self.columns = set(COLUMNS)
+
+    def run(self, statement: str, values: Any = None) -> None:
+        self.connection.execute(statement, values)
+
+    def add(self, column: str, type_: str) -> None:
+        change = f"ALTER {column} TYPE {type_} USING {column}::{type_}"
+        self.run(
+            f"ALTER TABLE movie {change if column in self.columns else f'ADD {column} {type_}'}"
+        )
+        self.columns.add(column)
+
+    def drop(self, column: str) -> None:
+        self.run(f"ALTER TABLE movie DROP {column}")
+        self.columns.remove(column)
+
+    def rename(self, column: str, name: str, type_: str) -> None:
+        self.run(f"ALTER TABLE movie RENAME {column} TO {name}")
+        assert type_
+        self.columns = self.columns - {column} | {name}
+
+    def put(self, **values: Any) -> None:
+        marks = ", ".join(["%s"] * len(values))
+        self.run(f"INSERT INTO movie ({', '.join(values)}) VALUES ({marks})", [*values.values()])
+
+    def ingest(self, **options: Any) -> Landing:
+        origin = Origin("studio_db", SourceSystem(postgres=self.url), (self.definition,))
+        lake = Lake(self.root, Target(), SystemClock())
+        return list(follow(origin, lake, **options))[-1]
+
+    def close(self) -> None:
+        self.run(
+            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = current_database()"
+        )
+        self.connection.close()

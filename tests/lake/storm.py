@@ -21,7 +21,7 @@ import psycopg
 from pyiceberg.table import Table
 
 from genesis.lake.catalog import find_catalog, load_table, table_identifier
-from genesis.lake.follow import PLACE_PROPERTY
+from genesis.lake.changes import PLACE_PROPERTY
 from genesis.lake.upkeep import keep_up
 from genesis.spec.data_source import DataSource
 from genesis.spec.project import Project, ProjectFile, Target

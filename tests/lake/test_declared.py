@@ -7,7 +7,7 @@ import pytest
 
 from genesis.lake.columns import LogColumn
 from genesis.lake.declared import Declared, is_wider, language_type, of_arrow, of_relation
-from genesis.lake.evolution import Change, evolved, way_out
+from genesis.lake.evolution import Change, Evolution, evolved, way_out
 from genesis.lake.pgoutput import Column, Relation
 from genesis.spec.types import INTEGER, STRING, Type
 
@@ -115,9 +115,8 @@ def test_a_changed_key_is_a_conflict_unless_the_definition_has_it():
     both = Declared({**BEFORE.columns}, frozenset({"id", "title"}))
     (change,) = conflicts(both)
     assert str(change) == "the primary key was `id` and is `id, title`"
-    assert "give the data source the new `primary_key` and another `table`" in way_out(
-        [change], [change]
-    )
+    told = way_out(Evolution(conflicts=(change,)), COLUMNS)
+    assert "give the data source the new `primary_key` and another `table`" in told
     key = tuple(LogColumn(column.name, column.type, required=True) for column in COLUMNS)
     assert evolved(BEFORE, [both], key, consumed=(), opt_in=True).conflicts == ()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -10,20 +12,25 @@ import pytest
 
 from genesis.errors import EngineError
 from genesis.lake.holding import Pause
-from tests.lake.evolving import FIELDS, Debezium, Parquet, Way, movie
+from tests.lake.evolving import FIELDS, Debezium, Parquet, Postgres, Way, movie
 
 ALIEN = {"id": 1, "title": "Alien", "budget": Decimal("11.00"), "notes": "a"}
 CUBE = {"id": 2, "title": "Cube", "budget": Decimal("0.35"), "notes": "b"}
 
 
-@pytest.fixture(params=["parquet", "debezium"])
-def way(request: pytest.FixtureRequest, tmp_path: Path) -> Way:
+@pytest.fixture(params=[Parquet, Debezium, Postgres], ids=lambda way: way.name)
+def way(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Way]:
     """A log that has a first event of its source."""
-    ways = {"parquet": Parquet, "debezium": Debezium}
-    made = ways[request.param](tmp_path)
-    made.put(**ALIEN)
-    assert made.ingest().landed == 1
-    return made
+    with ExitStack() as stack:
+        if request.param is Postgres:
+            made = stack.enter_context(
+                closing(Postgres(tmp_path, request.getfixturevalue("database")))
+            )
+        else:
+            made = request.param(tmp_path)
+        made.put(**ALIEN)
+        assert made.ingest().landed == 1
+        yield made
 
 
 def paused(way: Way) -> Pause:

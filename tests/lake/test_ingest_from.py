@@ -79,6 +79,23 @@ def test_what_is_told_from_the_first_copy_to_a_report(
     assert capsys.readouterr().out.splitlines()[1:] == ["1,Aliens", "2,Aliens"]
 
 
+def test_a_table_that_waits_is_told_once_in_full(
+    server: psycopg.Connection[tuple[object, ...]], capsys: pytest.CaptureFixture[str]
+):
+    said(capsys, "--from", "studio_db")
+    server.execute("ALTER TABLE film.movies RENAME title TO name")
+    server.execute("UPDATE film.movies SET name = 'Aliens' WHERE id = 1")
+    code, told = said(capsys, "--from", "studio_db")
+    assert code == 3
+    assert "column `title` is gone; this concerns data sources `movie`" in told
+    assert "was it renamed to `name`?" in told
+    code, told = said(capsys, "--from", "studio_db")
+    assert code == 3
+    assert told.startswith("movie: waits for a person; 1 batch held (")
+    assert said(capsys, "--resume", "--accept")[0] == 0
+    assert said(capsys, "--from", "studio_db") == (0, "studio_db: nothing has changed\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
