@@ -52,7 +52,7 @@ def render(plan: Plan, dialect: str, run: Run, source_dialect: str) -> Statement
     return Statement(
         sql=text.whole(plan),
         columns=plan.columns,
-        scans=tuple(_scans(plan, source_dialect, views=run.views)),
+        scans=tuple(_scans(plan, source_dialect, text.as_of, views=run.views)),
         setup=tuple(_writer(dialect).generate(statement, copy=False) for statement in setup),
         unstaged=unstaged,
     )
@@ -254,7 +254,9 @@ class _Text:
         return _name(name, self.dialect)
 
 
-def _scans(plan: Plan, source_dialect: str, *, views: bool) -> Iterator[Scan]:
+def _scans(
+    plan: Plan, source_dialect: str, as_of: datetime | None, *, views: bool
+) -> Iterator[Scan]:
     """The tables a plan reads, each once, by name."""
     columns: dict[str, set[str] | None] = {}
     rules: dict[str, set[str]] = {}
@@ -285,7 +287,8 @@ def _scans(plan: Plan, source_dialect: str, *, views: bool) -> Iterator[Scan]:
                 known.add(found.name)
     for name, needed in sorted(columns.items()):
         read = None if needed is None else tuple(sorted(needed))
-        yield Scan(name, read, frozenset(rules.get(name, ())))
+        known_by = frozenset(rules.get(name, ()))
+        yield Scan(name, read, known_by, as_of=as_of if known_by else None)
     for name, shown in sorted(viewed.items()):
         yield Scan(name, tuple(sorted(shown)), is_view=True)
 

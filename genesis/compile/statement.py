@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from genesis.spec.types import Type
 
@@ -31,12 +32,14 @@ class Scan:
 
     `columns` is sorted; `None` means all of them (a table inside a data source's own `sql`). `newest` are
     the rules, as `rules_text` has them, by which its newest records are told. A view is one of newest records.
+    `as_of` is the moment that they are read of.
     """
 
     table: str
     columns: tuple[str, ...] | None
     newest: frozenset[str] = frozenset()
     is_view: bool = False
+    as_of: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,10 +148,11 @@ class DuckDBEngine:
         names = [scan.table for scan in scans]
         if self._database and not all(map(self._pin, names)):
             attached = _attach(duck, self._database)
-        for name in names:
-            table = self._pin(name) or attached.get(_folded(table_identifier(name)))
+        for scan in scans:
+            pinned, name = self._pin(scan.table), scan.table
+            table = pinned or attached.get(_folded(table_identifier(name)))
             if table is not None:
-                found[name] = table
+                found[name] = pinned.as_of(scan.as_of) if pinned and scan.as_of else table
         if len(found) < len(names) and self._catalog is None and self._database is None:
             raise EngineError(self._nothing_ingested())
         refuse_missing(

@@ -17,7 +17,12 @@ def merged(scans: Iterable[Scan]) -> list[Scan]:
         columns = None
         if other.columns is not None and scan.columns is not None:
             columns = tuple(sorted({*other.columns, *scan.columns}))
-        found[scan.table] = replace(other, columns=columns, newest=other.newest | scan.newest)
+        found[scan.table] = replace(
+            other,
+            columns=columns,
+            newest=other.newest | scan.newest,
+            as_of=other.as_of or scan.as_of,
+        )
     return list(found.values())
 
 

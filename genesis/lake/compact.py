@@ -23,6 +23,7 @@ from pyiceberg.manifest import DataFile
 from genesis.errors import EngineError, Problem, did_you_mean
 from genesis.lake.batches import remembered, snapshot_property
 from genesis.lake.catalog import existing_table
+from genesis.lake.history import compacted_through
 from genesis.lake.ranking import Ranking, Survivors, microseconds
 from genesis.lake.read import Pinned, base_property, pin_table
 from genesis.lake.replace import DiskFull, Overtaken, replace
@@ -167,7 +168,11 @@ def _compact(
             files,
             run=run,
             if_alone=_said(rules, survivors),
-            properties={**batches, **base_property(pinned.table.schema(), str(rules), run)},
+            properties={
+                **batches,
+                **base_property(pinned.table.schema(), str(rules), run),
+                **compacted_through(pinned.table, rules.latest.order_by[0], pinned.data_files),
+            },
         )
     told("done")
     return _outcome(rules, pinned, survivors, Size.of(files), snapshot_id)

@@ -12,10 +12,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from datetime import datetime
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg.catalog import Catalog
+from pyiceberg.expressions import AlwaysTrue
+from pyiceberg.io.pyarrow import ArrowScan, schema_to_pyarrow
 from pyiceberg.manifest import DataFile, FileFormat
 from pyiceberg.schema import Schema
 from pyiceberg.table import FileScanTask, Table
@@ -25,6 +28,7 @@ from sqlglot import exp
 from genesis.compile.identifiers import identifier
 from genesis.compile.latest import BASE
 from genesis.lake.catalog import Identifier, load_table, told_as_problem
+from genesis.lake.history import parts_as_of
 
 _DUCKDB_TYPES = {
     "boolean": "BOOLEAN",
@@ -66,12 +70,14 @@ class Pinned:
 
     `tasks` are its data files, with the files of deletes that act on each. `groups` are the same
     for DuckDB; `None` where it cannot read them as they are. `mark` is the `_mark` of its last compaction.
+    Of parts, the files are not those of the snapshot but of an earlier moment.
     """
 
     table: Table
     tasks: tuple[FileScanTask, ...]
     groups: tuple[_Group, ...] | None
     mark: str | None = None
+    is_of_parts: bool = False
 
     @property
     def snapshot_id(self) -> int | None:
@@ -128,7 +134,24 @@ class Pinned:
     def batches(self, columns: Sequence[str]) -> pa.RecordBatchReader:
         """The snapshot's rows with these columns, read by pyiceberg: slower, and always right."""
         with told_as_problem(f"the table `{'.'.join(self.table.name())}`"):
-            return self.table.scan(selected_fields=tuple(columns)).to_arrow_batch_reader()
+            scan = self.table.scan(selected_fields=tuple(columns))
+            if not self.is_of_parts:
+                return scan.to_arrow_batch_reader()
+            schema = scan.projection()
+            read = ArrowScan(self.table.metadata, self.table.io, schema, AlwaysTrue())
+            target = schema_to_pyarrow(schema)
+            found = read.to_record_batches(self.tasks)
+            return pa.RecordBatchReader.from_batches(target, found).cast(target)
+
+    def as_of(self, moment: datetime) -> Pinned:
+        """The same for newest records of a moment. Raises `EngineError` where they are not known any more."""
+        parts = parts_as_of(self.table, moment)
+        if parts is None:
+            return self
+        tasks = tuple(task for part in parts for task in part.tasks)
+        with told_as_problem(f"the table `{'.'.join(self.table.name())}`"):
+            groups = _groups(self.table.schema().fields, tasks, frozenset())
+        return Pinned(self.table, tasks, groups, is_of_parts=True)
 
 
 def pin(catalog: Catalog, table: Identifier) -> Pinned | None:

@@ -20,11 +20,9 @@ from genesis.errors import EngineBusy, EngineError, Problem
 from genesis.lake.batches import ancestors, snapshot_property
 from genesis.lake.catalog import Identifier, existing_table, table_name, told_as_problem
 from genesis.lake.columns import POS
+from genesis.lake.history import COMPACTION_PROPERTY, compacted_before
 from genesis.lake.landing import POSITION_PROPERTY, OneCopy, last_position
 from genesis.lake.read import Pinned
-
-# In the properties of a snapshot: which compaction made it.
-COMPACTION_PROPERTY = "genesis.compaction"
 
 _ATTEMPTS = 30
 _FIRST_WAIT, _LONGEST_WAIT = 0.02, 2.0  # seconds between two attempts
@@ -61,7 +59,7 @@ def replace(
             return landed
         if not _has_pinned(head, pinned):
             raise _overtaken(table)
-        summary = {COMPACTION_PROPERTY: run}
+        summary = {COMPACTION_PROPERTY: run, **compacted_before(head)}
         if head.metadata.current_snapshot_id == pinned.snapshot_id:
             summary |= if_alone
         if POS.name in head.schema().column_names:

@@ -17,6 +17,9 @@ import pytest
 from pyiceberg.catalog import Catalog
 from pyiceberg.types import StringType
 
+from genesis.compile.identifiers import table
+from genesis.compile.latest import newest_by_rank
+from genesis.compile.statement import Scan, Statement
 from genesis.engines.trino import TrinoEngine
 from genesis.errors import EngineError
 from genesis.lake.batches import snapshot_property
@@ -261,3 +264,30 @@ def test_a_compaction_on_its_way_is_not_taken_for_an_abandoned_one(lake: Lake):
     staging = make_staging(lake.catalog, log, "0-0", key=rules.key)
     forget_abandoned(lake.catalog, log, now=NOW, older_than=DAY)
     assert existing_table(lake.catalog, staging.name())
+
+
+def test_a_moment_before_a_compaction(lake: Lake):
+    """As DuckDB reads it: from the snapshots that still know, with what has landed since and beside."""
+    events = [event(1, at=NOW - 4 * DAY, title="old"), event(2, at=NOW - DAY, title="new")]
+    rules = lake.log("moments", events)
+    beside = [event(3, episode=2, at=NOW - 3 * DAY, title="beside")]
+    lake.compact(rules, once("commit", lambda: append(lake.catalog, beside, rules.identifier)))
+    with existing_table(lake.catalog, rules.identifier).update_schema() as update:
+        update.rename_column("hours", "length")
+    append(lake.catalog, [event(4, episode=3, at=NOW - 3 * DAY, title="late")], rules.identifier)
+    moment = NOW - 2 * DAY
+    select = newest_by_rank(
+        table(rules.table), ("title", "length"), rules.key, rules.latest, moment
+    )
+    scan = Scan(rules.table, ("title", "length"), frozenset([str(rules)]), as_of=moment)
+    statement = Statement(select.sql("trino"), (), (scan,))
+    with TrinoEngine(lake.root, lake.target) as engine:
+        found = engine.query(statement).column("title").to_pylist()
+        assert sorted(found) == ["beside", "late", "old"]
+    log = existing_table(lake.catalog, rules.identifier)
+    expire(log, now=NOW + 365 * 50 * DAY, older_than=DAY)
+    with (
+        TrinoEngine(lake.root, lake.target) as engine,
+        pytest.raises(EngineError, match="is no longer known"),
+    ):
+        engine.query(statement)

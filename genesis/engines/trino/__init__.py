@@ -35,7 +35,7 @@ from genesis.errors import EngineError
 from genesis.lake.catalog import find_catalog, load_table, table_name, tables
 from genesis.lake.read import Pinned
 from genesis.lake.rules import Rules
-from genesis.lake.versions import at_snapshot
+from genesis.lake.versions import as_of, at_snapshot
 from genesis.spec.project import Target, TrinoTarget
 
 
@@ -60,7 +60,9 @@ class TrinoEngine:
         scans = merged(statement.scans)
         self._refuse_missing(scans)
         relations = {
-            _folded(table_parts(scan.table)): at_snapshot(found, table(scan.table))
+            _folded(table_parts(scan.table)): as_of(found, table(scan.table), scan.as_of)
+            if scan.as_of
+            else at_snapshot(found, table(scan.table))
             for scan in scans
             if (found := self._pin(scan.table))
         }
