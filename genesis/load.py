@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import replace
 from pathlib import Path
 
 from genesis.document import Document, Values, read_documents
@@ -37,7 +38,8 @@ def load_project(
     before: Values | None = None,
 ) -> Project:
     """The project below `root`. Problems are collected; what is healthy is in the project."""
-    return load_files(root, _folders(root), problems, texts=texts, lenient=lenient, before=before)
+    found = load_files(root, _folders(root), problems, texts=texts, lenient=lenient, before=before)
+    return replace(found, is_whole=True)
 
 
 def load_for(root: Path, names: Iterable[str]) -> Project | None:

@@ -77,6 +77,8 @@ def check_project(project: Project, problems: Problems, known: Known | None = No
     check_readers(project, refreshes_of(project), problems)
     for audit in project.audits.values():
         _check_audit(project, audit, problems)
+    if project.is_whole:
+        _check_systems(project, problems)
     if not problems.errors:  # a mistyped name may be its only use
         for source in unused(project):
             message = f"nothing uses data source `{source.name}`"
@@ -389,6 +391,17 @@ def _check_audit(project: Project, audit: Audit, problems: Problems) -> None:
         at = audit.locate("against", "source")
         problems.add("unknown-source", f"unknown source system `{against}`", at, hint=hint)
     _check_receivers(project, audit, ("alert",), audit.alert, problems)
+
+
+def _check_systems(project: Project, problems: Problems) -> None:
+    """The data sources whose tables systems of record have."""
+    for system, found in project.settings.sources.items():
+        for name in found.tables:
+            if name in project.data_sources or ("data_source", name) in project.broken:
+                continue
+            at = project.settings.locate_key("sources", system, "tables", name)
+            hint = suggest(name, project.data_sources)
+            problems.add("unknown-data-source", f"unknown data source `{name}`", at, hint=hint)
 
 
 def _check_other_side(project: Project, audit: Audit, problems: Problems) -> None:

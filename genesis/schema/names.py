@@ -56,6 +56,8 @@ def add_names(schemas: dict[str, Schema], project: Project) -> None:
     for model, key, kind in _PLACES:
         properties = schemas[model]["properties"]
         properties[key] = _of_kind(properties[key], kind)
+    tables = schemas["SourceSystem"]["properties"]["tables"]
+    tables["propertyNames"] = _ref("data_source.name")
     for source in project.data_sources.values():
         schemas |= _offers(source, project)
     for model, key, part in (

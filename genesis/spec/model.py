@@ -153,7 +153,10 @@ def read_definition(
 
 def read_model(model: type[M], document: Document, problems: Problems) -> M | None:
     """A document without a name of its own (the project file) as `model`."""
-    return _read(model, document.data, document, problems)
+    found = _read(model, document.data, document, problems)
+    if isinstance(found, Located):
+        found._document = document
+    return found
 
 
 def read_entries(model: type[L], document: Document, problems: Problems) -> dict[str, L]:

@@ -15,7 +15,7 @@ from genesis.errors import Problem, did_you_mean
 from genesis.spec.data_source import DataSource
 from genesis.spec.formatter import Formatter
 from genesis.spec.input import Input
-from genesis.spec.model import Checked, Model
+from genesis.spec.model import Checked, Located, Model
 from genesis.spec.values import (
     Duration,
     Name,
@@ -254,7 +254,7 @@ class Receiver(Checked):
             yield clear_secret("`webhook`", key="webhook")
 
 
-class ProjectFile(Checked):
+class ProjectFile(Located):
     """`genesis.yaml`; every key has a default."""
 
     project: str = "genesis"
@@ -299,7 +299,8 @@ class Project:
     """Everything a project's files say, by name.
 
     `broken` holds the (kind, name) of definitions that exist and could not be read: uses of them
-    are no further problem, but nothing is made of them. `faults` are the mistakes in the files.
+    are no further problem, but nothing is made of them. `faults` are the mistakes in the files. A project that
+    is not whole holds what some files define, and others may define more.
     """
 
     settings: ProjectFile
@@ -310,6 +311,7 @@ class Project:
     audits: Mapping[str, Audit] = dataclass_field(default_factory=dict)
     templates: Mapping[str, Template] = dataclass_field(default_factory=dict)
     broken: frozenset[tuple[str, str]] = frozenset()
+    is_whole: bool = False
     faults: tuple[Problem, ...] = ()
 
     def timezone_of(self, definition: Input) -> str:
