@@ -335,6 +335,7 @@ CODES: dict[str, str] = {
     "unknown-alert": "a name is no alert receiver of the project",
     "unknown-source": "a name is no source system of the project",
     "unknown-job": "a name is no job of its workflow",
+    "run-busy": "another run works on the same place",
     "skipped-job": "a job was skipped, since one that it needs did not succeed",
     "unknown-type": "a name is no type",
     "unknown-timezone": "a name is no time zone",

@@ -30,6 +30,9 @@ class Engine(Protocol):
     def snapshots(self, tables: tuple[str, ...]) -> dict[str, int | None]:
         """The pinned snapshot of each table; `None` where a table has none."""
 
+    def interrupt(self) -> None:
+        """End a query that another thread has under way, which then raises, and all later ones."""
+
     def __enter__(self) -> Self: ...
 
     def __exit__(
@@ -110,6 +113,9 @@ class Rates(Protocol):
 
     def answered(self, bucket: str, turn: float) -> None:
         """The call of a turn has its answer: it may have come to the service as late as now."""
+
+    def patience(self, wanted: timedelta) -> timedelta:
+        """How long an answer may take at most: no longer than whoever calls may go on."""
 
     def freeze(self, bucket: str, length: timedelta) -> None:
         """Let nobody call for a while: the service said so."""

@@ -61,7 +61,8 @@ def command(folder: Path, port: int, every: float, once: bool, no_browser: bool)
     from genesis.demo.live import Floor
     from genesis.demo.sheets import point_at
 
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # what a shell starts with `&` ignores the first
+        signal.signal(number, _interrupt)
     _write(folder)
     with _emulator(port) as google:
         spreadsheet = google.new_spreadsheet("The studio")

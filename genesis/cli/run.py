@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
-from genesis.cli.session import Session, views_option
+from genesis.cli.session import Session, parse_as_of, views_option
 from genesis.console import progress, show_problems
 from genesis.errors import Problem, Problems, UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from genesis.interfaces import Sink
-    from genesis.run.rates import Buckets
-    from genesis.run.runner import Outcome
-    from genesis.spec.project import Sinks
+    from genesis.run.by_hand import ByHand
+    from genesis.run.ledger import Ledger
+    from genesis.run.runner import Outcome, Runner
 
 _MARKS = {
     "succeeded": "✓",
@@ -39,6 +36,11 @@ _MARKS = {
 @click.option(
     "--adopt", is_flag=True, help="Take over content that genesis did not write, by key and header."
 )
+@click.option(
+    "--logical-time",
+    metavar="T",
+    help="Do the runs of this moment of their schedules, each once however often it is asked for.",
+)
 @views_option
 @click.option(
     "--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True
@@ -50,6 +52,7 @@ def command(
     everything: bool,
     dry_run: bool,
     adopt: bool,
+    logical_time: str | None,
     views: bool,
     format_: str,
 ) -> int:
@@ -58,18 +61,15 @@ def command(
     \b
     genesis run production_tracker
     genesis run --all --dry-run
+    genesis run exports --logical-time 2026-11-23T02:00-08:00
     """
-    from genesis.cli.audit import auditor
-    from genesis.cli.heartbeat import beater
-    from genesis.lake.annotations import LakeAnnotations
-    from genesis.lake.upkeep import keep_up
-    from genesis.plugins import find_plugin
+    from genesis.cli.doing import Doing, Services
     from genesis.run.jobs import all_jobs, pick_jobs
     from genesis.run.ledger import Ledger
-    from genesis.run.runner import Runner
     from genesis.run.state import is_made
     from genesis.secrets import resolve_references
 
+    at = parse_as_of(logical_time, "--logical-time")
     if bool(names) == everything:
         raise UsageError(Problem("wrong-usage", "name at least one WORKFLOW, or `--all`"))
     problems = Problems()
@@ -80,28 +80,12 @@ def command(
     state = resolve_references(project.settings.state, root)
     # A dry run looks up what was written last and what was approved, and makes no state for that.
     ledger = Ledger(state, root) if not dry_run or is_made(state, root) else None
-    kept = None if dry_run else ledger
-    services = _Services(root, project.settings.sinks, state)
-    opened = find_plugin("engines", target.engine.kind)(root, target)
-    with opened as engine, progress() as engine.watch:
-        runner = Runner(
-            project=project,
-            engine=engine,
-            open_sink=services.open_sink,
-            ledger=ledger,
-            clock=lambda: datetime.now(UTC),
-            moment=datetime.now(UTC),
-            dry_run=dry_run,
-            adopt=adopt,
-            views=views,
-            audit=auditor(project, engine, root, kept.audits if kept else None),
-            heartbeat=beater(project, kept.heartbeats, root=root, target=target) if kept else None,
-            keep_up=partial(
-                keep_up, project, root=root, target=target, engine=engine, dry_run=dry_run
-            ),
-            annotations=LakeAnnotations(root, target, may_make=not dry_run),
-        )
-        outcomes = [_tell(outcome, format_, session) for outcome in runner.run(jobs)]
+    services = Services(root, project.settings.sinks, state)
+    doing = Doing(root, project, target, services, ledger)
+    with doing.engine() as engine, progress() as engine.watch:
+        runner = partial(doing.runner, engine, dry_run=dry_run, adopt=adopt, views=views)
+        by_hand = _by_hand(ledger, runner, at) if ledger and not dry_run else runner()
+        outcomes = [_tell(outcome, format_, session) for outcome in by_hand.run(jobs)]
     services.close()
     if ledger:
         ledger.close()
@@ -112,35 +96,15 @@ def command(
     return _exit_code(outcomes) or (2 if names and not jobs else 0)
 
 
-class _Services:
-    """Opens sinks; those that are services are told how they are reached, and share their rates."""
+def _by_hand(ledger: Ledger, runner: Callable[..., Runner], at: datetime | None) -> ByHand:
+    from genesis.clock import SystemClock
+    from genesis.run.by_hand import ByHand
+    from genesis.run.lease import Keeper
+    from genesis.run.queue import Queue
 
-    def __init__(self, root: Path, settings: Sinks, state: str) -> None:
-        self._root = root
-        self._settings = settings
-        self._state = state
-        self._rates: Buckets | None = None
-
-    def open_sink(self, kind: str) -> Sink:
-        from genesis.plugins import find_plugin
-
-        plugin = find_plugin("sinks", kind)
-        access = getattr(self._settings, kind, None)
-        sink: Sink = plugin(self._root, access, self._shared()) if access else plugin(self._root)
-        return sink
-
-    def close(self) -> None:
-        if self._rates:
-            self._rates.close()
-
-    def _shared(self) -> Buckets:
-        from genesis.clock import SystemClock
-        from genesis.run.rates import Buckets
-        from genesis.run.state import State
-
-        if self._rates is None:
-            self._rates = Buckets(State(self._state, self._root), SystemClock())
-        return self._rates
+    clock = SystemClock()
+    keeper = Keeper(Queue(ledger.state), clock)
+    return ByHand(lambda lease, phase: runner(lease=lease, phase=phase), ledger, keeper, clock, at)
 
 
 def _tell(outcome: Outcome, format_: str, session: Session) -> Outcome:

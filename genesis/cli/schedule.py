@@ -1,23 +1,25 @@
-"""`genesis schedule`: what is due when."""
+"""`genesis schedule`: keep the trackers of a project fresh; or tell what is due when."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import click
 
-from genesis.cli.session import Session, parse_as_of
+from genesis.cli.session import Session, parse_as_of, parse_length
 from genesis.errors import DefinitionError, Problem, Problems, UsageError, suggest
 
 if TYPE_CHECKING:
     from genesis.schedule.explain import Fire
     from genesis.spec.project import Project
     from genesis.spec.workflow import Workflow
+
+_SHORTEST_LEASE = timedelta(seconds=5)
 
 
 @click.command("schedule")
@@ -32,6 +34,22 @@ if TYPE_CHECKING:
     show_default=True,
     help="How many moments.",
 )
+@click.option("--until", metavar="T", help="End at this moment; by default when told to.")
+@click.option(
+    "--workers",
+    type=click.IntRange(0),
+    default=4,
+    show_default=True,
+    help="How many runs go on at once.",
+)
+@click.option("--worker", "works_only", is_flag=True, help="Only do what other nodes ask for.")
+@click.option(
+    "--lease",
+    default="60s",
+    show_default=True,
+    metavar="LENGTH",
+    help="How long a node that fell silent is waited for.",
+)
 @click.option(
     "--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
@@ -43,18 +61,23 @@ def command(
     everything: bool,
     after: str | None,
     count: int,
+    until: str | None,
+    workers: int,
+    works_only: bool,
+    lease: str,
     format_: str,
-) -> None:
-    """Tell when workflows are due; nothing is started.
+) -> int:
+    """Keep every tracker, compaction and audit of the project on time, until Ctrl-C or SIGTERM.
+
+    With `--explain` nothing is started: it tells when workflows are due.
 
     \b
+    genesis schedule --workers 8
     genesis schedule --explain production_tracker
     genesis schedule --explain --all --from 2026-03-08 --count 3 --format json
     """
     if not explain:
-        raise UsageError(
-            Problem("wrong-usage", "nothing is asked", hint="`--explain` tells moments")
-        )
+        return _serve(session, workflow, until, workers, lease, asks=not works_only)
     if (workflow is not None) == everything:
         raise UsageError(Problem("wrong-usage", "name one WORKFLOW, or `--all`"))
     moment = parse_as_of(after, "--from") or datetime.now(UTC)
@@ -72,6 +95,29 @@ def command(
         click.echo("\n\n".join(texts))
     if everything and any(kind == "workflow" for kind, _ in project.broken):
         problems.raise_errors()
+    return 0
+
+
+def _serve(
+    session: Session,
+    workflow: str | None,
+    until: str | None,
+    workers: int,
+    lease: str,
+    *,
+    asks: bool,
+) -> int:
+    from genesis.cli.scheduling import serve
+
+    if workflow is not None:
+        hint = f"`genesis schedule --explain {workflow}` tells when it is due; `genesis run {workflow}` runs it"
+        raise UsageError(Problem("wrong-usage", "a project is scheduled as a whole", hint=hint))
+    length = parse_length("--lease", lease)
+    if length < _SHORTEST_LEASE:
+        message = f"`--lease {lease}` is too short for a call of a service"
+        raise UsageError(Problem("wrong-usage", message, hint="`5s` or longer"))
+    moment = parse_as_of(until, "--until")
+    return serve(session, until=moment, workers=workers, asks=asks, lease=length)
 
 
 def _asked(project: Project, name: str | None, problems: Problems) -> Mapping[str, Workflow]:

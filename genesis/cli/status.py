@@ -101,7 +101,7 @@ def _paused(root: Path) -> Iterator[dict[str, Any]]:
 def _entry(job: NamedJob, ledger: Ledger, now: datetime) -> dict[str, Any]:
     from genesis.run.jobs import place_text
 
-    last = next(iter(ledger.last_runs(job.name)), None)
+    last = ledger.last_done(job.name)
     success = ledger.last_success(job.name)
     refreshed = success.finished_at if success else None
     return {

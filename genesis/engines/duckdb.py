@@ -59,6 +59,8 @@ class DuckDBEngine:
         self._target = target
         self._pins: dict[Identifier, Pinned | None] = {}
         self.watch: Callable[[str], None] | None = None
+        self._under_way: duckdb.DuckDBPyConnection | None = None
+        self._is_interrupted = False
 
     def query(self, statement: Statement) -> pa.Table:
         """The rows of a statement, in its order. Raises `EngineError`."""
@@ -71,7 +73,7 @@ class DuckDBEngine:
                 return self._answer(statement, (*WRONG_OPTIMIZERS, *FAILING_OPTIMIZERS))
 
     def _answer(self, statement: Statement, disabled: Iterable[str]) -> pa.Table:
-        with closing(in_memory(disabled)) as duck:
+        with closing(in_memory(disabled)) as duck, self._interruptible(duck):
             scans = merged(statement.scans)
             found = self._find(duck, scans)
             for scan in scans:
@@ -87,6 +89,22 @@ class DuckDBEngine:
         """The pinned snapshot of each table; `None` where a table has none."""
         pins = {table: self._pin(table) for table in tables}
         return {table: pinned.snapshot_id if pinned else None for table, pinned in pins.items()}
+
+    def interrupt(self) -> None:
+        """End the query that is under way, and let no other begin."""
+        self._is_interrupted = True
+        if duck := self._under_way:
+            duck.interrupt()
+
+    @contextmanager
+    def _interruptible(self, duck: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        self._under_way = duck
+        try:
+            if self._is_interrupted:
+                raise duckdb.InterruptException("INTERRUPT Error: Interrupted!")
+            yield
+        finally:
+            self._under_way = None
 
     def view(self, name: str) -> str | None:
         """What the database file says a view is; `None` where there is none. Raises `EngineError`."""

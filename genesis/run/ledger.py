@@ -1,8 +1,8 @@
 """The run ledger: what ran, when, how it ended, and each refresh's receipt.
 
 One table, `run`, through SQLAlchemy Core, in the project's state database. A run is written before
-its first effect and once more when it ends; one that ended never changes. Runs that a schedule asks
-for wait in the same table: `genesis.run.queue` gives them out.
+its first effect and once more when it ends; one that ended never changes. What waits to be run
+stands in the same table: `genesis.run.queue` writes it, and this reads.
 """
 
 from __future__ import annotations
@@ -140,35 +140,6 @@ class Ledger:
     def close(self) -> None:
         self.state.close()
 
-    def start(self, *, run_key: str, job: str, at: datetime) -> int:
-        """Write that a run starts; its id. Raises `EngineError` where the key ran before."""
-        with self.state.transaction() as connection:
-            row = {"run_key": run_key, "job": job, "state": "running", "started_at": text(at)}
-            result = connection.execute(runs.insert().values(**row, attempt=1))
-            return int(result.inserted_primary_key[0])  # type: ignore[index]  # a single insert has one
-
-    def finish(
-        self,
-        run: int,
-        *,
-        state: str,
-        at: datetime,
-        definition: str | None = None,
-        snapshots: Mapping[str, int | None] | None = None,
-        rows: int | None = None,
-        receipt: Mapping[str, Any] | None = None,
-        problems: tuple[Mapping[str, Any], ...] = (),
-    ) -> None:
-        """Write how a run ended; a run that ended never changes."""
-        values = {
-            "state": state,
-            "finished_at": text(at),
-            **ended(definition, snapshots, rows, receipt, problems),
-        }
-        with self.state.transaction() as connection:
-            ends = runs.update().where(runs.c.id == run, runs.c.finished_at.is_(None))
-            connection.execute(ends.values(values))
-
     def find(self, run_key: str) -> Run | None:
         """The run with a key."""
         return next(iter(self._select(runs.c.run_key == run_key, 1)), None)
@@ -182,9 +153,30 @@ class Ledger:
         found = self._select(sa.and_(runs.c.job == job, runs.c.state.in_(SUCCESSES)), 1)
         return found[0] if found else None
 
-    def newest(self, limit: int, *, states: tuple[str, ...] = ()) -> tuple[Run, ...]:
-        """The newest runs of all jobs, newest first; of some states, if they are named."""
-        return self._select(runs.c.state.in_(states) if states else sa.true(), limit)
+    def last_look(self, job: str) -> Run | None:
+        """A job's newest run that read its tracker and left nothing undone."""
+        looked = runs.c.state.in_(("succeeded", "no_change")), runs.c.snapshots.is_not(None)
+        return next(iter(self._select(sa.and_(runs.c.job == job, *looked), 1)), None)
+
+    def of_id(self, number: int) -> Run | None:
+        """The run with a number."""
+        return next(iter(self._select(runs.c.id == number, 1)), None)
+
+    def newest(
+        self, limit: int, *, name: str | None = None, states: tuple[str, ...] = ()
+    ) -> tuple[Run, ...]:
+        """The newest runs, newest first; of a workflow or a job, and in some states, if they are named."""
+        wanted: list[sa.ColumnElement[bool]] = [runs.c.state.in_(states)] if states else []
+        if name and "." in name:
+            wanted.append(runs.c.job == name)
+        elif name:
+            wanted.append(runs.c.job.startswith(f"{name}.", autoescape=True))
+        return self._select(sa.and_(sa.true(), *wanted), limit)
+
+    def last_done(self, job: str) -> Run | None:
+        """A job's newest run that somebody began, and that ended."""
+        done = runs.c.job == job, runs.c.finished_at.is_not(None), runs.c.attempt > 0
+        return next(iter(self._select(sa.and_(*done), 1)), None)
 
     def _select(self, condition: sa.ColumnElement[bool], limit: int) -> tuple[Run, ...]:
         query = sa.select(runs).where(condition).order_by(runs.c.id.desc()).limit(limit)

@@ -26,6 +26,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from genesis.run.ledger import SUCCESSES, Run, ended, run_of, runs, text
 from genesis.run.state import State, metadata
+from genesis.schedule.retries import ErrorClass
 
 _permits = sa.Table(
     "permit",
@@ -80,7 +81,7 @@ class End:
 
     state: str
     reason: str | None = None
-    error_class: str | None = None
+    error_class: ErrorClass | None = None
     definition: str | None = None
     snapshots: Mapping[str, int | None] | None = None
     rows: int | None = None
@@ -193,15 +194,21 @@ class Queue:
         return True
 
     def skip(self, ids: Iterable[int], reason: str, *, at: datetime) -> int:
-        """End runs that nobody has begun; how many there were."""
-        waits = runs.c.state.in_(("queued", "waiting"))
-        skipped = 0
+        """End runs that nobody has; how many there were."""
         with self._state.transaction() as connection:
-            for run in ids:
-                values = {"state": "skipped", "reason": reason, "finished_at": text(at)}
-                ends = runs.update().where(runs.c.id == run, waits).values(values)
-                skipped += connection.execute(ends).rowcount
-                _settle(connection, run, at)
+            return self.skip_within(connection, ids, reason, at=at)
+
+    def skip_within(
+        self, connection: sa.Connection, ids: Iterable[int], reason: str, *, at: datetime
+    ) -> int:
+        """The same, in a transaction that does more."""
+        waits = runs.c.state.in_(("queued", "waiting"))
+        skips = runs.update().where(runs.c.id == sa.bindparam("run"), waits)
+        values = {"state": "skipped", "reason": reason, "finished_at": text(at)}
+        skipped = 0
+        for run in ids:
+            skipped += connection.execute(skips.values(values), {"run": run}).rowcount
+            _settle(connection, run, at)
         return skipped
 
     def cancel(self, run: int, *, by: str, at: datetime) -> str | None:
@@ -264,8 +271,10 @@ class Queue:
 def _take(connection: sa.Connection, row: sa.RowMapping, now: datetime) -> None:
     taken = (row["takeovers"] or 0) + 1
     values: dict[str, Any] = {"state": "queued", "owner": None, "takeovers": taken}
-    if taken > MOST_TAKEOVERS:
+    if taken > MOST_TAKEOVERS or row["trigger"] == "manual":
         reason = f"{taken} owners died while they had it, the last in `{row['phase']}`"
+        if row["trigger"] == "manual":  # nobody waits for it any more
+            reason = f"its process died in `{row['phase']}`"
         state = "uncertain" if row["phase"] == "write" else "failed"
         values |= {"state": state, "reason": reason, "finished_at": text(now)}
         values |= {"error_class": "internal"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -82,8 +82,41 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Done:
+    """A job that was done or tried: how it ended, what the ledger keeps of it, why it failed."""
+
+    outcome: Outcome
+    facts: Mapping[str, Any]
+    error: GenesisError | None = None
+
+
+# How long a refresh whose report cannot have changed leaves its tracker unread: people may have edited it.
+UNREAD = timedelta(days=1)
+
+
+def in_order(jobs: Iterable[NamedJob], do: Callable[[NamedJob], Outcome]) -> Iterator[Outcome]:
+    """Do jobs one after another; those that need one which did not succeed are skipped."""
+    failed: set[str] = set()
+    for job in jobs:
+        needed = [f"{job.workflow.name}.{name}" for name in job.job.needs]
+        if missing := [name for name in needed if name in failed]:
+            problem = Problem("skipped-job", f"it needs `{missing[0]}`, which did not succeed")
+            outcome = Outcome(job.name, tracker_text(job), "skipped", problems=(problem,))
+        else:
+            outcome = do(job)
+        if outcome.state in ("failed", "skipped"):
+            failed.add(job.name)
+        yield outcome
+
+
+@dataclass(frozen=True)
 class Runner:
-    """What refreshes need from outside; `clock` gives the time, in UTC."""
+    """What refreshes need from outside; `clock` gives the time, in UTC.
+
+    `phase` is told what a refresh does next: `compile`, `query`, `read`, `write`. One that `may_skip`
+    ends as `no_change`, without a query, where neither its definition nor any table it reads has
+    changed since the tracker was last looked at.
+    """
 
     project: Project
     engine: Engine
@@ -98,55 +131,30 @@ class Runner:
     keep_up: Callable[[str], Kept] | None = None
     audit: Callable[[str], Audited] | None = None
     heartbeat: Callable[[str, timedelta | None], Health] | None = None
-    _failed: set[str] = field(default_factory=set)
+    phase: Callable[[str], None] = lambda _: None
+    may_skip: bool = False
 
     def run(self, jobs: Iterable[NamedJob]) -> Iterator[Outcome]:
-        """Run jobs in order; each outcome as it is known."""
-        for job in jobs:
-            needed = [f"{job.workflow.name}.{name}" for name in job.job.needs]
-            if failed := [name for name in needed if name in self._failed]:
-                outcome = Outcome(
-                    job.name, _tracker_text(job), "skipped", problems=(_needs(failed[0]),)
-                )
-            else:
-                outcome = self._run_one(job)
-            if outcome.state in ("failed", "skipped"):
-                self._failed.add(job.name)
-            yield outcome
+        """Do jobs in order; each outcome as it is known, and nowhere else."""
+        return in_order(jobs, lambda job: self.do(job).outcome)
 
-    def _run_one(self, job: NamedJob) -> Outcome:
-        ledger = None if self.dry_run else self.ledger
-        started = self.clock()
-        run = (
-            ledger.start(
-                run_key=f"{job.name}|manual|{started.isoformat()}", job=job.name, at=started
-            )
-            if ledger
-            else 0
-        )
+    def do(self, job: NamedJob) -> Done:
+        """Do a job, whatever others did; what it did is for others to write down."""
         facts: dict[str, Any] = {}
         try:
-            outcome = self._done(job, facts)
+            return Done(self._done(job, facts), facts)
         except GenesisError as error:
-            outcome = Outcome(
-                job.name,
-                _tracker_text(job),
-                "failed",
-                problems=error.problems,
-                exit_code=error.exit_code,
-            )
-        if ledger:
-            ledger.finish(
-                run,
-                state=outcome.state,
-                at=self.clock(),
-                receipt=outcome.written(),
-                problems=tuple(
-                    {"code": p.code, "message": p.message, "hint": p.hint} for p in outcome.problems
-                ),
-                **facts,
-            )
-        return outcome
+            code = error.exit_code
+            where = tracker_text(job)
+            failed = Outcome(job.name, where, "failed", problems=error.problems, exit_code=code)
+            return Done(failed, facts, error)
+
+    def tables(self, job: NamedJob) -> tuple[str, ...]:
+        """The tables that a job's refresh reads. Raises `DefinitionError` where its input is broken."""
+        if job.job.refresh is None:
+            return ()
+        statement = self._compile(job.job.refresh, job.job.parameters)
+        return tuple(scan.table for scan in statement.scans)
 
     def _done(self, job: NamedJob, facts: dict[str, Any]) -> Outcome:
         if job.job.compact:
@@ -199,9 +207,13 @@ class Runner:
         options = job.job
         if options.refresh is None or options.to is None:
             raise LookupError("a refresh has a place")
+        self.phase("compile")
         statement = self._compile(options.refresh, options.parameters)
         self._check_tracker(job, statement)
-        facts["definition"] = definition_hash(statement)
+        facts["definition"] = definition_hash(statement, options)
+        tables = tuple(scan.table for scan in statement.scans)
+        if self.may_skip and self._is_unchanged(job, facts["definition"], tables):
+            return Outcome(job.name, tracker_text(job), "no_change")
         tracker = self._tracker(job, statement)
         sink = self.open_sink(options.to.sink)
         try:
@@ -230,9 +242,11 @@ class Runner:
         last = self.annotations.last(tracker) if self.annotations and tracker.annotations else {}
         if self.views:
             refuse_other_views(self.project, statement, self.engine, self.engine.dialect)
+        self.phase("query")
         rows = self.engine.query(statement)
         facts["rows"] = rows.num_rows
         facts["snapshots"] = self.engine.snapshots(tuple(scan.table for scan in statement.scans))
+        self.phase("read")
         wanted = replace(encode(rows, tracker), remembered=cells_of(last, tracker))
         present = sink.read(tracker)
         changes = compare(wanted=wanted, present=present, policy=tracker.policy)
@@ -247,7 +261,8 @@ class Runner:
             self.annotations.append(tracker, said, at=self.clock())
         waiting = self._check_guards(job, changes)
         if self.dry_run:
-            return Outcome(job.name, _tracker_text(job), "planned", changes=changes)
+            return Outcome(job.name, tracker_text(job), "planned", changes=changes)
+        self.phase("write")
         receipt = replace(sink.apply(tracker, changes), annotated=len(said))
         if self.ledger:
             self.ledger.shapes.keep(job.name, shape)
@@ -258,12 +273,21 @@ class Runner:
         )
         return Outcome(
             job.name,
-            _tracker_text(job),
+            tracker_text(job),
             state,
             changes=replace(changes, rejects=receipt.rejects),  # the sink may have added some
             receipt=receipt,
             exit_code=SinkError.exit_code if receipt.is_partial else 0,
         )
+
+    def _is_unchanged(self, job: NamedJob, definition: str, tables: tuple[str, ...]) -> bool:
+        """Whether the report is what it was when the tracker was last looked at, not long ago."""
+        last = self.ledger.last_look(job.name) if self.ledger else None
+        if last is None or job.job.annotations or job.job.touch:  # people are heard every time
+            return False
+        now = self.engine.snapshots(tables)
+        is_known = last.definition == definition and last.snapshots == now
+        return is_known and None not in now.values() and self.clock() - last.started_at < UNREAD
 
     def _check_guards(self, job: NamedJob, changes: Changes) -> Waiting | None:
         """What was held back until now. Raises `SinkError` for what still is; a real run remembers it."""
@@ -349,15 +373,18 @@ def annotations_of(options: JobOptions) -> tuple[Annotation, ...]:
     )
 
 
-def definition_hash(statement: Statement) -> str:
-    """What a refresh means, as a hash: equal hashes over equal snapshots give equal rows."""
-    text = "\n".join([*statement.setup, statement.sql, repr(statement.columns)])
+def definition_hash(statement: Statement, options: JobOptions) -> str:
+    """What a refresh means, as a hash: equal hashes over equal snapshots give an equal tracker."""
+    asked = options.model_dump_json()
+    text = "\n".join([*statement.setup, statement.sql, repr(statement.columns), asked])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _needs(name: str) -> Problem:
-    return Problem("skipped-job", f"it needs `{name}`, which did not succeed")
+def told(problems: Iterable[Problem]) -> tuple[dict[str, str | None], ...]:
+    """Problems as the ledger has them."""
+    return tuple({"code": p.code, "message": p.message, "hint": p.hint} for p in problems)
 
 
-def _tracker_text(job: NamedJob) -> str:
+def tracker_text(job: NamedJob) -> str:
+    """Where a job's tracker is, in words; nothing where it has none."""
     return place_text(job.job.to) if job.job.to else ""

@@ -121,7 +121,7 @@ class Calls(requests.Session):
         else:
             self.writes += 1
         left = (self._until - self._rates.clock.now()).total_seconds()
-        patience = self._service.patience.total_seconds()
+        patience = self._rates.patience(self._service.patience).total_seconds()
         options["timeout"] = (_CONNECT, max(min(patience, left), 1.0))
         response = super().request(call.method, call.url, *args, **options)
         self.sent += len(response.request.body or b"")

@@ -14,6 +14,7 @@ import pytest
 
 from genesis.errors import EngineError
 from genesis.run.ledger import Ledger
+from genesis.run.queue import Asked, Claim, End, Queue
 
 URL = "sqlite:///.genesis/state.db"
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -24,37 +25,35 @@ def ledger(tmp_path: Path) -> Ledger:
     return Ledger(URL, tmp_path)
 
 
+def start(ledger: Ledger, key: str, at: datetime = NOON) -> Claim:
+    asked = Asked(key, "w.j", "cron", key, at, at, place="sheet")
+    Queue(ledger.state).ask([asked], at=at)
+    claim = Queue(ledger.state).claim("here/1/1", now=at, lease=timedelta(minutes=1))
+    assert claim
+    return claim
+
+
 def test_a_run_is_there_before_it_ends(ledger: Ledger) -> None:
     """What is being done can be seen, and what was cut off too."""
-    ledger.start(run_key="a", job="w.j", at=NOON)
+    start(ledger, "a")
     (run,) = ledger.last_runs("w.j")
     assert (run.state, run.finished_at) == ("running", None)
 
 
-def test_a_run_ends_once(ledger: Ledger) -> None:
-    """The first end counts; a late second one changes nothing."""
-    run = ledger.start(run_key="a", job="w.j", at=NOON)
-    ledger.finish(
-        run, state="succeeded", at=NOON + timedelta(seconds=2), rows=3, receipt={"inserted": 3}
-    )
-    ledger.finish(run, state="failed", at=NOON + timedelta(seconds=9))
+def test_what_a_run_found_is_kept(ledger: Ledger) -> None:
+    end = End("succeeded", rows=3, receipt={"inserted": 3}, snapshots={"movie": 7})
+    Queue(ledger.state).finish(start(ledger, "a"), end, at=NOON + timedelta(seconds=2))
     (found,) = ledger.last_runs("w.j")
     assert (found.state, found.rows, found.receipt) == ("succeeded", 3, {"inserted": 3})
+    assert found.snapshots == {"movie": 7}
     assert found.finished_at == NOON + timedelta(seconds=2)
-
-
-def test_a_key_runs_once(ledger: Ledger) -> None:
-    """Two runs of one slot are one too many."""
-    ledger.start(run_key="w.j|cron|12:00", job="w.j", at=NOON)
-    with pytest.raises(EngineError, match="run ledger"):
-        ledger.start(run_key="w.j|cron|12:00", job="w.j", at=NOON)
 
 
 def test_the_last_success_is_not_the_last_run(ledger: Ledger) -> None:
     """A failure does not hide when the tracker was last right."""
     for number, state in enumerate(["succeeded", "no_change", "failed"]):
-        run = ledger.start(run_key=str(number), job="w.j", at=NOON + timedelta(hours=number))
-        ledger.finish(run, state=state, at=NOON + timedelta(hours=number))
+        at = NOON + timedelta(hours=number)
+        Queue(ledger.state).finish(start(ledger, str(number), at), End(state), at=at)
     success = ledger.last_success("w.j")
     assert success is not None
     assert success.state == "no_change"
@@ -63,7 +62,7 @@ def test_the_last_success_is_not_the_last_run(ledger: Ledger) -> None:
 
 def test_its_file_is_private(ledger: Ledger, tmp_path: Path) -> None:
     """Problems may name what only the team should read."""
-    ledger.start(run_key="a", job="w.j", at=NOON)
+    start(ledger, "a")
     assert stat.S_IMODE((tmp_path / ".genesis" / "state.db").stat().st_mode) == 0o600
 
 
@@ -81,12 +80,11 @@ def test_a_damaged_file_is_told(tmp_path: Path) -> None:
 def test_what_was_written_survives_a_kill(tmp_path: Path) -> None:
     """A process that is killed right after `start` leaves its run in the ledger."""
     program = f"""
-import os, signal, sys
-from datetime import UTC, datetime
+import os, signal
 from pathlib import Path
 from genesis.run.ledger import Ledger
-ledger = Ledger({URL!r}, Path({str(tmp_path)!r}))
-ledger.start(run_key="a", job="w.j", at=datetime(2026, 11, 23, tzinfo=UTC))
+from tests.run.test_ledger import start
+start(Ledger({URL!r}, Path({str(tmp_path)!r})), "a")
 os.kill(os.getpid(), signal.SIGKILL)
 """
     done = subprocess.run([sys.executable, "-c", program], env=os.environ, check=False)

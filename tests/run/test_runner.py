@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,11 +15,16 @@ import pytest
 from genesis.compile.statement import Statement
 from genesis.errors import DefinitionError, Problem, Problems, SinkError
 from genesis.load import load_project
+from genesis.run.asking import place_of
+from genesis.run.by_hand import ByHand
 from genesis.run.jobs import jobs_of, pick_jobs
+from genesis.run.lease import Keeper
 from genesis.run.ledger import Ledger
+from genesis.run.queue import Asked, End, Queue
 from genesis.run.runner import Outcome, Runner
 from genesis.spec.project import Project
 from genesis.sync.changes import Changes, Present, Receipt, Tracker
+from tests.run.virtual import VirtualClock
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -48,6 +54,8 @@ class OneFilm:
 
     def snapshots(self, tables: tuple[str, ...]) -> dict[str, int | None]:
         return dict.fromkeys(tables, 7)
+
+    def interrupt(self) -> None: ...
 
     def __enter__(self) -> Self:
         return self
@@ -100,7 +108,14 @@ def outcomes(
         moment=NOON,
         dry_run=dry_run,
     )
-    return list(runner.run(jobs_of(project, project.workflows["w"])))
+    jobs = jobs_of(project, project.workflows["w"])
+    return list(by_hand(ledger, runner).run(jobs) if ledger and not dry_run else runner.run(jobs))
+
+
+def by_hand(ledger: Ledger, runner: Runner, *, at: datetime | None = None) -> ByHand:
+    clock = VirtualClock(NOON)
+    keeper = Keeper(Queue(ledger.state), clock, ticks=clock.ticks)
+    return ByHand(lambda _, phase: replace(runner, phase=phase), ledger, keeper, clock, at)
 
 
 CHAIN = """
@@ -143,6 +158,44 @@ def test_each_run_is_in_the_ledger(tmp_path: Path) -> None:
     assert first.receipt is not None
     assert first.receipt["inserted"] == 1
     assert middle.problems[0]["message"] == "`w.middle` is a coffee stain"
+
+
+def test_a_run_for_a_slot_is_done_once(tmp_path: Path) -> None:
+    """Whoever asks: cron asks again, and hears that it is done."""
+    ledger, desk, project = (
+        Ledger("sqlite:///state.db", tmp_path),
+        Desk(),
+        project_with(tmp_path, CHAIN),
+    )
+    runner = Runner(project, OneFilm(), lambda _: desk, ledger, lambda: NOON, NOON)
+    for state in ("succeeded", "no_change"):
+        (outcome,) = by_hand(ledger, runner, at=NOON).run(pick_jobs(project, ["w.first"]))
+        assert (outcome.state, outcome.exit_code) == (state, 0)
+    assert desk.applied == ["w.first"]
+    assert [run.run_key for run in ledger.last_runs("w.first", 5)] == [
+        f"w.first|cron|{NOON.isoformat()}"
+    ]
+
+
+def test_two_runs_do_not_work_on_one_place(tmp_path: Path) -> None:
+    """The second one says so, and that it may be tried again."""
+    ledger, desk, project = (
+        Ledger("sqlite:///state.db", tmp_path),
+        Desk(),
+        project_with(tmp_path, CHAIN),
+    )
+    queue, (job,) = Queue(ledger.state), pick_jobs(project, ["w.first"])
+    asked = Asked("other", "v.other", "cron", "v", NOON, NOON, place_of(job))
+    queue.ask([asked], at=NOON)
+    mine = queue.claim("there/1/1", now=NOON, lease=timedelta(minutes=1))
+    runner = Runner(project, OneFilm(), lambda _: desk, ledger, lambda: NOON, NOON)
+    (refused,) = by_hand(ledger, runner).run([job])
+    assert (refused.problems[0].code, refused.exit_code) == ("run-busy", 75)
+    assert not desk.applied
+    assert mine
+    queue.finish(mine, End("succeeded"), at=NOON)
+    (done,) = by_hand(ledger, runner, at=NOON).run([job])
+    assert done.state == "succeeded"
 
 
 def test_a_dry_run_touches_nothing(tmp_path: Path) -> None:

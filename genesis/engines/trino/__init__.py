@@ -31,7 +31,7 @@ from genesis.engines.trino.refusals import told_as_problem
 from genesis.engines.trino.rewriting import TrinoRewriting
 from genesis.engines.trino.session import DEFAULT_SCHEMA, open_session
 from genesis.engines.trino.values import table_of
-from genesis.errors import EngineError
+from genesis.errors import EngineError, Problem
 from genesis.lake.catalog import find_catalog, load_table, table_name, tables
 from genesis.lake.read import Pinned
 from genesis.lake.rules import Rules
@@ -54,6 +54,7 @@ class TrinoEngine:
         self._columns: dict[str, tuple[str, ...]] = {}
         self._open = ExitStack()
         self.watch: Callable[[str], None] | None = None
+        self._is_interrupted = False
 
     def query(self, statement: Statement) -> pa.Table:
         """The rows of a statement, in its order. Raises `EngineError`."""
@@ -160,7 +161,7 @@ class TrinoEngine:
     def _ask(self, sql: str) -> pa.Table:
         """What a text of SQL gives. A query that nobody waits for any more is cancelled."""
         with told_as_problem(self._config):
-            cursor = self._session.cursor(stats_callback=self._tell if self.watch else None)
+            cursor = self._session.cursor(stats_callback=self._tell)
             try:
                 cursor.execute(sql)
                 rows, columns = cursor.fetchall(), cursor.description
@@ -173,7 +174,13 @@ class TrinoEngine:
                     self.watch("")
         return table_of(columns or (), rows)
 
+    def interrupt(self) -> None:
+        """End the query that is under way as soon as the server tells of it, and let no other begin."""
+        self._is_interrupted = True
+
     def _tell(self, stats: Mapping[str, Any]) -> None:
+        if self._is_interrupted:
+            raise EngineError(Problem("query-failed", "the query was interrupted"))
         if self.watch:
             done, total = stats.get("completedSplits", 0), stats.get("totalSplits", 0)
             state = str(stats.get("state", "")).lower()

@@ -1,0 +1,161 @@
+"""What `genesis schedule` does when it goes on: it asks for runs, does them, and reads the project again."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+
+from genesis.cli.doing import Doing, Services
+from genesis.cli.session import Session
+from genesis.compile.check import check_project
+from genesis.console import show_problems
+from genesis.errors import Problem, Problems
+from genesis.folders import FOLDERS, PROJECT_FILE, yaml_files
+from genesis.run.lease import Keeper, Lease
+from genesis.run.ledger import Ledger, Run
+from genesis.run.queue import Claim, End, Queue, owner_name
+from genesis.run.reload import Loaded, Reloader
+from genesis.run.runner import Done
+from genesis.run.scheduler import Scheduler, on_change
+from genesis.run.service import TICK, Service, SystemJob
+from genesis.run.worker import Options, Worker
+from genesis.spec.project import Project
+
+_LOOK = timedelta(seconds=30)
+_RELOAD = timedelta(seconds=5)
+_TAKE_OVER = timedelta(seconds=5)
+_PATIENCE = timedelta(seconds=30)
+
+
+def serve(
+    session: Session,
+    *,
+    until: datetime | None,
+    workers: int,
+    asks: bool,
+    lease: timedelta,
+) -> int:
+    """Schedule a project until a moment, or until told to end; the exit code."""
+    from genesis.clock import SystemClock
+    from genesis.secrets import resolve_references
+
+    root = session.root
+    reloader = Reloader(_loader(session), lambda: _files(root))
+    loaded = reloader.changed()
+    if loaded is None:
+        raise LookupError("a project that was never read is read")
+    project = loaded.project
+    name, target = session.target(project)
+    state = resolve_references(project.settings.state, root)
+    ledger = Ledger(state, root)
+    services = Services(root, project.settings.sinks, state)
+    current = _Current(Doing(root, project, target, services, ledger))
+    clock, queue = SystemClock(), Queue(ledger.state)
+    scheduler = Scheduler(ledger.state, clock.now, project, engine=name) if asks else None
+
+    def reload() -> None:
+        if found := reloader.changed():
+            _tell_loaded(found, session)
+            current.doing = Doing(root, found.project, target, services, ledger)
+            if scheduler:
+                scheduler.load(found.project)
+
+    def look() -> int:
+        return scheduler.look(current.snapshots()) if scheduler else 0
+
+    service = Service(
+        Worker(queue, current, Keeper(queue, clock, lease), clock, owner_name(), on_end=_tell_end),
+        workers,
+        (
+            *([SystemJob("tick", TICK, scheduler.tick)] if scheduler else []),
+            *([SystemJob("look", _LOOK, look)] if scheduler else []),
+            SystemJob("take over", _TAKE_OVER, lambda: queue.take_over(now=clock.now())),
+            SystemJob("reload", _RELOAD, reload),
+        ),
+        _tell_failure,
+    )
+    _tell_loaded(loaded, session)
+    _tell_begin(project, workers, scheduler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: service.end())
+    is_done = service.serve(until=until, patience=_PATIENCE)
+    services.close()
+    ledger.close()
+    if not is_done:
+        _say("ended with runs under way; they are taken over at the next start")
+        os._exit(0)  # what is under way ends with its process, and its lease with it
+    return 0
+
+
+class _Current:
+    """The jobs of the project as it is now: `Doer` of the workers."""
+
+    def __init__(self, doing: Doing) -> None:
+        self.doing = doing
+
+    def options(self, run: Run) -> Options:
+        return self.doing.options(run)
+
+    def do(self, run: Run, lease: Lease, phase: Callable[[str], None]) -> Done:
+        return self.doing.do(run, lease, phase)
+
+    def snapshots(self) -> Mapping[str, Mapping[str, int | None]]:
+        """The snapshots of the tables that each workflow reads which follows changes."""
+        doing = self.doing
+        workflows = list(on_change(doing.project))
+        if not workflows:
+            return {}
+        with doing.engine() as engine:
+            return {each.name: engine.snapshots(doing.tables(each, engine)) for each in workflows}
+
+
+def _loader(session: Session) -> Callable[[Problems], Project]:
+    def load(problems: Problems) -> Project:
+        project = session.load(problems)
+        check_project(project, problems)
+        return project
+
+    return load
+
+
+def _files(root: Path) -> Iterator[Path]:
+    yield root / PROJECT_FILE
+    for folder in FOLDERS:
+        yield from yaml_files(root / folder)
+
+
+def _tell_loaded(loaded: Loaded, session: Session) -> None:
+    show_problems(loaded.problems, root=session.shown_root)
+    if loaded.problems:
+        _say("what is broken keeps its last good version, if it had one")
+
+
+def _tell_begin(project: Project, workers: int, scheduler: Scheduler | None) -> None:
+    count = sum(1 for workflow in project.workflows.values() if workflow.schedule)
+    following = sum(1 for _ in on_change(project))
+    what = f"{count} workflows" + (f", {following} of them on change" if following else "")
+    what = what if scheduler else "the runs that others ask for"
+    first = scheduler.next_at if scheduler else None
+    due = f"; next at {first:%Y-%m-%d %H:%M:%S} UTC" if first else ""
+    _say(f"scheduling {what}, {workers} side by side{due}; Ctrl-C ends it")
+
+
+def _tell_end(claim: Claim, end: End) -> None:
+    took = sum((end.phases or {}).values())
+    reason = f": {end.reason}" if end.reason else ""
+    _say(f"{end.state:<10} {claim.run.job} ({claim.run.trigger}, {took:.1f} s){reason}")
+    problems = (Problem(p["code"], p["message"], hint=p["hint"]) for p in end.problems)
+    show_problems(problems)
+
+
+def _tell_failure(job: str, error: Exception) -> None:
+    _say(f"{job}: {error}")
+
+
+def _say(text: str) -> None:
+    click.echo(f"{datetime.now(UTC):%H:%M:%S} {text}", err=True)

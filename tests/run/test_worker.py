@@ -1,0 +1,231 @@
+"""A worker does a run once, writes how it ended, and says nothing of a run that is no longer its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from genesis.errors import EngineError, Problem
+from genesis.run.ledger import Ledger, Run
+from genesis.run.queue import Asked, Queue
+from genesis.run.worker import Options
+from tests.run.virtual import MONDAY, Node, Places, VirtualClock, busy
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    ledger = Ledger("sqlite:///state.db", tmp_path)
+    yield ledger
+    ledger.close()
+
+
+@pytest.fixture
+def places() -> Places:
+    return Places(VirtualClock(MONDAY))
+
+
+@pytest.fixture
+def node(ledger: Ledger, places: Places) -> Node:
+    return Node(ledger, places)
+
+
+def ask(node: Node, *jobs: str, **more: object) -> None:
+    for job in jobs:
+        asked = Asked(f"{job}|cron|1", job, "cron", "w|1", MONDAY, MONDAY, place=job)
+        node.queue.ask([replace(asked, **more)], at=MONDAY)  # type: ignore[arg-type]
+
+
+def run(ledger: Ledger, job: str = "w.a") -> Run:
+    (found,) = ledger.last_runs(job)
+    return found
+
+
+def test_a_run_is_done_and_its_phases_are_timed(ledger: Ledger, places: Places, node: Node) -> None:
+    places.fail = lambda _, moment: places.clock.sleep(
+        MINUTE / 6 if moment == "query" else MINUTE / 60
+    )
+    ask(node, "w.a")
+    assert node.work() == 1
+    found = run(ledger)
+    assert (found.state, found.attempt) == ("succeeded", 1)
+    assert found.phases == {"query": 10.0, "read": 1.0, "write": 2.0}
+    assert [job for job, _ in places.writes] == ["w.a"]
+
+
+def test_what_passes_by_itself_is_tried_again_in_the_same_run(
+    ledger: Ledger, places: Places, node: Node
+) -> None:
+    def fail(run: Run, moment: str) -> None:
+        if run.attempt < 3 and moment == "read":
+            raise busy()
+
+    places.fail = fail
+    ask(node, "w.a")
+    node.work()
+    first = run(ledger)
+    assert (first.state, first.error_class) == ("queued", "transient")
+    assert first.try_at
+    assert first.try_at > MONDAY
+    for _ in range(3):
+        places.clock.sleep(timedelta(hours=1))
+        node.work()
+    found = run(ledger)
+    assert (found.state, found.attempt, found.problems) == ("succeeded", 3, ())
+
+
+def test_a_mistake_is_not_tried_again(ledger: Ledger, places: Places, node: Node) -> None:
+    def fail(_: Run, moment: str) -> None:
+        if moment == "query":
+            raise EngineError(Problem("query-failed", "no column `x`", hint="mend it"))
+
+    places.fail = fail
+    ask(node, "w.a")
+    node.work()
+    found = run(ledger)
+    assert (found.state, found.error_class) == ("failed", "user")
+    assert found.problems == (
+        {"code": "query-failed", "message": "no column `x`", "hint": "mend it"},
+    )
+
+
+def test_a_bug_ends_one_run_and_says_where(ledger: Ledger, places: Places, node: Node) -> None:
+    def fail(run: Run, _: str) -> None:
+        if run.job == "w.a":
+            raise ZeroDivisionError("by zero")
+
+    places.fail = fail
+    ask(node, "w.a", "w.b")
+    node.work()
+    assert run(ledger).error_class == "internal"
+    assert "a bug in genesis: ZeroDivisionError: by zero (`fail`, line" in str(run(ledger).reason)
+    assert run(ledger, "w.b").state == "succeeded"
+
+
+def test_a_run_that_lost_its_lease_writes_nothing_and_says_nothing(
+    ledger: Ledger, places: Places, node: Node
+) -> None:
+    """It stood still for too long before its write; somebody else had it done meanwhile."""
+    other = Node(ledger, places, owner="there/1/1")
+
+    def fail(run: Run, moment: str) -> None:
+        if run.attempt == 1 and moment == "write":
+            places.clock.sleep(2 * MINUTE)
+            node.queue.take_over(now=places.clock.now())
+            other.work()
+
+    places.fail = fail
+    ask(node, "w.a")
+    node.work()
+    assert len(places.writes) == 1
+    assert not node.ended
+    assert [end.state for _, end in other.ended] == ["succeeded"]
+    assert run(ledger).owner == "there/1/1"
+
+
+def test_a_dead_owner_s_write_is_found_and_not_made_again(
+    ledger: Ledger, places: Places, node: Node
+) -> None:
+    places.data = lambda _: 7
+
+    class Killed(BaseException):
+        pass
+
+    def fail(run: Run, moment: str) -> None:
+        if run.attempt == 1 and moment == "written":
+            raise Killed
+
+    places.fail = fail
+    ask(node, "w.a")
+    with pytest.raises(Killed):
+        node.work()
+    places.clock.sleep(2 * MINUTE)
+    node.queue.take_over(now=places.clock.now())
+    Node(ledger, places, owner="there/1/1").work()
+    assert places.writes == [("w.a", 7)]
+    assert run(ledger).state == "no_change"
+
+
+def test_a_run_that_takes_too_long_is_ended(ledger: Ledger, places: Places, node: Node) -> None:
+    places.options = {"w.a": Options(timeout=MINUTE / 2)}
+
+    def fail(_: Run, moment: str) -> None:
+        if moment == "query":
+            places.clock.sleep(MINUTE * 0.6)
+            node.keeper.beat()
+
+    places.fail = fail
+    ask(node, "w.a")
+    node.work()
+    found = run(ledger)
+    assert (found.state, found.error_class) == ("failed", "timeout")
+    assert found.reason == "it took longer than its `timeout`"
+    assert not places.writes
+
+
+def test_a_run_that_is_cancelled_ends_at_its_next_step(
+    ledger: Ledger, places: Places, node: Node
+) -> None:
+    def fail(run: Run, moment: str) -> None:
+        if moment == "query":
+            node.queue.cancel(run.id, by="ada", at=places.clock.now())
+            node.keeper.beat()
+
+    places.fail = fail
+    ask(node, "w.a")
+    node.work()
+    assert run(ledger).state == "cancelled"
+    assert not places.writes
+
+
+def test_a_heartbeat_keeps_a_long_run(ledger: Ledger, places: Places, node: Node) -> None:
+    def fail(_: Run, moment: str) -> None:
+        if moment == "query":
+            for _ in range(60):
+                places.clock.sleep(MINUTE / 6)
+                node.keeper.beat()
+                assert not node.queue.take_over(now=places.clock.now())
+
+    places.fail = fail
+    ask(node, "w.a")
+    node.work()
+    assert run(ledger).state == "succeeded"
+
+
+def test_a_retry_after_the_deadline_is_none(ledger: Ledger, places: Places, node: Node) -> None:
+    places.options = {"w.a": Options(deadline=timedelta(0))}
+
+    def fail(_run: Run, _moment: str) -> None:
+        raise busy()
+
+    places.fail = fail
+    ask(node, "w.a")
+    places.clock.sleep(MINUTE)
+    node.work()
+    assert run(ledger).state == "failed"
+
+
+def test_a_ledger_that_is_away_stops_nobody_before_the_lease_ends(
+    ledger: Ledger, places: Places, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Heartbeats fail from the query on; the lease of a minute still covers the write."""
+
+    def away(*_: object, **__: object) -> None:
+        raise EngineError(Problem("state-failed", "the run ledger cannot be used"))
+
+    def fail(_: Run, moment: str) -> None:
+        if moment == "query":
+            with monkeypatch.context() as patched:
+                patched.setattr(Queue, "extend", away)
+                places.clock.sleep(MINUTE / 2)
+                node.keeper.beat()
+
+    places.fail = fail
+    ask(node, "w.a")
+    node.work()
+    assert run(ledger).state == "succeeded"
