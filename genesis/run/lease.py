@@ -50,6 +50,8 @@ class Lease:
         self.claim = claim
         self.until = until
         """When the run's own time is up."""
+        self.phase: str | None = None
+        """What the run does."""
         self.reason: str | None = None
         self._ticks = ticks
         self._ends = asked + length.total_seconds()
@@ -121,7 +123,8 @@ class Keeper:
                 lease.stop("timeout")
         claims = [lease.claim for lease in leases.values()]
         try:
-            kept, lost = self.queue.extend(claims, now=now, lease=self.length)
+            phases = [(lease.claim, lease.phase) for lease in leases.values()]
+            kept, lost = self.queue.extend(phases, now=now, lease=self.length)
             cancelled = self.queue.cancelled(claims)
         except GenesisError:
             return  # the ledger cannot be reached: leases run out by themselves, unless it comes back

@@ -39,6 +39,9 @@ _permits = sa.Table(
     sa.Index("permit_by_run", "run"),
 )
 
+WRITE = "write"
+"""The phase from which on a tracker may be changed."""
+
 # A run whose owners die one after another is what kills them.
 MOST_TAKEOVERS = 3
 
@@ -145,15 +148,14 @@ class Queue:
         return None
 
     def extend(
-        self, claims: Iterable[Claim], *, now: datetime, lease: timedelta
+        self, claims: Iterable[tuple[Claim, str | None]], *, now: datetime, lease: timedelta
     ) -> tuple[tuple[Claim, ...], tuple[Claim, ...]]:
-        """Claims that are their owner's for one lease more, and those that are no longer."""
+        """Claims, in their phases, that are their owner's for one lease more, and those that are no longer."""
         kept, lost = [], []
         until = now + lease
         with self._state.transaction() as connection:
-            for claim in claims:
-                changed = connection.execute(_mine(claim).values(lease_until=text(until)))
-                if changed.rowcount:
+            for claim, phase in claims:
+                if _change(connection, claim, {"lease_until": text(until), "phase": phase}):
                     permits = _permits.update().where(_permits.c.run == claim.run.id)
                     connection.execute(permits.values(lease_until=text(until)))
                     kept.append(Claim(claim.run, claim.fence, claim.owner, until))
@@ -162,9 +164,9 @@ class Queue:
         return tuple(kept), tuple(lost)
 
     def note(self, claim: Claim, phase: str) -> bool:
-        """Write which phase a run is in; `False` where it is no longer the claim's."""
+        """Write which phase a run is in, before the next heartbeat does; `False` where it is no longer the claim's."""
         with self._state.transaction() as connection:
-            return bool(connection.execute(_mine(claim).values(phase=phase)).rowcount)
+            return _change(connection, claim, {"phase": phase})
 
     # ---- ending
 
@@ -174,8 +176,8 @@ class Queue:
         `False`, and nothing written, where the run is no longer the claim's.
         """
         with self._state.transaction() as connection:
-            mine = _mine(claim).values(state=end.state, finished_at=text(at), **end.values())
-            if not connection.execute(mine).rowcount:
+            values = {**end.values(), "state": end.state, "finished_at": text(at)}
+            if not _change(connection, claim, values):
                 return False
             _free(connection, claim.run.id)
             _settle(connection, claim.run.id, at)
@@ -183,12 +185,11 @@ class Queue:
 
     def retry(self, claim: Claim, end: End, *, at: datetime, spends: bool = True) -> bool:
         """Queue a run again for later; one that `spends` nothing has its attempt back."""
-        values = {**end.values(), "state": "queued", "try_at": text(at)}
-        values["attempt"] = runs.c.attempt - (0 if spends else 1)
+        attempt = claim.run.attempt - (0 if spends else 1)
+        again = {"state": "queued", "try_at": text(at), "attempt": attempt}
+        values = {**end.values(), **again, "owner": None, "phase": None}
         with self._state.transaction() as connection:
-            if not connection.execute(
-                _mine(claim).values(owner=None, phase=None, **values)
-            ).rowcount:
+            if not _change(connection, claim, values):
                 return False
             _free(connection, claim.run.id)
         return True
@@ -240,8 +241,7 @@ class Queue:
         """Queue again what owners left: their lease ended, or they are dead on this machine."""
         taken = []
         with self._state.transaction() as connection:
-            held = sa.select(runs).where(runs.c.state == "running", runs.c.owner.is_not(None))
-            for row in connection.execute(held).mappings().all():
+            for row in connection.execute(_HELD).mappings().all():
                 if row["lease_until"] < text(now) or _is_dead(row["owner"]):
                     _take(connection, row, now)
                     taken.append(run_of(row))
@@ -257,6 +257,18 @@ class Queue:
             query = query.where(runs.c.job.in_(names))
         with self._state.reading() as connection:
             return tuple(run_of(row) for row in connection.execute(query).mappings())
+
+    def is_superseded(self, run: Run) -> bool:
+        """Whether a run of the job for a later moment has succeeded: this one would do the same again."""
+        if run.logical_time is None:
+            return False
+        later = sa.select(runs.c.id).where(
+            runs.c.job == run.job,
+            runs.c.state.in_(SUCCESSES),
+            runs.c.logical_time > text(run.logical_time),
+        )
+        with self._state.reading() as connection:
+            return connection.execute(later.limit(1)).first() is not None
 
     def oldest_due(self, *, now: datetime) -> datetime | None:
         """When the run was due that waits for a worker longest."""
@@ -275,7 +287,7 @@ def _take(connection: sa.Connection, row: sa.RowMapping, now: datetime) -> None:
         reason = f"{taken} owners died while they had it, the last in `{row['phase']}`"
         if row["trigger"] == "manual":  # nobody waits for it any more
             reason = f"its process died in `{row['phase']}`"
-        state = "uncertain" if row["phase"] == "write" else "failed"
+        state = "uncertain" if row["phase"] == WRITE else "failed"
         values |= {"state": state, "reason": reason, "finished_at": text(now)}
         values |= {"error_class": "internal"}
     same = runs.update().where(runs.c.id == row["id"], runs.c.fence == row["fence"])
@@ -285,6 +297,9 @@ def _take(connection: sa.Connection, row: sa.RowMapping, now: datetime) -> None:
         _settle(connection, row["id"], now)
 
 
+_HELD = sa.select(runs).where(
+    runs.c.state == "running", runs.c.finished_at.is_(None), runs.c.owner.is_not(None)
+)
 _TRIES = 20  # claims that another owner's permits come before, on PostgreSQL
 
 
@@ -322,26 +337,38 @@ def _insert_new(
     return len(connection.execute(insert, rows).scalars().all())
 
 
+# Statements are made once: to make one takes longer than to run it.
+_TAKEN = sa.exists().where(
+    _permits.c.resource == runs.c.place, _permits.c.lease_until > sa.bindparam("now")
+)
+_NEXT = (
+    sa.select(runs)
+    .where(runs.c.state == "queued", runs.c.finished_at.is_(None))
+    .where(runs.c.try_at <= sa.bindparam("now"), ~_TAKEN)
+    .order_by(runs.c.due_at, runs.c.id)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
+_NEXT_BUT_FULL = _NEXT.where(
+    *(
+        sa.or_(column.is_(None), column.not_in(sa.bindparam("full", expanding=True)))
+        for column in (runs.c.engine, runs.c.credential)
+    )
+)
+_ONLY = _NEXT.where(runs.c.run_key == sa.bindparam("only"))
+
+
 def _next(
     connection: sa.Connection, now: datetime, full: frozenset[str], only: str | None
 ) -> sa.RowMapping | None:
-    taken = sa.exists().where(
-        _permits.c.resource == runs.c.place, _permits.c.lease_until > text(now)
-    )
-    query = (
-        sa.select(runs)
-        .where(runs.c.state == "queued", runs.c.finished_at.is_(None))
-        .where(runs.c.try_at <= text(now), ~taken)
-        .order_by(runs.c.due_at, runs.c.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
+    """The run that is due and may be claimed, of those that were due first."""
     if only:
-        query = query.where(runs.c.run_key == only)
-    for column in (runs.c.engine, runs.c.credential):
-        if full:
-            query = query.where(sa.or_(column.is_(None), column.not_in(full)))
-    return connection.execute(query).mappings().one_or_none()
+        found = connection.execute(_ONLY, {"now": text(now), "only": only})
+    elif full:
+        found = connection.execute(_NEXT_BUT_FULL, {"now": text(now), "full": sorted(full)})
+    else:
+        found = connection.execute(_NEXT, {"now": text(now)})
+    return found.mappings().one_or_none()
 
 
 def _full(connection: sa.Connection, now: datetime, limits: Mapping[str, int]) -> frozenset[str]:
@@ -368,23 +395,26 @@ def _take_permits(
     """Lease the run's permits, all of them or none."""
     wanted = {row["place"]: 1}
     wanted |= {name: limits[name] for name in (row["engine"], row["credential"]) if name in limits}
-    with connection.begin_nested() as attempt:
-        for resource, most in wanted.items():
-            permit = {"resource": resource, "run": row["id"], "owner": owner}
-            numbers = _free_numbers(connection, resource, most, now)
-            if not any(_take_permit(connection, permit, n, now, until) for n in numbers):
-                attempt.rollback()
-                return False
+    for resource, most in wanted.items():
+        permit = {"resource": resource, "run": row["id"], "owner": owner}
+        numbers = _free_numbers(connection, resource, most, now)
+        if not any(_take_permit(connection, permit, n, now, until) for n in numbers):
+            _free(connection, row["id"])
+            return False
     return True
+
+
+_NUMBERS = sa.select(_permits.c.number).where(
+    _permits.c.resource == sa.bindparam("resource"),
+    _permits.c.lease_until > sa.bindparam("now"),
+)
 
 
 def _free_numbers(
     connection: sa.Connection, resource: str, most: int, now: datetime
 ) -> Iterator[int]:
-    taken = sa.select(_permits.c.number).where(
-        _permits.c.resource == resource, _permits.c.lease_until > text(now)
-    )
-    used = frozenset(connection.execute(taken).scalars())
+    values = {"resource": resource, "now": text(now)}
+    used = frozenset(connection.execute(_NUMBERS, values).scalars())
     return (number for number in range(most) if number not in used)
 
 
@@ -396,15 +426,27 @@ def _take_permit(
     until: datetime,
 ) -> bool:
     """Whether the permit was free, and is the run's now; of two that take it at once, one has it."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    values = {**permit, "number": number, "lease_until": text(until)}
-    takes = dialect.insert(_permits).values(values)
-    takes = takes.on_conflict_do_update(
+    takes = _TAKE[connection.dialect.name == "postgresql"]
+    values = {**permit, "number": number, "lease_until": text(until), "now": text(now)}
+    return connection.execute(takes, values).first() is not None
+
+
+def _taking(dialect: Any) -> sa.Executable:
+    insert = dialect.insert(_permits).values(
+        {column.name: sa.bindparam(column.name) for column in _permits.columns}
+    )
+    taken: sa.Executable = insert.on_conflict_do_update(
         index_elements=["resource", "number"],
-        set_={name: values[name] for name in ("run", "owner", "lease_until")},
-        where=_permits.c.lease_until <= text(now),
+        set_={name: insert.excluded[name] for name in ("run", "owner", "lease_until")},
+        where=_permits.c.lease_until <= sa.bindparam("now"),
     ).returning(_permits.c.run)
-    return connection.execute(takes).first() is not None
+    return taken
+
+
+_TAKE = {False: _taking(sqlite), True: _taking(postgresql)}
+
+
+_CLAIM = runs.update().where(runs.c.id == sa.bindparam("id_"))
 
 
 def _claim(
@@ -420,28 +462,46 @@ def _claim(
         "started_at": text(now),
         "phase": None,
     }
-    connection.execute(runs.update().where(runs.c.id == row["id"]).values(values))
+    connection.execute(_CLAIM, {**values, "id_": row["id"]})
     return Claim(run_of({**row, **values}), fence, owner, until)  # type: ignore[arg-type]  # as a row is
 
 
-def _mine(claim: Claim) -> sa.Update:
-    """An update of the run that changes nothing if somebody else has it by now."""
-    return runs.update().where(
-        runs.c.id == claim.run.id,
-        runs.c.fence == claim.fence,
-        runs.c.state == "running",
-        runs.c.finished_at.is_(None),
-    )
+_MINE = (
+    runs.c.id == sa.bindparam("claimed"),
+    runs.c.fence == sa.bindparam("by"),
+    runs.c.state == "running",
+    runs.c.finished_at.is_(None),
+)
+
+
+def _change(connection: sa.Connection, claim: Claim, values: Mapping[str, Any]) -> bool:
+    """Change a run, unless somebody else has it by now; whether it is still the claim's."""
+    named = {"claimed": claim.run.id, "by": claim.fence}
+    return bool(connection.execute(_changing(tuple(values)), {**values, **named}).rowcount)
+
+
+@cache
+def _changing(names: tuple[str, ...]) -> sa.Update:
+    return runs.update().where(*_MINE).values({name: sa.bindparam(name) for name in names})
+
+
+_FREE = _permits.delete().where(_permits.c.run == sa.bindparam("id"))
 
 
 def _free(connection: sa.Connection, run: int) -> None:
-    connection.execute(_permits.delete().where(_permits.c.run == run))
+    connection.execute(_FREE, {"id": run})
+
+
+_SLOT = sa.select(runs.c.slot).where(runs.c.id == sa.bindparam("id")).scalar_subquery()
+_OF_SLOT = sa.select(runs).where(runs.c.slot == _SLOT)
+_WAITING = _OF_SLOT.where(runs.c.state == "waiting").limit(1)
 
 
 def _settle(connection: sa.Connection, run: int, at: datetime) -> None:
     """Queue the runs of the slot whose needs are met by now; skip those whose needs cannot be."""
-    slot = sa.select(runs.c.slot).where(runs.c.id == run).scalar_subquery()
-    rows = connection.execute(sa.select(runs).where(runs.c.slot == slot)).mappings().all()
+    if connection.execute(_WAITING, {"id": run}).first() is None:
+        return
+    rows = connection.execute(_OF_SLOT, {"id": run}).mappings().all()
     states = {row["run_key"]: row["state"] for row in rows}
     jobs = {row["run_key"]: row["job"] for row in rows}
     waiting = [row for row in rows if row["state"] == "waiting"]

@@ -20,9 +20,10 @@ from genesis.errors import GenesisError
 from genesis.interfaces import Clock
 from genesis.run.lease import LEASE, Keeper, Lease, Stopped
 from genesis.run.ledger import Run
-from genesis.run.queue import Claim, End, Queue
+from genesis.run.queue import WRITE, Claim, End, Queue
 from genesis.run.runner import Done, told
 from genesis.schedule.due import is_too_late
+from genesis.schedule.order import SUPERSEDED
 from genesis.schedule.retries import ErrorClass, error_class, next_attempt
 
 
@@ -78,14 +79,18 @@ class Worker:
 
         def enter(phase: str) -> None:
             lease.check()
+            lease.phase = phase
             phases.enter(phase)
-            if not self.queue.note(claim, phase):
+            # Heartbeats tell of phases; that something may be half done has to be known before it is.
+            if phase == WRITE and not self.queue.note(claim, phase):
                 lease.stop("lost")
                 lease.check()
 
         options = Options()
         with keeper.keeping(lease):
             try:
+                if claim.run.attempt > 1 and self.queue.is_superseded(claim.run):
+                    return self._write(claim, End("skipped", reason=SUPERSEDED), options)
                 options = self.doer.options(claim.run)
                 if options.timeout:
                     lease.until = self.clock.now() + options.timeout

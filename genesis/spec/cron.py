@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
 
@@ -162,6 +163,7 @@ _SHORTHANDS = {
 }
 
 
+@lru_cache(maxsize=20_000)  # a project is read again and again while it is scheduled
 def parse_cron(text: str, name: str = "") -> Cron:
     """What five fields mean in the workflow of a name. Raises `WrongCron`."""
     fields = text.lower().split()

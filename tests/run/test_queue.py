@@ -106,7 +106,7 @@ def test_permits_of_a_dead_owner_are_free_when_its_lease_ends(queue: Queue) -> N
 def test_a_lease_that_is_extended_stays(queue: Queue) -> None:
     queue.ask([ask("w.a")], at=NOON)
     mine = claim(queue)
-    (kept,), lost = queue.extend([mine], now=NOON + LEASE / 2, lease=LEASE)
+    (kept,), lost = queue.extend([(mine, "read")], now=NOON + LEASE / 2, lease=LEASE)
     assert kept.lease_until == NOON + LEASE * 1.5
     assert not lost
     assert not queue.take_over(now=NOON + LEASE + SOON)
@@ -119,7 +119,7 @@ def test_who_lost_its_lease_changes_nothing_more(queue: Queue, ledger: Ledger) -
     assert [run.job for run in queue.take_over(now=later)] == ["w.a"]
     mine = claim(queue, THERE, now=later)
     assert mine.fence > zombie.fence
-    assert queue.extend([zombie], now=later, lease=LEASE) == ((), (zombie,))
+    assert queue.extend([(zombie, None)], now=later, lease=LEASE) == ((), (zombie,))
     assert not queue.note(zombie, "write")
     assert not queue.retry(zombie, End("failed"), at=later)
     assert not queue.finish(zombie, End("failed"), at=later)
