@@ -255,6 +255,7 @@ class GenesisError(Exception):
         SinkBusy           75   ... for a reason that passes by itself
           RateLimited      75   ... which is that it was written too often
       AuditFailed           5   source and lake differ
+      NotSent              75   a message did not arrive
     """
 
     exit_code = 1
@@ -294,6 +295,10 @@ class RateLimited(SinkBusy):
 
 class AuditFailed(GenesisError):
     exit_code = 5
+
+
+class NotSent(GenesisError):
+    exit_code = 75
 
 
 # Every code, with its meaning in one sentence. A folder `tests/fixtures/errors/<code>` shows each,
@@ -382,6 +387,7 @@ CODES: dict[str, str] = {
     "not-followed": "the changes of a source system's table cannot be followed",
     "not-compacted": "a change log cannot be rewritten to its newest records",
     "audit-failed": "the lake and its system of record differ, and that was to be told",
+    "not-sent": "an alert could not be sent",
     "heartbeat-late": "a heartbeat has not arrived in time",
     # the data, against what is declared
     "data-not-unique": "records share a key that is declared unique",

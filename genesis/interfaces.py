@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 from genesis.compile.statement import Statement
+from genesis.schedule.alerting import Message
 from genesis.sync.changes import Changes, Month, Present, Receipt, Tracker
 from genesis.sync.notice import Notice
 from genesis.sync.said import Said, Values
@@ -70,6 +71,13 @@ class Notices(Protocol):
 
     def tell(self, tracker: Tracker, notice: Notice) -> None:
         """Say so, in one small write, unless the tracker does already. Raises `GenesisError`."""
+
+
+class Notifier(Protocol):
+    """A way to tell people."""
+
+    def send(self, message: Message) -> None:
+        """Deliver a message. Raises `NotSent` where it did not arrive."""
 
 
 class AnnotationLog(Protocol):

@@ -47,6 +47,7 @@ _COMMANDS = {
     "resume": "let it ask again",
     "cancel": "end runs that wait or go on",
     "retry": "queue again what failed",
+    "alerts": "show what is wrong now, and who was told",
     "schema": "write JSON Schemas of the YAML, for editors",
     "demo-sheets": "watch trackers in an emulated Google spreadsheet",
 }

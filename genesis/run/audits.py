@@ -215,6 +215,15 @@ class Audits:
         with self._state.transaction() as connection:
             connection.execute(_notices.insert().values(**said, message=text))
 
+    def take_unsent(self, connection: sa.Connection, at: datetime) -> list[Mapping[str, Any]]:
+        """The notices that nobody was sent yet, from now on somebody else's to send: in one transaction with that."""
+        query = sa.select(_notices).where(_notices.c.sent_at.is_(None)).order_by(_notices.c.id)
+        rows = connection.execute(query.with_for_update(skip_locked=True)).mappings().all()
+        if rows:
+            taken = _notices.c.id.in_([row["id"] for row in rows])
+            connection.execute(_notices.update().where(taken).values(sent_at=_text(at)))
+        return [{"id": row["id"], **json.loads(row["message"])} for row in rows]
+
     def _turn(self, connection: sa.Connection, audited: Audited, after: int) -> None:
         at = _text(audited.at)
         values = {"state": audited.state, "run_at": at, "complete_at": at}

@@ -16,6 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from genesis.run.alerts import Alerts
 from genesis.run.audits import Audits
 from genesis.run.heartbeats import Heartbeats
 from genesis.run.held import HeldChanges
@@ -135,6 +136,7 @@ class Ledger:
         self.held = HeldChanges(self.state)
         self.shapes = Shapes(self.state)
         self.audits = Audits(self.state)
+        self.alerts = Alerts(self.state)
         self.heartbeats = Heartbeats(self.state)
 
     def close(self) -> None:

@@ -382,5 +382,8 @@ _RULES: Mapping[type[BaseModel], Callable[[], Iterable[Schema]]] = {
     CatalogConfig: lambda: one_of("sql", "rest"),
     GoogleSheetsAccess: lambda: _secret("credentials", "endpoint", {"minLength": 1}),
     AirtableAccess: lambda: _secret("token", "endpoint", {"minLength": 1}),
-    Receiver: lambda: _secret("webhook", "allow_private", {"const": True}),
+    Receiver: lambda: [
+        *exclusive("webhook", "email"),
+        *_secret("webhook", "allow_private", {"const": True}),
+    ],
 }

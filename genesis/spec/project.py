@@ -249,6 +249,7 @@ class Receiver(Checked):
 
     @classmethod
     def faults(cls, data: Mapping[str, Any]) -> Iterator[PydanticCustomError]:
+        yield from exclusive(data, "webhook", "email")
         hook = data.get("webhook")
         if isinstance(hook, str) and "${" not in hook and not data.get("allow_private"):
             yield clear_secret("`webhook`", key="webhook")

@@ -1,0 +1,1 @@
+"""How people are told: each module brings one `Notifier` of `genesis.interfaces`."""
