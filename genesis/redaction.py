@@ -70,7 +70,10 @@ class Redaction:
             case str():
                 return MASK if _NAME.search(name) and value else self.text(value)
             case Mapping():
-                return {str(key): self.data(each, str(key)) for key, each in value.items()}
+                return {
+                    self.values_in(str(key)): self.data(each, str(key))
+                    for key, each in value.items()
+                }
             case Sequence():
                 return [self.data(each, name) for each in value]
             case _:

@@ -20,6 +20,7 @@ from genesis.run.alerts import Alerts
 from genesis.run.audits import Audits
 from genesis.run.heartbeats import Heartbeats
 from genesis.run.held import HeldChanges
+from genesis.run.nodes import Nodes
 from genesis.run.shapes import Shapes
 from genesis.run.state import State, Told, metadata
 
@@ -137,6 +138,7 @@ class Ledger:
         self.shapes = Shapes(self.state)
         self.audits = Audits(self.state)
         self.alerts = Alerts(self.state)
+        self.nodes = Nodes(self.state)
         self.heartbeats = Heartbeats(self.state)
 
     def close(self) -> None:
