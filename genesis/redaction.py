@@ -24,14 +24,14 @@ _NAMES = (
     r"client[_-]?secret|credentials?|authorization|cookie|jwt|bearer"
 )
 _NAME = re.compile(rf"(?:^|[_.-])(?:{_NAMES})$", re.IGNORECASE)
-# What stands behind (1) may be anything but a reference; JSON stays JSON.
+# What stands behind (1) may be anything but a reference; JSON stays JSON. No pattern looks far ahead: texts are long.
 _WRITTEN = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        rf'("(?:[\w.-]*[_.-])?(?:{_NAMES})"\s*:\s*")(?!\$)(?:[^"\\]|\\.)+',
-        rf"(?<![\w.])((?:[\w.-]*[_.-])?(?:{_NAMES})=)(?![$`\s])[^\s,;&\"'`)}}\]\\]+",
-        r"(\bauthorization:\s*(?:\w+\s+)?|\bbearer\s+)(?!\$)(?=\S*\d)[\w.~+/=-]{8,}",
-        r"(\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)(?!\$)[^\s/@\"',\\]+(?=@)",
+        rf'(?<![a-z0-9])((?:{_NAMES})"\s*:\s*")(?!\$)(?:[^"\\]|\\.)+',
+        rf"(?<![a-z0-9])((?:{_NAMES})=)(?![$`\s])[^\s,;&\"'`)}}\]\\]+",
+        r"(\bauthorization:\s*(?:\w{1,20}\s+)?|\bbearer\s+)(?!\$)(?=\S*\d)[\w.~+/=-]{8,}",
+        r"(\b[a-z][a-z0-9+.-]{0,20}://[^\s/:@]{0,100}:)(?!\$)[^\s/@\"',\\]{1,300}(?=@)",
     )
 )
 
