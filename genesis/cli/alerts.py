@@ -15,6 +15,7 @@ from genesis.errors import Problem, Problems, UsageError, suggest
 
 if TYPE_CHECKING:
     from genesis.run.alerts import Alerts, Unsent
+    from genesis.run.audits import LastAudit
     from genesis.run.ledger import Ledger
     from genesis.schedule.alerting import Alert
     from genesis.spec.project import Project
@@ -95,6 +96,7 @@ def _json(ledger: Ledger, now: datetime) -> dict[str, Any]:
     return {
         "schema": "genesis/alerts@1",
         "alerts": [alert.to_json() for alert in ledger.alerts.open()],
+        "audits": [{"audit": each.name, **_since(each)} for each in _failing(ledger)],
         "unsent": [
             {
                 "receiver": waits.message.receiver,
@@ -110,11 +112,10 @@ def _json(ledger: Ledger, now: datetime) -> dict[str, Any]:
 
 
 def _show(ledger: Ledger, now: datetime) -> None:
-    open_, unsent = ledger.alerts.open(), ledger.alerts.unsent()
-    muted = ledger.alerts.muted(at=now)
-    if open_:
-        header = ["Subject", "Kind", "Since (UTC)", "Told", "Cause"]
-        click.echo(table_text(header, list(_rows(open_, muted))))
+    unsent, muted = ledger.alerts.unsent(), ledger.alerts.muted(at=now)
+    rows = [*_rows(ledger.alerts.open(), muted), *map(_audit_row, _failing(ledger))]
+    if rows:
+        click.echo(table_text(["Subject", "Kind", "Since (UTC)", "Told", "Cause"], rows))
     else:
         click.echo("nothing is wrong")
     if unsent:
@@ -134,6 +135,25 @@ def _rows(alerts: Sequence[Alert], muted: Iterable[str]) -> Iterable[list[str]]:
         first = min(same, key=lambda alert: alert.since)
         text = first.cause or first.text
         yield [subject, kind, f"{first.since:%m-%d %H:%M}", said, text[:80]]
+
+
+def _failing(ledger: Ledger) -> list[LastAudit]:
+    """The audits that differ; they keep their own account of who was told of which key."""
+    return [audit for audit in ledger.audits.last().values() if audit.state == "failing"]
+
+
+def _since(audit: LastAudit) -> dict[str, Any]:
+    told = audit.report["told"]
+    first = min((one["first_seen"] for one in told), default=audit.run_at.isoformat())
+    return {"since": first, "found": audit.report["found"]}
+
+
+def _audit_row(audit: LastAudit) -> list[str]:
+    from genesis.run.audits import in_words
+
+    since = datetime.fromisoformat(_since(audit)["since"])
+    said = in_words(audit.report["found"] or {})
+    return [f"audit.{audit.name}", "audit", f"{since:%m-%d %H:%M}", "by its notices", said]
 
 
 def _unsent_row(waits: Unsent) -> list[str]:

@@ -74,6 +74,7 @@ _mutes = sa.Table(
 
 # Longer than any delivery takes: nobody sends what somebody else is sending.
 LEASE = timedelta(minutes=2)
+_AT_ONCE = 500  # names in a query
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
 
 
@@ -108,7 +109,7 @@ class Alerts:
     def hear(self, signals: Iterable[Signal], *, at: datetime) -> None:
         """Take in what is wrong, or well. Of a subject that was well and is, nothing is written."""
         heard = tuple(signals)
-        known = {alert.subject for alert in self.all()} if heard else set()
+        known = self._known(each.subject for each in heard if not isinstance(each, Trouble))
         matters = [each for each in heard if isinstance(each, Trouble) or each.subject in known]
         if not matters:
             return
@@ -223,6 +224,15 @@ class Alerts:
         old = sa.and_(_messages.c.sent_at.is_not(None), _messages.c.sent_at < _text(before))
         with self._state.transaction() as connection:
             return connection.execute(_messages.delete().where(old)).rowcount
+
+    def _known(self, subjects: Iterable[str]) -> frozenset[str]:
+        """Those of the subjects that have alerts."""
+        wanted, found = sorted(set(subjects)), set[str]()
+        with self._state.reading() as connection:
+            for first in range(0, len(wanted), _AT_ONCE):
+                some = _alerts.c.subject.in_(wanted[first : first + _AT_ONCE])
+                found |= set(connection.execute(sa.select(_alerts.c.subject).where(some)).scalars())
+        return frozenset(found)
 
     def _end(self, delivery: Delivery, **values: Any) -> bool:
         mine = sa.and_(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import json
+import socket
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -49,11 +50,13 @@ class Health:
     """What is answered at which path.
 
     Args:
+        age: How old the last tick is. It is asked for often.
         facts: What is known now. May raise `GenesisError`.
         write: Writes into the ledger. Raises `GenesisError` where it cannot.
         token: What a caller must know to read more than yes or no.
     """
 
+    age: Callable[[], timedelta]
     facts: Callable[[], Facts]
     write: Callable[[], None]
     token: str = ""
@@ -80,8 +83,7 @@ class Health:
             return Page(503, f"{redact(error.problems[0].message)}\n")
 
     def _livez(self) -> Page:
-        facts = self.facts()
-        age = facts.at - (facts.last_tick or facts.started_at)
+        age = self.age()
         if age < STALE:
             return Page(200, "ok\n")
         return Page(503, f"the last tick is {age.total_seconds():.0f} s old\n")
@@ -116,7 +118,8 @@ class HealthServer:
             {"localhost", "127.0.0.1", "::1"} if is_loopback(address) else set()
         )
         try:
-            self._server = _Server((address, port), _handler(health, frozenset(names)))
+            kind = _Server6 if ":" in address else _Server
+            self._server = kind((address, port), _handler(health, frozenset(names)))
         except OSError as error:
             message = (
                 f"`{address}:{port}` cannot be served: {(error.strerror or str(error)).lower()}"
@@ -152,6 +155,10 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None: ...  # a caller that hung up
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
 
 
 def _handler(health: Health, hosts: frozenset[str]) -> type[BaseHTTPRequestHandler]:

@@ -97,6 +97,10 @@ class Observer:
         self.last_tick = at
         self.meter.ticked(length)
 
+    def age(self, *, at: datetime) -> timedelta:
+        """How old the last tick is, or the node, if there was none."""
+        return at - (self.last_tick or self.started_at)
+
     def broken(self, files: Mapping[str, str], *, at: datetime) -> None:
         """Files whose last good version stays, each with what is wrong; all others are well."""
         before = {a.subject for a in self.ledger.alerts.all() if a.kind == "definition"}

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from genesis.audit.decide import Decision, Difference
 from genesis.cli import run_command
+from genesis.run.audits import Audited
 from genesis.run.ledger import Ledger
 from genesis.schedule.alerting import Trouble
 from tests.sinks.entry_points import installed
@@ -84,3 +86,16 @@ def test_a_job_is_muted_for_a_while(project: Path, capsys: pytest.CaptureFixture
     assert json.loads(shown(project, capsys, "--format", "json"))["muted"] == [JOB]
     assert run_command(["-C", str(project), "alerts", "--mute", "items.refresh_item"]) == 64
     assert f"did you mean `{JOB}`" in capsys.readouterr().err
+
+
+def test_an_audit_that_fails_is_shown(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Since its first difference."""
+    now = datetime.now(UTC)
+    difference = Difference(("p1",), "missing", now - timedelta(days=1), now, 3, told=now)
+    ledger = Ledger("sqlite:///.genesis/state.db", project)
+    audited = Audited("end_to_end", "item", "failing", now, failing=(difference,))
+    ledger.audits.keep(audited, Decision({difference.key: difference}), after=0)
+    ledger.close()
+    assert "audit.end_to_end" in shown(project, capsys)
+    said = json.loads(shown(project, capsys, "--format", "json"))
+    assert said["audits"][0]["since"] == (now - timedelta(days=1)).isoformat()

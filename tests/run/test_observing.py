@@ -149,6 +149,7 @@ def test_facts_are_of_all_of_it(observer: Observer) -> None:
     assert 'genesis_runs_total{kind="refresh",state="failed",error_class="user"} 1' in metrics(
         facts
     )
+    assert observer.age(at=NOON + MINUTE) == MINUTE
     paused = observer.facts(at=NOON, paused={JOB: "holidays"})
     assert paused.trackers[0].state == "paused"
 
