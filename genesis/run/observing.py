@@ -84,8 +84,6 @@ class Observer:
         job = self._jobs.get(claim.run.job)
         kind = job.job.kind if job else "refresh"
         self.meter.ended(kind, end.state, end.error_class, end.phases or {})
-        if end.reason == "lost":
-            self.meter.lost()
         if self.log:
             self.log.ended(claim, end)
         self._trace(type_of(end.state), claim, end, at)
@@ -207,7 +205,7 @@ class Observer:
             return Well(job.name, ("late",))
         last = f"{_ended_at(found):%Y-%m-%d %H:%M} UTC" if found else "never"
         text = f"late since {since:%Y-%m-%d %H:%M} UTC; it was last right: {last}"
-        return Trouble(job.name, "late", "late", text, self._told(job, "late"), "late")
+        return Trouble(job.name, "late", "late", text, self._told(job, "late"))
 
     def _long(self, now: datetime) -> Iterator[Signal]:
         for run in Queue(self.ledger.state).open_runs():

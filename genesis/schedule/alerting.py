@@ -1,12 +1,13 @@
 """Who is told what, and when: one alert for each subject, kind of trouble and receiver, decided over values.
 
-Trouble is told once, together with what has the same cause; again where it becomes another trouble; daily while it
+Trouble is told once, together with what began with it and has the same cause; again where it becomes another trouble; daily while it
 lasts; and once that it is over, if it was ever told. The surprise: what joins a cause that its receiver knows already
 waits for an hour, and is never told if it is well by then. An engine that is away for an hour is one message.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -36,7 +37,7 @@ class Trouble:
     """What is wrong with a subject: a tracker, a job, a file.
 
     `signature` tells one trouble from another. `cause` is what many subjects may suffer from at once, in words; without
-    one they suffer alone. It is told when it was heard `after` times on end.
+    one each suffers by itself. It is told when it was heard `after` times on end.
     """
 
     subject: str
@@ -91,9 +92,9 @@ class Alert:
         return self.healed_at is None and bool(self.told or self.news_at)
 
     @property
-    def topic(self) -> tuple[str, str, str]:
-        """What is told in one message."""
-        return (self.receiver, self.kind, self.cause or self.subject)
+    def topic(self) -> tuple[str, str, str, str]:
+        """What is told in one message: all of a cause, or what is wrong alike."""
+        return (self.receiver, self.kind, self.cause, "" if self.cause else self.signature)
 
     def to_json(self) -> dict[str, Any]:
         """The entry of `genesis alerts --format json`."""
@@ -169,6 +170,8 @@ def _worse(alert: Alert | None, trouble: Trouble, receiver: str, at: datetime) -
         alert = Alert(
             trouble.subject, trouble.kind, receiver, trouble.signature, "", "", at, times=0, same=0
         )
+    if trouble.kind in _STATES and alert.is_open and _is_same(alert, trouble):
+        return alert
     same = alert.same + 1 if alert.signature == trouble.signature else 1
     alert = replace(
         alert,
@@ -183,6 +186,18 @@ def _worse(alert: Alert | None, trouble: Trouble, receiver: str, at: datetime) -
         return replace(alert, news_at=None)
     is_news = (same if alert.told else alert.times) >= trouble.after
     return replace(alert, news_at=alert.news_at or at) if is_news else alert
+
+
+# What is looked at again and again, so that it says nothing how often it was heard.
+_STATES: frozenset[Kind] = frozenset({"late", "long", "definition"})
+
+
+def _is_same(alert: Alert, trouble: Trouble) -> bool:
+    return (alert.signature, alert.cause, alert.text) == (
+        trouble.signature,
+        trouble.cause,
+        trouble.text,
+    )
 
 
 # ---- telling
@@ -217,12 +232,14 @@ def _due(
     known_ill = tuple(alert for alert in topic if alert.is_open and not alert.news_at)
     news = tuple(alert for alert in topic if alert.news_at and not _is_implied(alert, known))
     first = min((alert.healed_at for alert in healed if alert.healed_at), default=None)
-    if first and (not (known_ill or news) or now - first >= MORE):
+    is_shared = bool(topic[0].cause)
+    if first and not (is_shared and (known_ill or news) and now - first < MORE):
         yield "recovery", healed
     oldest = min((alert.news_at for alert in news if alert.news_at), default=now)
     told = max((alert.spoken_at for alert in known_ill if alert.spoken_at), default=None)
     latest = max((at for at in (told, first) if at), default=None)
-    if news and now - oldest >= ROUND and (latest is None or now - latest >= MORE):
+    is_known = is_shared and latest is not None and now - latest < MORE
+    if news and now - oldest >= ROUND and not is_known:
         yield "alarm", news
     elif any(alert.spoken_at and now - alert.spoken_at >= DAY for alert in known_ill):
         yield "reminder", known_ill
@@ -257,23 +274,29 @@ _IS: Mapping[Kind, str] = {
 
 
 def _message(saying: Saying, alerts: Sequence[Alert], now: datetime) -> Message:
-    first, number = alerts[0], len(alerts)
-    about = f"`{first.subject}`" if number == 1 else f"{number:,} trackers"
-    if saying == "recovery":
-        title = f"{about} {'is' if number == 1 else 'are'} well again"
-        title += f": {_IS[first.kind]} no longer" if number == 1 else _of(first)
-    elif number == 1:
-        title = f"`{first.subject}` {_IS[first.kind]}"
-    else:
-        title = f"{first.cause}: {about}"
+    first = alerts[0]
+    title = _recovery(alerts) if saying == "recovery" else _title(alerts)
     if saying == "reminder":
         title = f"still, since {first.since:%Y-%m-%d %H:%M} UTC: {title}"
-    key = f"{first.receiver}|{saying}|{first.kind}|{first.cause or first.subject}|{now.isoformat()}"
+    key = "|".join((*first.topic, first.subject, saying, now.isoformat()))
+    key = hashlib.sha256(key.encode()).hexdigest()  # a name may be long
     return Message(key, first.receiver, saying, title, tuple(_lines(saying, alerts)), now)
 
 
-def _of(first: Alert) -> str:
-    return f" (it was: {first.cause})" if first.cause else ""
+def _title(alerts: Sequence[Alert]) -> str:
+    first, number = alerts[0], len(alerts)
+    if number == 1:
+        return f"`{first.subject}` {_IS[first.kind]}"
+    if first.cause:
+        return f"{first.cause}: {number:,} trackers"
+    return f"{number:,} trackers, each {_IS[first.kind]}"
+
+
+def _recovery(alerts: Sequence[Alert]) -> str:
+    first, number = alerts[0], len(alerts)
+    if number == 1:
+        return f"`{first.subject}` is well again; it was: {_IS[first.kind]}"
+    return f"{number:,} trackers are well again; it was: {first.cause or _IS[first.kind]}"
 
 
 def _lines(saying: Saying, alerts: Sequence[Alert]) -> Iterator[str]:
@@ -284,9 +307,11 @@ def _lines(saying: Saying, alerts: Sequence[Alert]) -> Iterator[str]:
         if alert.times > 1 and alert.kind == "failing":
             yield f"{alert.times:,} times since {alert.since:%Y-%m-%d %H:%M} UTC"
         return
-    if saying != "recovery" and alerts[0].text:
+    is_shared, is_over = bool(alerts[0].cause), saying == "recovery"
+    if is_shared and not is_over:
         yield f"the first: {alerts[0].text}"
-    yield from (f"`{alert.subject}`" for alert in alerts[:SHOWN])
+    for alert in alerts[:SHOWN]:
+        yield f"`{alert.subject}`" if is_shared or is_over else f"`{alert.subject}`: {alert.text}"
     if len(alerts) > SHOWN:
         yield f"and {len(alerts) - SHOWN:,} more"
 

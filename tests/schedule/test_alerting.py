@@ -82,7 +82,7 @@ def down(subject: str, **more: object) -> Trouble:
 
 
 ALARM = "alarm: `w.j` is failing"
-RECOVERY = "recovery: `w.j` is well again: is failing no longer"
+RECOVERY = "recovery: `w.j` is well again; it was: is failing"
 
 
 def test_trouble_is_told_once_and_once_that_it_is_over(desk: Desk) -> None:
@@ -145,7 +145,7 @@ def test_one_cause_is_one_message(desk: Desk, number: int) -> None:
     desk.hear(*(well(name) for name in names[1:]))
     assert desk.wait() == []
     desk.hear(well(names[0]))
-    over = f"{number} trackers are well again (it was: engine `prod` cannot be reached)"
+    over = f"{number} trackers are well again; it was: engine `prod` cannot be reached"
     assert desk.wait() == [f"recovery: {over}"] * 2
 
 
@@ -165,13 +165,34 @@ def test_an_engine_away_for_an_hour_is_one_message_and_one_recovery(desk: Desk) 
     assert not desk.alerts
 
 
+def test_what_fails_alike_by_itself_is_told_together_and_waits_for_nobody(desk: Desk) -> None:
+    """What begins at once is one message; what comes or goes later is told by itself."""
+    desk.hear(trouble("a"), trouble("b"))
+    assert desk.wait() == ["alarm: 2 trackers, each is failing"]
+    assert desk.said[0].lines == ("`a`: the SQL is wrong", "`b`: the SQL is wrong")
+    desk.hear(trouble("c"), well("a"))
+    assert desk.wait() == [
+        "recovery: `a` is well again; it was: is failing",
+        "alarm: `c` is failing",
+    ]
+
+
+def test_what_is_looked_at_again_is_not_heard_again(desk: Desk) -> None:
+    """A tracker that is late still is nothing to write down."""
+    late = trouble(kind="late", signature="late")
+    desk.hear(late)
+    before = dict(desk.alerts)
+    assert hear(desk.alerts.values(), late, NOON + MINUTE) == {}
+    assert desk.alerts == before
+
+
 def test_what_stays_ill_keeps_nobody_from_hearing_of_the_others(desk: Desk) -> None:
     """After an hour those that are well are told."""
     desk.hear(down("a"), down("b"))
     desk.wait()
     desk.hear(well("a"))
     assert desk.wait() == []
-    assert desk.wait(MORE) == ["recovery: `a` is well again: is failing no longer"]
+    assert desk.wait(MORE) == ["recovery: `a` is well again; it was: is failing"]
 
 
 def test_of_what_is_silent_nothing_is_said(desk: Desk) -> None:
