@@ -18,6 +18,7 @@ from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 MASK = "***"
 SHORTEST = 6  # characters of a value
+_TOKEN = 16  # characters of what in a path is no word
 
 _NAMES = (
     r"passw(?:or)?d|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|"
@@ -103,6 +104,7 @@ def _of_address(value: str) -> Iterable[str]:
     found = [password, unquote(password)] if password else []
     if address.scheme in ("http", "https") and len(address.path) > len("/services/"):
         found += [address.path, f"{address.path}?{address.query}" if address.query else ""]
+        found += [step for step in address.path.split("/") if len(step) >= _TOKEN]
     return found
 
 
