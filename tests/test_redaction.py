@@ -17,7 +17,9 @@ from genesis.cli.commands import run
 from genesis.errors import Problem
 from genesis.redaction import MASK, Redaction, hide, redact, redact_data
 from genesis.run.ledger import Ledger
+from genesis.run.queue import End, Queue
 from genesis.secrets import resolve_references
+from tests.run.test_queue import ask, claim
 
 CANARY = 'tr0ub4dor"&/ß3'
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -113,9 +115,12 @@ def test_short_values_are_no_secrets() -> None:
 def test_the_ledgers_files_hold_no_secret(canary: str, tmp_path: Path) -> None:
     """Problems and receipts are cleaned on their way in, and the folder is its owner's."""
     ledger = Ledger("sqlite:///.state/state.db", tmp_path)
-    run = ledger.start(run_key="w.j|manual|1", job="w.j", at=NOON)
+    queue = Queue(ledger.state)
+    queue.ask([ask("w.j")], at=NOON)
     said = ({"code": "query-failed", "message": f"refused: {canary}", "hint": None},)
-    ledger.finish(run, state="failed", at=NOON, receipt={"note": canary}, problems=said)
+    queue.finish(
+        claim(queue), End("failed", canary, receipt={"note": canary}, problems=said), at=NOON
+    )
     files = list((tmp_path / ".state").iterdir())
     written = b"".join(file.read_bytes() for file in files)
     assert b"refused: ***" in written
