@@ -25,6 +25,7 @@ def tell_pause(
 ) -> None:
     """Tell that a table waits; the first time with whom it concerns, and a notice to them."""
     from genesis.console import show_problems
+    from genesis.lake.catalog import locked, table_identifier
     from genesis.lake.holding import Holding
 
     holding = Holding(root, pause.data_source)
@@ -40,7 +41,9 @@ def tell_pause(
     if not pause.is_told:
         said = {**_said(pause, "ingest_paused", at), **readers.to_json()}
         _notify(project, root, pause.data_source, readers.receivers, said, at)
-        holding.mark_told()
+        table = table_identifier(project.data_sources[pause.data_source].table or "")
+        with locked(root, ".".join(table)):  # nobody may end the pause meanwhile
+            holding.mark_told()
 
 
 def tell_resumed(project: Project, root: Path, pause: Pause, at: datetime) -> None:
@@ -54,7 +57,7 @@ def tell_resumed(project: Project, root: Path, pause: Pause, at: datetime) -> No
 
 def held_text(holding: Holding) -> str:
     """How much is held."""
-    count, size = len(holding.held), holding.size
+    count, size = holding.count, holding.size
     shown = f"{size / 1e6:,.1f} MB" if size >= 1e5 else f"{size / 1e3:,.1f} kB"
     return f"{count:,} {'batch' if count == 1 else 'batches'} held ({shown})"
 

@@ -95,7 +95,7 @@ def _paused(root: Path) -> Iterator[dict[str, Any]]:
     from genesis.lake.holding import all_held
 
     for pause, holding in all_held(root):
-        yield {**pause.to_json(), "held": len(holding.held), "bytes": holding.size}
+        yield {**pause.to_json(), "held": holding.count, "bytes": holding.size}
 
 
 def _entry(job: NamedJob, ledger: Ledger, now: datetime) -> dict[str, Any]:

@@ -52,13 +52,13 @@ from genesis.lake.events import Reader
 from genesis.lake.growth import declared_property
 from genesis.lake.holding import Holding
 from genesis.lake.ingest import (
-    PAUSED_PROPERTY,
     Landing,
     Terms,
     go_on,
     held_elsewhere,
     pause,
     refuse_query,
+    waits,
 )
 from genesis.lake.pgoutput import NotPgoutput, lsn_number, lsn_text
 from genesis.lake.replay import Moment, Ticks, copied, since
@@ -173,7 +173,7 @@ class _Follower:
         """Make what is missing on the server, and copy the tables that are not followed yet."""
         self._is_afresh = afresh
         server.refuse_unfit_server(self._connection, self._name)
-        self._tracked = tuple(self._fit_tables(afresh=afresh))
+        self._tracked = tuple(self._fit_tables())
         states = {each.source.name: Progress.of(self._log(each)) for each in self._tracked}
         self._slot = self._living_slot(states.values()) or f"genesis_{secrets.token_hex(6)}"
         server.hold(self._connection, self._name, self._slot)
@@ -216,7 +216,7 @@ class _Follower:
     def _spool(self) -> Path:
         return self._lake.root / STATE_FOLDER
 
-    def _fit_tables(self, *, afresh: bool) -> Iterator[_Tracked]:
+    def _fit_tables(self) -> Iterator[_Tracked]:
         """The tables as they are there. Raises `EngineError` for all that cannot be copied.
 
         One that was copied before stops alone: its changes tell what has become of its columns.
@@ -225,7 +225,7 @@ class _Follower:
         for source in self._origin.sources:
             refuse_query(source)
             name, columns = self._origin.table(source), record_columns(source)
-            is_new = afresh or not self._is_followed(source)
+            is_new = self._is_afresh or not self._is_followed(source)
             key = tuple(column.name for column in columns if column.required)
             payload = tuple(column.name for column in columns if not column.required)
             wanted = server.Wanted(name, key, payload, guessed_columns(source))
@@ -256,13 +256,15 @@ class _Follower:
 
     def _log(self, each: _Tracked) -> Table:
         """The log of a table; of one that waits, as it is, for its definition may not fit it yet."""
-        waits = each.holding.pause
-        if waits is not None and not self._is_afresh:
-            return existing_table(self._catalog, table_identifier(each.source.table or ""))
-        anew = {change.column for change in waits.changes if change.now} if waits else ()
+        why = each.holding.pause
+        if why is not None and not self._is_afresh:
+            log = load_table(self._catalog, table_identifier(each.source.table or ""))
+            if log is not None:
+                return log
+        anew = {change.column for change in why.changes if change.now} if why else ()
         log = change_log(self._catalog, each.source, self._lake.root, anew=anew)
-        if PAUSED_PROPERTY in log.properties and not self._is_afresh:
-            self._stopped[each.source.name] = held_elsewhere(each.source)
+        if why is None and waits(log, each.source) and not self._is_afresh:
+            self._stopped[each.source.name] = held_elsewhere(each.source, is_followed=True)
         return log
 
     def _living_slot(self, states: Iterable[Progress]) -> str | None:
@@ -351,7 +353,8 @@ class _Follower:
     def _forget_held(self, each: _Tracked) -> None:
         """What was held is of before the copy."""
         self._stopped.pop(each.source.name, None)
-        go_on(existing_table(self._catalog, table_identifier(each.source.table or "")))
+        log = existing_table(self._catalog, table_identifier(each.source.table or ""))
+        go_on(log, each.source)
         each.holding.end()
 
     def _peek(self, spool: Spool, until: str, limit: int | None) -> None:
@@ -387,8 +390,8 @@ class _Follower:
             if not evolution.conflicts:
                 return landing
             pause(each.holding, self._log(each), each.source, evolution, self._lake.clock.now())
-        held = [one.said["end"] for one in each.holding.held if "end" in one.said]
-        place = held[-1] if held else Progress.of(self._log(each)).place
+        held = (one.said["end"] for one in each.holding.newest if "end" in one.said)
+        place = next(held, None) or Progress.of(self._log(each)).place
         after = lsn_number(place or end)
         if any(message[0] in b"IUDTM" for message in since(messages, after)):
             self._told("hold")
@@ -398,10 +401,12 @@ class _Follower:
     def _paused(self) -> Iterator[Landing]:
         """The tables that wait for a person, each told of once by this process."""
         for each in self._tracked:
-            waits = each.holding.pause
-            if waits is not None and each.source.name not in self._told_paused:
-                self._told_paused.add(each.source.name)
-                yield Landing(each.source.name, "", paused=waits)
+            name, why = each.source.name, each.holding.pause
+            if why is None:
+                self._told_paused.discard(name)
+            elif name not in self._told_paused:
+                self._told_paused.add(name)
+                yield Landing(name, "", paused=why)
 
     def _locked(self, each: _Tracked) -> AbstractContextManager[None]:
         return locked(self._lake.root, ".".join(table_identifier(each.source.table or "")))

@@ -99,12 +99,19 @@ class Holding:
             return Pause.from_json(json.loads(self._pause.read_text(encoding="utf-8")))
 
     @property
-    def held(self) -> tuple[Held, ...]:
+    def held(self) -> Iterator[Held]:
         """What came, in order."""
-        return tuple(
-            Held(folder, json.loads((folder / "said.json").read_text(encoding="utf-8")))
-            for folder in self._folders()
-        )
+        return map(_held, self._folders())
+
+    @property
+    def newest(self) -> Iterator[Held]:
+        """What came, the last first."""
+        return map(_held, reversed(self._folders()))
+
+    @property
+    def count(self) -> int:
+        """How many things are held."""
+        return len(self._folders())
 
     @property
     def size(self) -> int:
@@ -189,6 +196,10 @@ def all_held(root: Path) -> Iterator[tuple[Pause, Holding]]:
         holding = Holding(root, each.name)
         if (pause := holding.pause) is not None:
             yield pause, holding
+
+
+def _held(folder: Path) -> Held:
+    return Held(folder, json.loads((folder / "said.json").read_text(encoding="utf-8")))
 
 
 def _write(path: Path, content: bytes) -> None:

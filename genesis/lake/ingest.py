@@ -28,6 +28,7 @@ from genesis.lake.catalog import (
     STATE_FOLDER,
     change_log,
     existing_table,
+    load_table,
     locked,
     make_catalog,
     table_identifier,
@@ -45,7 +46,8 @@ from genesis.lake.landing import POSITION_PROPERTY, Intake, Rejects, commit, tid
 from genesis.spec.data_source import DataSource
 from genesis.spec.project import Target
 
-# In the properties of a table whose ingest waits for a person, since then; what comes is held where it came.
+# In the properties of a table, for each data source whose ingest waits for a person: since when. What
+# comes is held where it came.
 PAUSED_PROPERTY = "genesis.paused"
 
 Step = Literal["read", "write", "reject", "commit", "done", "hold", "held"]
@@ -144,6 +146,7 @@ class Taker:
         told: Callable[[Step], None] = lambda _: None,
     ) -> None:
         self._source = source
+        self._identifier = table_identifier(source.table or "")
         self._catalog = catalog
         self._root = root
         self._terms = terms
@@ -158,16 +161,21 @@ class Taker:
             if not evolution.conflicts:
                 return landing
             self._told("hold")
-            log = existing_table(self._catalog, table_identifier(self._source.table or ""))
+            log = existing_table(self._catalog, self._identifier)
             pause(self._holding, log, self._source, evolution, now)
-        else:
-            log = existing_table(self._catalog, table_identifier(self._source.table or ""))
-            with Rejects(self._root, self._source, batch) as rejects:
-                if (rejected := rejected_when_landed(log, batch)) is not None:
-                    return _landed_before(self._source, batch, log, rejects, rejected)
+        elif (before := self._landed_before_the_pause(batch)) is not None:
+            return before
         self._holding.keep_batch(batch, incoming, now)
         self._told("held")
         return Landing(self._source.name, batch, paused=self._holding.pause)
+
+    def _landed_before_the_pause(self, batch: str) -> Landing | None:
+        log = load_table(self._catalog, self._identifier)
+        rejected = rejected_when_landed(log, batch) if log is not None else None
+        if log is None or rejected is None:
+            return None
+        with Rejects(self._root, self._source, batch) as rejects:
+            return _landed_before(self._source, batch, log, rejects, rejected)
 
     def land(
         self, batch: str, incoming: Sequence[Incoming], now: datetime
@@ -177,7 +185,7 @@ class Taker:
             for _ in range(_ATTEMPTS):
                 with suppress(CommitFailedException):
                     log = change_log(self._catalog, self._source, self._root, anew=self._anew)
-                    if PAUSED_PROPERTY in log.properties and self._holding.pause is None:
+                    if waits(log, self._source) and self._holding.pause is None:
                         raise held_elsewhere(self._source)
                     if (rejected := rejected_when_landed(log, batch)) is not None:
                         before = _landed_before(self._source, batch, log, rejects, rejected)
@@ -262,21 +270,34 @@ def pause(
     """Have the ingest of a data source wait for a person. The log says so too, for other machines."""
     hint = way_out(evolution, record_columns(source))
     holding.begin(Pause(source.name, now, evolution.conflicts, hint))
-    if PAUSED_PROPERTY not in log.properties:
+    if not waits(log, source):
         with told_as_problem("the catalog"), log.transaction() as transaction:
-            transaction.set_properties({PAUSED_PROPERTY: now.isoformat()})
+            transaction.set_properties({f"{PAUSED_PROPERTY}.{source.name}": now.isoformat()})
 
 
-def go_on(log: Table) -> None:
-    """Have a log say that it waits for nobody."""
-    if PAUSED_PROPERTY in log.properties:
+def waits(log: Table, source: DataSource) -> bool:
+    """Whether a log says that the ingest of a data source waits for a person."""
+    return f"{PAUSED_PROPERTY}.{source.name}" in log.properties
+
+
+def go_on(log: Table, source: DataSource) -> None:
+    """Have a log say that the ingest of a data source waits for nobody."""
+    if waits(log, source):
         with told_as_problem("the catalog"), log.transaction() as transaction:
-            transaction.remove_properties(PAUSED_PROPERTY)
+            transaction.remove_properties(f"{PAUSED_PROPERTY}.{source.name}")
 
 
-def held_elsewhere(source: DataSource) -> EngineError:
-    """The error for a log that waits for a person while nothing of it is held here."""
-    hint = f"resume it on the machine that its events came to; if what that held is gone, `genesis ingest --resume {source.name} --accept` goes on without it"
+def held_elsewhere(source: DataSource, *, is_followed: bool = False) -> EngineError:
+    """The error for a log that waits for a person while nothing of it is held here.
+
+    The server of one that is followed has let go of what was held.
+    """
+    command = (
+        "--from SOURCE {} --snapshot` copies it anew"
+        if is_followed
+        else "--resume {} --accept` goes on without it"
+    )
+    hint = f"resume it on the machine that its events came to; if what that held is gone, `genesis ingest {command.format(source.name)}"
     message = f"`{source.name}` waits for a person, and what is held of it is not on this machine"
     return EngineError(Problem("ingest-paused", message, hint=hint))
 

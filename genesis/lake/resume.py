@@ -29,7 +29,6 @@ from genesis.lake.changes import ChangeTaker, Progress, Stretch
 from genesis.lake.evolution import Evolution
 from genesis.lake.holding import Held, Holding, Pause
 from genesis.lake.ingest import (
-    PAUSED_PROPERTY,
     Landing,
     Taker,
     Terms,
@@ -37,6 +36,7 @@ from genesis.lake.ingest import (
     held_elsewhere,
     pause,
     refuse_query,
+    waits,
 )
 from genesis.spec.data_source import DataSource
 from genesis.spec.project import Target
@@ -64,7 +64,7 @@ def resume(
         why = holding.pause
         if why is None:
             log = load_table(catalog, identifier)
-            if log is not None and PAUSED_PROPERTY in log.properties:
+            if log is not None and waits(log, source):
                 _go_on_without(source, log, accept=accept)
             return
         terms = Terms(consumed, why.changes if accept else ())
@@ -76,7 +76,7 @@ def resume(
             holding.drop(held)
             yield landing
         if (log := load_table(catalog, identifier)) is not None:
-            go_on(log)
+            go_on(log, source)
         holding.end()
 
 
@@ -115,6 +115,7 @@ def _paused_again(
 
 def _go_on_without(source: DataSource, log: Table, *, accept: bool) -> None:
     """Forget what was held elsewhere, if that is accepted. Raises `EngineError` where it is not."""
-    if not accept:
-        raise held_elsewhere(source)
-    go_on(log)
+    is_followed = Progress.of(log).place is not None
+    if is_followed or not accept:
+        raise held_elsewhere(source, is_followed=is_followed)
+    go_on(log, source)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from genesis.errors import EngineError
 from genesis.lake.changes import Step
 from genesis.lake.growth import DECLARED_PROPERTY
 from genesis.lake.holding import Holding
@@ -78,7 +79,7 @@ def test_other_tables_go_on_and_the_server_lets_go_of_what_is_held(source: Sourc
     source.run("INSERT INTO task VALUES (3, 'edit')")
     landed, waits = source.ingest()
     assert landed.landed == 1
-    assert len(Holding(source.root, "movie").held) == 1
+    assert Holding(source.root, "movie").count == 1
 
 
 def test_updates_deletes_and_truncates_are_held_as_they_are(source: Source):
@@ -152,6 +153,8 @@ def test_what_is_held_elsewhere_is_not_passed_over(source: Source):
     source.run("INSERT INTO movie VALUES (3, 3)", "INSERT INTO task VALUES (2, 'shoot')")
     assert "what is held of it is not on this machine" in str(source.refusal())
     assert source.newest("id", source=TASK) == [(1,), (2,)]
+    with pytest.raises(EngineError, match="ingest --from SOURCE movie --snapshot` copies it anew"):
+        resumed(source, accept=True)
     source.sources = (WITHOUT_TITLE, TASK)
     source.ingest(afresh=True)
     assert source.newest("id", "budget") == [(1, 3), (2, 2), (3, 3)]
@@ -207,3 +210,24 @@ def test_whoever_dies_while_holding_holds_each_change_once(source: Source, momen
     paused(source)
     resumed(source, accept=True)
     assert source.events("_op", "id")[2:] == [("u", 1), ("c", 3)]
+
+
+def test_changes_that_landed_and_are_still_held_land_once(source: Source):
+    """As when somebody is killed in between."""
+    drop_title(source)
+    paused(source)
+    held = source.root / ".genesis" / "held"
+    shutil.copytree(held, source.root / "held")
+    resumed(source, accept=True)
+    shutil.copytree(source.root / "held", held, dirs_exist_ok=True)
+    assert [landing.landed for landing in resumed(source, accept=True)] == [0]
+    assert source.events("_op", "id")[2:] == [("u", 1)]
+
+
+def test_another_table_is_copied_though_nobody_resumed(source: Source):
+    drop_title(source)
+    paused(source)
+    source.sources = (WITHOUT_TITLE.model_copy(update={"table": "studio.films"}), TASK)
+    source.ingest()
+    assert source.newest("id", "budget", source=source.sources[0]) == [(1, 3), (2, 2)]
+    assert Holding(source.root, "movie").pause is None
