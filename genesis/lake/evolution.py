@@ -129,7 +129,9 @@ def way_out(evolution: Evolution, columns: Sequence[LogColumn]) -> str:
             return f"was it renamed to `{name}`? then its field says `column: {name}`; or take the field away, or `--accept` that it stays NULL"
     if all(change.kind == "gone" for change in conflicts):
         return "take its field from the definition, or `--accept` that it stays NULL"
-    return "change the field's `type`, or `--accept` that what does not fit is rejected"
+    if all(change.kind == "narrowed" for change in conflicts):
+        return "`--accept` that its values are smaller from now on"
+    return "`--accept` that what does not fit is rejected; if the field's `type` has been changed, its column starts anew by that"
 
 
 def _changes(before: Declared, now: Declared) -> Iterator[Change]:

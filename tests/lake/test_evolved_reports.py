@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from genesis.cli import run_command
-from tests.lake.evolving import FIELDS, Parquet, movie
+from tests.lake.evolving import FIELDS, Parquet, Postgres, movie
 
 DEFINITION = """
 data_source: movie
@@ -83,3 +85,52 @@ def test_a_compaction_keeps_what_a_report_says(
     evolved.put(id=2, title="Brasil", year=1985)
     evolved.ingest()
     assert report(capsys) == [NOW[0], "2,Brasil,,1985,", *NOW[2:]]
+
+
+AUDIT = """
+audit: end_to_end
+data_source: movie
+against: {source: studio_db, table: public.movie, key: id, columns: {title: name}}
+"""
+
+
+def test_an_audit_finds_what_a_renamed_column_has_not_sent_yet(
+    database: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    """Older records are NULL in it, until the table is copied anew."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STUDIO_DB_URL", database)
+    with closing(Postgres(tmp_path, database)) as way:
+        way.put(id=1, title="Alien")
+        way.ingest()
+        way.rename("title", "name", "text")
+        way.put(id=2, name="Brazil")
+        assert way.ingest().paused is not None
+        field = {"type": "string", "column": "name"}
+        way.definition = movie({**FIELDS, "title": field})
+        way.resume()
+        for name, text in (("definitions/movie", f"{FOLLOWED}---{AUDIT}"), ("genesis", SOURCES)):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / f"{name}.yaml").write_text(text)
+        assert differing(capsys) == [["1"]]
+        way.ingest(afresh=True)
+        assert differing(capsys) == []
+
+
+FOLLOWED = """
+data_source: movie
+table: studio.movies
+primary_key: id
+latest: true
+fields: {id: integer, title: {type: string, column: name}, budget: "decimal(10,2)"}
+"""
+SOURCES = 'sources: {studio_db: {postgres: "${env:STUDIO_DB_URL}"}}'
+
+
+def differing(capsys: pytest.CaptureFixture[str]) -> list[list[str]]:
+    run_command(["audit", "end_to_end", "--once", "--format", "json"])
+    said = json.loads(capsys.readouterr().out)
+    return [one["key"] for audit in said["audits"] for one in audit["told"]]

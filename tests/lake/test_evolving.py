@@ -138,16 +138,20 @@ def test_a_column_that_somebody_reads_and_is_gone_holds_what_comes(way: Way):
 
 
 @pytest.mark.parametrize(
-    ("type_", "told"),
+    ("type_", "now", "way_out"),
     [
-        ("numeric(8,2)", "column `budget` was decimal(10,2) and is decimal(8,2)"),
-        ("text", "column `budget` was decimal(10,2) and is string"),
+        ("numeric(8,2)", "decimal(8,2)", "`--accept` that its values are smaller"),
+        ("text", "string", "`--accept` that what does not fit is rejected"),
     ],
 )
-def test_a_column_that_is_narrower_or_another_holds_what_comes(way: Way, type_: str, told: str):
+def test_a_column_that_is_narrower_or_another_holds_what_comes(
+    way: Way, type_: str, now: str, way_out: str
+):
     way.add("budget", type_)
     way.put(id=2)
-    assert said(paused(way)) == [told]
+    pause = paused(way)
+    assert said(pause) == [f"column `budget` was decimal(10,2) and is {now}"]
+    assert pause.way_out.startswith(way_out)
 
 
 def test_a_renamed_column_is_told_as_such(way: Way):
