@@ -100,6 +100,9 @@ def _open(url: str, root: Path) -> sa.Engine:
 
 def _make_tables(engine: sa.Engine) -> None:
     """Make what is missing. Of processes that find nothing at once, the slower ones try again."""
+    # Whoever opens the database first makes all of its tables, also those that others brought to `metadata`.
+    import genesis.run.queue  # noqa: F401
+
     for pause in (0.05, 0.1, 0.2, 0.4):
         with suppress(DatabaseError):
             _make(engine)
