@@ -6,13 +6,15 @@ import re
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 
 import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from genesis.cli import run_command
@@ -27,6 +29,7 @@ from genesis.demo.studio import FOLDERS, SEED
 from genesis.demo.wire import lines
 from genesis.engines.duckdb import DuckDBEngine
 from genesis.engines.trino import TrinoEngine
+from genesis.lake.catalog import existing_table, find_catalog, table_identifier
 from genesis.lake.ingest import ingest
 from genesis.run.views import compared_views, refuse_other_views
 from genesis.spec.project import Target
@@ -246,3 +249,34 @@ def test_what_people_say_is_a_table_on_trino(
     capsys.readouterr()
     studio.run("genesis preview verdicts --target trino --format csv", monkeypatch)
     assert capsys.readouterr().out.splitlines()[1].startswith("pay,")
+
+
+UPKEEP = """\
+workflow: upkeep_on_trino
+jobs:
+  - compact: vendor
+"""
+
+
+def test_compaction_by_hand_and_by_a_job(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trino writes the files, and the report that rests on both logs stays the same."""
+
+    def rows() -> pa.Table:
+        with TrinoEngine(studio.root, studio.target("trino")) as engine:
+            return engine.query(compile_input(PROJECT, "vendor_contracts", "trino", RUN))
+
+    before = rows()
+    (studio.root / "workflows" / "upkeep_on_trino.yaml").write_text(UPKEEP)
+    studio.run("genesis compact vendor_contract --target trino", monkeypatch)
+    studio.run("genesis run upkeep_on_trino --target trino", monkeypatch)
+    catalog = find_catalog(studio.root, studio.target("trino"))
+    assert catalog is not None
+    with closing(catalog):
+        for source in ("vendor_contract", "vendor"):
+            log = existing_table(
+                catalog, table_identifier(PROJECT.data_sources[source].table or "")
+            )
+            (task,) = log.scan().plan_files()
+            with pq.ParquetFile(task.file.file_path.removeprefix("file://")) as file:
+                assert file.metadata.created_by.startswith("parquet-mr-trino")
+    assert rows() == before
