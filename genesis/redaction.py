@@ -25,6 +25,7 @@ _NAMES = (
     r"client[_-]?secret|credentials?|authorization|cookie|jwt|bearer"
 )
 _NAME = re.compile(rf"(?:^|[_.-])(?:{_NAMES})$", re.IGNORECASE)
+_OURS = re.compile(r"[a-z][a-z_]{0,24}")
 # What stands behind (1) may be anything but a reference; JSON stays JSON. No pattern looks far ahead: texts are long.
 _WRITTEN = tuple(
     re.compile(pattern, re.IGNORECASE)
@@ -72,13 +73,16 @@ class Redaction:
                 return MASK if _NAME.search(name) and value else self.text(value)
             case Mapping():
                 return {
-                    self.values_in(str(key)): self.data(each, str(key))
-                    for key, each in value.items()
+                    self._key(str(key)): self.data(each, str(key)) for key, each in value.items()
                 }
             case Sequence():
                 return [self.data(each, name) for each in value]
             case _:
                 return value
+
+    def _key(self, key: str) -> str:
+        """A key without secrets. One that reads like our own is none, whatever somebody has as a password."""
+        return key if _OURS.fullmatch(key) else self.values_in(key)
 
 
 _everywhere = Redaction()

@@ -130,6 +130,19 @@ def test_the_ledgers_files_hold_no_secret(canary: str, tmp_path: Path) -> None:
     ledger.close()
 
 
+def test_a_password_that_is_a_word_of_ours_breaks_nothing(tmp_path: Path) -> None:
+    """What was written is read again: keys are no secrets."""
+    hide("message")
+    ledger = Ledger("sqlite:///state.db", tmp_path)
+    queue = Queue(ledger.state)
+    queue.ask([ask("w.j")], at=NOON)
+    said = ({"code": "query-failed", "message": "a message", "hint": None},)
+    queue.finish(claim(queue), End("failed", problems=said), at=NOON)
+    (run,) = ledger.last_runs("w.j")
+    assert run.problems == ({"code": "query-failed", "message": "a ***", "hint": None},)
+    ledger.close()
+
+
 def test_a_traceback_holds_no_secret(
     canary: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import click
@@ -51,6 +52,14 @@ _SHORTEST_LEASE = timedelta(seconds=5)
     help="How long a node that fell silent is waited for.",
 )
 @click.option(
+    "--health", metavar="HOST:PORT", help="Serve /livez, /readyz, /metrics, /status.json."
+)
+@click.option("--log", metavar="FILE", help="Write a line of JSON for each run.")
+@click.option(
+    "--ping", metavar="ADDRESS", help="Call it once a minute, so that somebody misses it."
+)
+@click.option("--lineage", metavar="FILE|ADDRESS", help="Send OpenLineage events.")
+@click.option(
     "--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
 @click.pass_obj
@@ -65,6 +74,10 @@ def command(
     workers: int,
     works_only: bool,
     lease: str,
+    health: str | None,
+    log: str | None,
+    ping: str | None,
+    lineage: str | None,
     format_: str,
 ) -> int:
     """Keep every tracker, compaction and audit of the project on time, until Ctrl-C or SIGTERM.
@@ -77,7 +90,10 @@ def command(
     genesis schedule --explain --all --from 2026-03-08 --count 3 --format json
     """
     if not explain:
-        return _serve(session, workflow, until, workers, lease, asks=not works_only)
+        outlets = {"health": health, "log": log, "ping": ping, "lineage": lineage}
+        return _serve(
+            session, workflow, until, workers, lease, asks=not works_only, outlets=outlets
+        )
     if (workflow is not None) == everything:
         raise UsageError(Problem("wrong-usage", "name one WORKFLOW, or `--all`"))
     moment = parse_as_of(after, "--from") or datetime.now(UTC)
@@ -106,8 +122,10 @@ def _serve(
     lease: str,
     *,
     asks: bool,
+    outlets: Mapping[str, Any],
 ) -> int:
     from genesis.cli.scheduling import serve
+    from genesis.run.watch import Outlets
 
     if workflow is not None:
         hint = f"`genesis schedule --explain {workflow}` tells when it is due; `genesis run {workflow}` runs it"
@@ -117,7 +135,15 @@ def _serve(
         message = f"`--lease {lease}` is too short for a call of a service"
         raise UsageError(Problem("wrong-usage", message, hint="`5s` or longer"))
     moment = parse_as_of(until, "--until")
-    return serve(session, until=moment, workers=workers, asks=asks, lease=length)
+    token = os.environ.get("GENESIS_TOKEN", "")
+    return serve(
+        session,
+        until=moment,
+        workers=workers,
+        asks=asks,
+        lease=length,
+        outlets=Outlets(**outlets, token=token),
+    )
 
 
 def _asked(project: Project, name: str | None, problems: Problems) -> Mapping[str, Workflow]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import click
@@ -23,6 +25,8 @@ from genesis.run.reload import Loaded, Reloader
 from genesis.run.runner import Done
 from genesis.run.scheduler import Scheduler, on_change
 from genesis.run.service import TICK, Service, SystemJob
+from genesis.run.triggers import Triggers
+from genesis.run.watch import Outlets, Watch
 from genesis.run.worker import Options, Worker
 from genesis.spec.project import Project
 
@@ -39,6 +43,7 @@ def serve(
     workers: int,
     asks: bool,
     lease: timedelta,
+    outlets: Outlets,
 ) -> int:
     """Schedule a project until a moment, or until told to end; the exit code."""
     from genesis.clock import SystemClock
@@ -54,13 +59,26 @@ def serve(
     state = resolve_references(project.settings.state, root)
     ledger = Ledger(state, root)
     services = Services(root, project.settings.sinks, state)
-    current = _Current(Doing(root, project, target, services, ledger))
-    clock, queue = SystemClock(), Queue(ledger.state)
+    clock, queue, triggers = SystemClock(), Queue(ledger.state), Triggers(ledger.state)
+    watch = Watch(
+        ledger,
+        project,
+        engine=name,
+        target=target,
+        node=owner_name(),
+        version=_version(),
+        root=root,
+        clock=clock,
+        outlets=outlets,
+        paused=lambda: triggers.paused(clock.now()),
+    )
+    current = _Current(Doing(root, project, target, services, ledger), watch)
     scheduler = Scheduler(ledger.state, clock.now, project, engine=name) if asks else None
 
     def reload() -> None:
         if found := reloader.changed():
             _tell_loaded(found, session)
+            watch.load(found.project, found.problems)
             current.doing = Doing(root, found.project, target, services, ledger)
             if scheduler:
                 scheduler.load(found.project)
@@ -68,14 +86,25 @@ def serve(
     def look() -> int:
         return scheduler.look(current.snapshots()) if scheduler else 0
 
+    def tick() -> int:
+        began = time.monotonic()
+        new = scheduler.tick() if scheduler else 0
+        watch.ticked(timedelta(seconds=time.monotonic() - began))
+        return new
+
+    def tell_end(claim: Claim, end: End) -> None:
+        _tell_end(claim, end)
+        watch.on_end(claim, end)
+
     service = Service(
-        Worker(queue, current, Keeper(queue, clock, lease), clock, owner_name(), on_end=_tell_end),
+        Worker(queue, current, Keeper(queue, clock, lease), clock, owner_name(), on_end=tell_end),
         workers,
         (
-            *([SystemJob("tick", TICK, scheduler.tick)] if scheduler else []),
+            SystemJob("tick", TICK, tick),
             *([SystemJob("look", _LOOK, look)] if scheduler else []),
             SystemJob("take over", _TAKE_OVER, lambda: queue.take_over(now=clock.now())),
             SystemJob("reload", _RELOAD, reload),
+            *(SystemJob(each.name, each.every, each.do) for each in watch.routines),
         ),
         _tell_failure,
     )
@@ -83,7 +112,9 @@ def serve(
     _tell_begin(project, workers, scheduler)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: service.end())
-    is_done = service.serve(until=until, patience=_PATIENCE)
+    with watch:
+        watch.load(project, loaded.problems)
+        is_done = service.serve(until=until, patience=_PATIENCE)
     services.close()
     ledger.close()
     if not is_done:
@@ -95,13 +126,15 @@ def serve(
 class _Current:
     """The jobs of the project as it is now: `Doer` of the workers."""
 
-    def __init__(self, doing: Doing) -> None:
+    def __init__(self, doing: Doing, watch: Watch) -> None:
         self.doing = doing
+        self._watch = watch
 
     def options(self, run: Run) -> Options:
         return self.doing.options(run)
 
     def do(self, run: Run, lease: Lease, phase: Callable[[str], None]) -> Done:
+        self._watch.on_claim(lease.claim)
         return self.doing.do(run, lease, phase)
 
     def snapshots(self) -> Mapping[str, Mapping[str, int | None]]:
@@ -151,6 +184,13 @@ def _tell_end(claim: Claim, end: End) -> None:
     _say(f"{end.state:<10} {claim.run.job} ({claim.run.trigger}, {took:.1f} s){reason}")
     problems = (Problem(p["code"], p["message"], hint=p["hint"]) for p in end.problems)
     show_problems(problems)
+
+
+def _version() -> str:
+    try:
+        return version("genesis-trackers")
+    except PackageNotFoundError:
+        return "from source"
 
 
 def _tell_failure(job: str, error: Exception) -> None:

@@ -7,6 +7,7 @@ state before. Columns that a newer genesis brought are added to the tables of an
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -18,19 +19,25 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
 from genesis.errors import EngineError, Problem
-from genesis.redaction import redact
+from genesis.redaction import redact, redact_data
 
 metadata = sa.MetaData()
 
 
 class Told(sa.types.TypeDecorator[str]):
-    """Text that says what happened: no secret is written with it."""
+    """Text, or JSON, that says what happened: no secret is written with it, and JSON keeps its shape."""
 
     impl = sa.Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:  # noqa: ARG002
-        return None if value is None else redact(value)
+        if value is None or value[:1] not in ("{", "["):
+            return redact(value) if value else value
+        try:
+            data = json.loads(value)
+        except ValueError:
+            return redact(value)
+        return json.dumps(redact_data(data), ensure_ascii=False)
 
 
 class State:

@@ -6,10 +6,11 @@ decided and kept by one routine and sent by another, so a receiver that hangs de
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,7 +19,7 @@ from genesis.errors import Problem, UsageError
 from genesis.interfaces import Clock
 from genesis.run.delivery import deliver, opener
 from genesis.run.health import DeadMan, Health, HealthServer
-from genesis.run.jobs import NamedJob
+from genesis.run.jobs import NamedJob, all_jobs
 from genesis.run.ledger import Ledger
 from genesis.run.logs import Log
 from genesis.run.metrics import Facts
@@ -46,7 +47,7 @@ class Outlets:
 
     health: str | None = None
     token: str = ""
-    log: Path | None = None
+    log: str | None = None
     ping: str | None = None
     lineage: str | None = None
     allow_private: bool = False
@@ -111,14 +112,23 @@ class Watch:
 
     # ---- what a scheduler tells
 
-    def load(self, project: Project, broken: Mapping[str, str] | None = None) -> None:
-        """From now on these definitions count; of broken files the last good version stays."""
+    def load(self, project: Project, problems: Iterable[Problem] = ()) -> None:
+        """From now on these definitions count; of files with problems the last good version stays."""
         self.observer.load(project)
-        self.observer.broken(broken or {}, at=self._clock.now())
+        broken: dict[str, str] = {}
+        for problem in problems:
+            broken.setdefault(
+                problem.at.file if problem.at else project.settings.project, str(problem)
+            )
+        self.observer.broken(broken, at=self._clock.now())
+
+    def on_claim(self, claim: Claim) -> None:
+        """A run has a worker."""
+        self._heard(partial(self.observer.claimed, claim))
 
     def on_end(self, claim: Claim, end: End) -> None:
         """A run ended, or an attempt of it."""
-        self.observer.ended(claim, end, at=self._clock.now())
+        self._heard(partial(self.observer.ended, claim, end, at=self._clock.now()))
 
     def ticked(self, length: timedelta) -> None:
         """A tick was done wholly."""
@@ -140,11 +150,25 @@ class Watch:
 
     # ---- routines
 
+    def _heard(self, tell: Callable[[], object]) -> None:
+        """Whatever goes wrong in telling of a run, the run and its worker go on."""
+        try:
+            tell()
+        except Exception as error:  # noqa: BLE001
+            (self.observer.log or Log()).write("not_heard", error)
+
     def _look(self) -> None:
-        self.observer.look(at=self._clock.now(), paused=self._paused())
+        self.observer.look(at=self._clock.now(), paused=self._silent())
 
     def _collect(self) -> None:
-        self.observer.collect(at=self._clock.now(), paused=self._paused())
+        self.observer.collect(at=self._clock.now(), paused=self._silent())
+
+    def _silent(self) -> Mapping[str, str]:
+        """The jobs that are paused, by themselves or with their workflow, and why."""
+        paused = self._paused()
+        names = {job.name: job.workflow.name for job in all_jobs(self.observer.project)}
+        found = {job: paused.get(job) or paused.get(workflow) for job, workflow in names.items()}
+        return {job: why for job, why in found.items() if why}
 
     def _deliver(self) -> None:
         find = opener(self.observer.project.settings.alerts, self._root)
@@ -165,7 +189,7 @@ class Watch:
         return self.observer.age(at=self._clock.now())
 
     def _facts(self) -> Facts:
-        now, paused = self._clock.now(), self._paused()
+        now, paused = self._clock.now(), self._silent()
         return self.observer.facts(at=now, paused=paused, next_at=self._next_at())
 
     def _subject(self, job: NamedJob) -> Subject:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from genesis.cli import run_command
 from genesis.errors import Problems, UsageError
 from genesis.load import load_project
 from genesis.run.ledger import Ledger
@@ -48,9 +52,7 @@ def test_a_failure_is_heard_everywhere_and_its_secrets_nowhere(
         (tmp_path / name).write_text(text.replace("on_late: [late]", "on_late: [ops]"))
     ledger, clock = Ledger("sqlite:///.genesis/state.db", tmp_path), Clock()
     project = load_project(tmp_path, Problems())
-    outlets = Outlets(
-        "127.0.0.1:0", "", Path("logs/node.log"), "${env:PING}", "lineage.jsonl", True
-    )
+    outlets = Outlets("127.0.0.1:0", "", "logs/node.log", "${env:PING}", "lineage.jsonl", True)
     with hook() as server:
         monkeypatch.setenv("HOOK", f"http://127.0.0.1:{server.port}{CANARY}")
         monkeypatch.setenv("PING", f"http://127.0.0.1:{server.port}/ping/{TOKEN}")
@@ -91,7 +93,7 @@ def _fail(ledger: Ledger, watch: Watch, message: str) -> None:
     queue = Queue(ledger.state)
     queue.ask([ask(JOB, at=NOON)], at=NOON)
     claimed = claim(queue, now=NOON)
-    watch.observer.claimed(claimed)
+    watch.on_claim(claimed)
     problems = ({"code": "query-failed", "message": message, "hint": None},)
     end = End("failed", error_class="user", problems=problems)
     queue.finish(claimed, end, at=NOON)
@@ -125,3 +127,43 @@ def test_an_address_of_pages_is_a_host_and_a_port(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="`here` is not `HOST:PORT`"):
         watch.__enter__()
     ledger.close()
+
+
+def test_a_scheduler_tells_of_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Pages while it goes on, lines of what it did, and what failed among the alerts."""
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text.replace("every: 10m", "every: 1s"))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    until = (datetime.now(UTC) + timedelta(seconds=3)).isoformat()
+    with ThreadPoolExecutor(1) as pool:
+        page = pool.submit(_when_served, address)
+        where = ["--health", address, "--log", "node.log", "--lineage", "lineage.jsonl"]
+        assert run_command(["-C", str(tmp_path), "schedule", "--until", until, *where]) == 0
+    assert "genesis_last_tick_timestamp_seconds" in page.result()
+    events = [
+        json.loads(line)["event"] for line in (tmp_path / "node.log").read_text().splitlines()
+    ]
+    assert events[:2] == ["run_claimed", "run_ended"]
+    assert (
+        json.loads((tmp_path / "lineage.jsonl").read_text().splitlines()[1])["eventType"] == "FAIL"
+    )
+    assert run_command(["-C", str(tmp_path), "alerts"]) == 0
+    assert JOB in capsys.readouterr().out
+
+
+def _when_served(address: str) -> str:
+    """A page of a node that begins."""
+    for _ in range(100):
+        try:
+            connection = http.client.HTTPConnection(address, timeout=5)
+            connection.request("GET", "/metrics")
+            text = connection.getresponse().read().decode()
+            connection.close()
+        except OSError:
+            text = ""
+        if "genesis_last_tick" in text:
+            return text
+        time.sleep(0.1)
+    return ""
