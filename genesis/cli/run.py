@@ -66,6 +66,7 @@ def command(
     from genesis.cli.doing import Doing, Services
     from genesis.run.jobs import all_jobs, pick_jobs
     from genesis.run.ledger import Ledger
+    from genesis.run.renames import follow_renames
     from genesis.run.state import is_made
     from genesis.secrets import resolve_references
 
@@ -80,6 +81,8 @@ def command(
     state = resolve_references(project.settings.state, root)
     # A dry run looks up what was written last and what was approved, and makes no state for that.
     ledger = Ledger(state, root) if not dry_run or is_made(state, root) else None
+    if ledger and not dry_run:
+        follow_renames(ledger.state, project)
     services = Services(root, project.settings.sinks, state)
     doing = Doing(root, project, target, services, ledger)
     with doing.engine() as engine, progress() as engine.watch:

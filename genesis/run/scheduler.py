@@ -20,6 +20,7 @@ from genesis.compile.check import job_names
 from genesis.run.asking import asked_by, mark_of
 from genesis.run.ledger import runs
 from genesis.run.queue import Asked, Queue
+from genesis.run.renames import follow_renames
 from genesis.run.state import State
 from genesis.run.triggers import Triggers
 from genesis.schedule.due import Due, Missed, Watermark, due, trigger_of
@@ -64,6 +65,7 @@ class Scheduler:
         timed = {name: trigger for name, trigger in found.items() if trigger}
         told = {name: str(trigger.timetable) for name, trigger in timed.items()}
         told |= {workflow.name: "on change" for workflow in on_change(project)}
+        follow_renames(self._state, project)
         marks = self.triggers.begin(told, at=self._clock())
         self._project, self._triggers = project, timed
         self._next = [
