@@ -51,7 +51,7 @@ def tell_resumed(project: Project, root: Path, pause: Pause, at: datetime) -> No
     click.echo(f"{pause.data_source}: nothing waits any more", err=True)
     readers = _readers(project, pause)
     said = {**_said(pause, "ingest_resumed", at), **readers.to_json()}
-    said["text"] = f"ingest of `{pause.data_source}` goes on"
+    said |= {"text": f"ingest of `{pause.data_source}` goes on", "lines": []}
     _notify(project, root, pause.data_source, readers.receivers, said, at)
 
 
@@ -107,6 +107,7 @@ def _said(pause: Pause, kind: str, at: datetime) -> dict[str, Any]:
         "text": f"ingest of `{pause.data_source}` waits for a person: {changes_text(pause)}",
         "changes": [change.to_json() for change in pause.changes],
         "way_out": pause.way_out,
+        "lines": [f"{pause.way_out}; then `genesis ingest --resume {pause.data_source}`"],
     }
 
 
