@@ -26,6 +26,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from genesis.run.ledger import SUCCESSES, Run, ended, run_of, runs, text
 from genesis.run.state import State, metadata
+from genesis.schedule.order import ready
 from genesis.schedule.retries import ErrorClass
 
 _permits = sa.Table(
@@ -113,8 +114,13 @@ class Queue:
 
     def ask_within(self, connection: sa.Connection, asked: Iterable[Asked], *, at: datetime) -> int:
         """The same, in a transaction that does more."""
-        rows = [_row(each, at) for each in asked]
-        return _insert_new(connection, runs, rows, key="run_key") if rows else 0
+        found = list(asked)
+        if not found:
+            return 0
+        new = _insert_new(connection, runs, [_row(each, at) for each in found], key="run_key")
+        for slot in sorted({each.slot for each in found if each.reason}):  # some may wait for those
+            _settle_slot(connection, slot, at)
+        return new
 
     # ---- having
 
@@ -493,40 +499,32 @@ def _free(connection: sa.Connection, run: int) -> None:
 
 
 _SLOT = sa.select(runs.c.slot).where(runs.c.id == sa.bindparam("id")).scalar_subquery()
-_OF_SLOT = sa.select(runs).where(runs.c.slot == _SLOT)
-_WAITING = _OF_SLOT.where(runs.c.state == "waiting").limit(1)
+_WAITING = sa.select(runs.c.slot).where(runs.c.slot == _SLOT, runs.c.state == "waiting").limit(1)
+_OF_SLOT = sa.select(runs).where(runs.c.slot == sa.bindparam("slot"))
+_WAITS = runs.update().where(runs.c.id == sa.bindparam("waits"), runs.c.state == "waiting")
 
 
 def _settle(connection: sa.Connection, run: int, at: datetime) -> None:
-    """Queue the runs of the slot whose needs are met by now; skip those whose needs cannot be."""
-    if connection.execute(_WAITING, {"id": run}).first() is None:
-        return
-    rows = connection.execute(_OF_SLOT, {"id": run}).mappings().all()
-    states = {row["run_key"]: row["state"] for row in rows}
+    """Let those go on that waited for a run, or skip them."""
+    if slot := connection.execute(_WAITING, {"id": run}).scalar():
+        _settle_slot(connection, slot, at)
+
+
+def _settle_slot(connection: sa.Connection, slot: str, at: datetime) -> None:
+    """Queue the runs of a slot whose needs are met by now; skip those whose needs cannot be."""
+    rows = connection.execute(_OF_SLOT, {"slot": slot}).mappings().all()
     jobs = {row["run_key"]: row["job"] for row in rows}
-    waiting = [row for row in rows if row["state"] == "waiting"]
-    while waiting:
-        again = []
-        for row in waiting:
-            needs = json.loads(row["needs"])
-            if broken := [n for n in needs if _is_broken(states.get(n, "skipped"))]:
-                reason = f"it needs `{jobs.get(broken[0], broken[0])}`, which did not succeed"
-                values = {"state": "skipped", "reason": reason, "finished_at": text(at)}
-            elif all(states[need] in SUCCESSES for need in needs):
-                values = {"state": "queued"}
-            else:
-                again.append(row)
-                continue
-            states[row["run_key"]] = values["state"]
-            same = runs.update().where(runs.c.id == row["id"], runs.c.state == "waiting")
-            connection.execute(same.values(values))
-        if len(again) == len(waiting):
-            return
-        waiting = again
-
-
-def _is_broken(state: str) -> bool:
-    return state not in SUCCESSES and state not in ("queued", "waiting", "running")
+    ids = {row["job"]: row["id"] for row in rows}
+    needs = {
+        row["job"]: [jobs[need] for need in json.loads(row["needs"] or "[]") if need in jobs]
+        for row in rows
+    }
+    found = ready(needs, {row["job"]: row["state"] for row in rows if row["state"] != "waiting"})
+    for job, reason in found.skipped.items():
+        end = {"state": "skipped", "reason": reason, "finished_at": text(at)}
+        connection.execute(_WAITS.values(end), {"waits": ids[job]})
+    for job in found.start:
+        connection.execute(_WAITS.values(state="queued"), {"waits": ids[job]})
 
 
 def _one(connection: sa.Connection, run: int) -> sa.RowMapping | None:

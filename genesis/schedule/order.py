@@ -1,6 +1,7 @@
-"""Which of the runs that wait may start, given those in flight, and which never will.
+"""Which of the runs that wait may start, given those that go on, and which never will.
 
-A run that waits to be tried again is in flight: it keeps its place. Who is left out ends as skipped, with the reason.
+A run that waits to be tried again is one that waits: a newer one does what it would. Who is left out ends as
+skipped, with the reason.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ SUPERSEDED = "superseded: a newer run waits"
 OVERLAPS = "overlap: the run before it has not ended"
 
 _SUCCEEDED = frozenset({"succeeded", "no_change", "partial"})
-_ENDED_OTHERWISE = frozenset({"failed", "cancelled", "skipped"})
+_ENDED_OTHERWISE = frozenset({"failed", "cancelled", "skipped", "uncertain"})
 
 
 @dataclass(frozen=True)

@@ -205,7 +205,13 @@ def test_what_needs_a_failed_run_is_skipped_to_the_last(queue: Queue, ledger: Le
     queue.ask([first, second, ask("w.third", needs=(second.key,))], at=NOON)
     queue.finish(claim(queue), End("failed"), at=NOON)
     assert states(ledger) == {"w.first": "failed", "w.second": "skipped", "w.third": "skipped"}
-    assert ledger.newest(1)[0].reason == "it needs `w.second`, which did not succeed"
+    assert ledger.newest(1)[0].reason == "needs: `w.second` did not succeed"
+
+
+def test_what_needs_a_run_that_is_passed_over_is_too(queue: Queue, ledger: Ledger) -> None:
+    first = ask("w.first", reason="paused by ada")
+    queue.ask([first, ask("w.second", needs=(first.key,))], at=NOON)
+    assert states(ledger) == {"w.first": "skipped", "w.second": "skipped"}
 
 
 def test_what_waits_is_cancelled_at_once_and_what_runs_is_told(queue: Queue) -> None:
