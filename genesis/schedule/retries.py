@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from genesis.errors import AuditFailed, EngineBusy, GenesisError, RateLimited, SinkBusy
+from genesis.errors import AuditFailed, EngineBusy, GenesisError, NotSent, RateLimited, SinkBusy
 
 ErrorClass = Literal["rate_limited", "transient", "user", "data", "timeout", "internal"]
 
@@ -50,7 +50,7 @@ def error_class(error: BaseException) -> ErrorClass:
     match error:
         case RateLimited():
             return "rate_limited"
-        case SinkBusy() | EngineBusy() | ConnectionError():
+        case SinkBusy() | EngineBusy() | NotSent() | ConnectionError():
             return "transient"
         case AuditFailed():
             return "data"
