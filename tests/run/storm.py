@@ -1,6 +1,6 @@
 """Schedulers and workers as processes that are killed and stopped at random, and what must hold after it.
 
-    python -m tests.run.storm ROOT URL SEED       one node, until it is killed
+    python -m tests.run.storm       makes nodes, forked from what has loaded everything: `ROOT URL SEED` a line
 
 Places are rows of a database of their own, written behind a fence as sinks do, with services that are
 busy, fail, and lose answers to writes that have landed. A slot may change its place once.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import random
 import signal
 import sqlite3
@@ -143,13 +144,18 @@ class Storm:
     seed: int
     nodes: int = 3
     kills: Counter[str] = field(default_factory=Counter)
-    _running: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _running: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.dice = random.Random(self.seed)
         make_places(self.root)
         project_at(self.root)
-        self.began = datetime.now(UTC)
+        self._maker = subprocess.Popen(
+            [sys.executable, "-m", "tests.run.storm"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
 
     def blow(self, *, kills: int) -> None:
         """Kill nodes with SIGKILL at random moments; let some stand still for longer than their lease."""
@@ -160,16 +166,15 @@ class Storm:
             if self.dice.random() < 0.1:
                 self._stand_still(self._running[victim])
                 continue
-            self._running[victim].kill()
-            self._running[victim].wait()
+            os.kill(self._running[victim], signal.SIGKILL)
             self.kills["killed"] += 1
             self._running[victim] = self._start()
 
     def calm_down(self) -> None:
         """Stop asking, and let what is left be done."""
         for each in self._running:
-            each.kill()
-            each.wait()
+            os.kill(each, signal.SIGKILL)
+        self._maker.communicate()
         ledger, clock = Ledger(self.url, self.root), SystemClock()
         queue = Queue(ledger.state)
         worker = Worker(
@@ -226,15 +231,19 @@ class Storm:
         if lost := set(done) - set(values):
             yield f"{job}: {len(lost)} slots are said to be done, and were not written"
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        seed = str(self.dice.randrange(10**9))
-        command = [sys.executable, "-m", "tests.run.storm", str(self.root), self.url, seed]
-        return subprocess.Popen(command)
+    def _start(self) -> int:
+        """A new node's process."""
+        stdin, stdout = self._maker.stdin, self._maker.stdout
+        if stdin is None or stdout is None:
+            raise LookupError("the maker of nodes has pipes")
+        stdin.write(f"{self.root} {self.url} {self.dice.randrange(10**9)}\n")
+        stdin.flush()
+        return int(stdout.readline())
 
-    def _stand_still(self, victim: subprocess.Popen[bytes]) -> None:
-        victim.send_signal(signal.SIGSTOP)
+    def _stand_still(self, victim: int) -> None:
+        os.kill(victim, signal.SIGSTOP)
         time.sleep(LEASE.total_seconds() + 1)
-        victim.send_signal(signal.SIGCONT)
+        os.kill(victim, signal.SIGCONT)
         self.kills["stood still"] += 1
 
 
@@ -260,5 +269,18 @@ def _slot(run: Run) -> datetime:
     return run.logical_time
 
 
+def make_nodes() -> None:
+    """Fork a node for each line, and tell its number."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the dead are gone at once
+    for line in sys.stdin:
+        root, url, seed = line.split()
+        if process := os.fork():
+            print(process, flush=True)  # noqa: T201  # what it is asked for
+        else:
+            sys.stdin.close()
+            node(Path(root), url, int(seed))
+            os._exit(0)
+
+
 if __name__ == "__main__":
-    node(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+    make_nodes()
