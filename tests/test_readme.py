@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -84,6 +87,22 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def scheduled(folder: Path, *, until: str = "scheduling") -> subprocess.CompletedProcess[str]:
+    """`genesis schedule`, ended with Ctrl-C as soon as it says something."""
+    command = [sys.executable, "-m", "genesis", "schedule"]
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    said, pipe = "", subprocess.PIPE
+    with subprocess.Popen(command, cwd=folder, env=environment, stderr=pipe, text=True) as node:
+        alarm = threading.Timer(60, node.kill)
+        alarm.start()
+        for line in node.stderr or ():
+            said += line
+            if until in line:
+                node.send_signal(signal.SIGINT)
+        alarm.cancel()
+    return subprocess.CompletedProcess(command, node.returncode, "", said)
+
+
 @pytest.mark.skipif(
     not (ROOT / ".venv" / "ready").exists(), reason="needs the environment that make sets up"
 )
@@ -94,12 +113,27 @@ def test_its_commands_run(checkout: Path) -> None:
     commands.remove(". .venv/bin/activate")
     assert commands[0] == "make demo"
     for command in commands:
-        done = run(command, checkout)
+        done = scheduled(checkout) if command == "genesis schedule" else run(command, checkout)
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         if command == "make demo":
             assert "LOST" not in done.stdout
             assert done.stdout.count("still beside") == 3
             assert "0 writes in 15 trackers" in done.stdout
+
+
+def test_one_line_brings_it_to_postgres(checkout: Path, database: str) -> None:
+    """The README's line, with an address that is there: a schedule asks, and a tracker is refreshed."""
+    if not (checkout / "trackers").exists():
+        pytest.skip("needs the studio that `make demo` leaves")
+    (line,) = [block for block in blocks("yaml") if "postgresql://" in block]
+    line = re.sub(r"postgresql://[^\"]*", database, line.splitlines()[1])
+    settings = checkout / "genesis.yaml"
+    before = settings.read_text(encoding="utf-8")
+    settings.write_text(re.sub("^state: .*$", line, before, flags=re.MULTILINE), encoding="utf-8")
+    done = scheduled(checkout, until=" shooting_schedule.refresh")
+    settings.write_text(before, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    assert " shooting_schedule.refresh_shooting_schedule (change" in done.stderr
 
 
 def test_its_error_is_what_is_told(checkout: Path) -> None:

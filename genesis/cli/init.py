@@ -19,7 +19,7 @@ from genesis.load import load_project
 @click.command("init")
 @click.argument("folder", type=click.Path(path_type=Path), default=Path(), metavar="[DIR]")
 @click.option(
-    "--demo", is_flag=True, help="The studio: 11 data sources, 11 trackers, 200,000 change events."
+    "--demo", is_flag=True, help="The studio: 12 data sources, 15 trackers, 200,000 change events."
 )
 def command(folder: Path, demo: bool) -> None:
     """Start a project in DIR, by default here; nothing that stands there is overwritten.

@@ -93,7 +93,11 @@ def _calls(receipt: Any) -> str:
 def _why(run: Run) -> str:
     if run.state == "queued" and run.attempt and run.try_at:
         return f"again at {run.try_at:%H:%M:%S}: {_said(run)}"
-    return run.reason or _said(run) or (f"in {run.phase}" if run.state == "running" else "")
+    return (
+        run.reason
+        or _said(run)
+        or (f"in {run.phase}" if run.state == "running" and run.phase else "")
+    )
 
 
 def _said(run: Run) -> str:

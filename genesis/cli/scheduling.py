@@ -109,9 +109,9 @@ def serve(
         _tell_failure,
     )
     _tell_loaded(loaded, session)
-    _tell_begin(project, workers, scheduler)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: service.end())
+    _tell_begin(project, workers, scheduler)
     with watch:
         watch.load(project, loaded.problems)
         is_done = service.serve(until=until, patience=_PATIENCE)

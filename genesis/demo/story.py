@@ -48,7 +48,7 @@ def _first_day(root: Path) -> list[Note]:
     _say(
         f"genesis compile production_tracker: {len(meant)} lines of SQL from {len(written)} of YAML"
     )
-    _step(3, "Every tracker is refreshed")
+    _step(3, "Every tracker is refreshed, the logs are kept small, an audit looks")
     _refresh(root)
     _step(4, "A person works in the tracker")
     notes = notes_in(root / TRACKER)
@@ -73,7 +73,7 @@ def _second_day(root: Path, notes: Sequence[Note]) -> None:
     for note in notes:
         mark = "still beside" if kept.get(note.code) == note.text else "LOST from"
         _say(f"{note.text!r} is {mark} {note.code}")
-    unchanged = _run_all(root)
+    unchanged = [job for job in _run_all(root) if job["tracker"]]
     writes = sum((job["receipt"] or {"calls": {"write": 0}})["calls"]["write"] for job in unchanged)
     _say(f"refreshed once more with nothing new: {writes} writes in {len(unchanged)} trackers")
 
@@ -103,11 +103,11 @@ def _refresh(root: Path) -> None:
         counts = [
             f"{receipt[name]:,} {name}"
             for name in ("inserted", "updated", "deleted")
-            if receipt and receipt[name]
+            if receipt and receipt.get(name)
         ]
-        _say(
-            f"{job['job']}: {', '.join(counts) or job['outcome'].replace('_', ' ')}  -> {job['tracker']}"
-        )
+        said = ", ".join(counts) or job["outcome"].replace("_", " ")
+        where = f"  -> {job['tracker']}" if job["tracker"] else ""
+        _say(f"{job['job']}: {said}{where}")
 
 
 def _run_all(root: Path) -> list[dict[str, Any]]:
@@ -163,6 +163,7 @@ Done in {seconds:.0f} s. Open:
    {root / TRACKER}
 Try next (`. .venv/bin/activate` first, if genesis is not on the path):
    {genesis} status                            how fresh each tracker is
+   {genesis} schedule                          all of it on time, until Ctrl-C
    {genesis} preview open_tasks                rows of an input
    {genesis} compile open_tasks --dialect trino
    edit inputs/open_tasks.yaml, then: {genesis} check && {genesis} run open_tasks --dry-run"""

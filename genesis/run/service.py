@@ -88,7 +88,8 @@ class Service:
                 wake()
             self.done_at[job.name] = self.worker.clock.now()
         except Exception as error:  # noqa: BLE001  # one system job's bug may not end the others
-            self.tell(job.name, error)
+            if not self._ends.is_set():
+                self.tell(job.name, error)
 
 
 def _clockwork() -> BackgroundScheduler:

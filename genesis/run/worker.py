@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Protocol
 
 from genesis.errors import GenesisError
@@ -215,10 +216,8 @@ class _Phases:
         self._entered.append((phase, self.ticks()))
 
     def lengths(self) -> dict[str, float]:
-        ends = [at for _, at in self._entered[1:]] + [self.ticks()]
-        return {
-            phase: round(end - at, 3) for (phase, at), end in zip(self._entered, ends, strict=True)
-        }
+        ends = [*self._entered, ("", self.ticks())]
+        return {phase: round(end - at, 3) for (phase, at), (_, end) in pairwise(ends)}
 
 
 def _end(done: Done, lease: Lease) -> End:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from genesis.errors import EngineError, Problem
+from genesis.run.lease import Lease
 from genesis.run.ledger import Ledger, Run
 from genesis.run.queue import Asked, Queue
+from genesis.run.runner import Done, Outcome
 from genesis.run.worker import Options
 from tests.run.virtual import MONDAY, Node, Places, VirtualClock, busy
 
@@ -56,6 +58,22 @@ def test_a_run_is_done_and_its_phases_are_timed(ledger: Ledger, places: Places, 
     assert (found.state, found.attempt) == ("succeeded", 1)
     assert found.phases == {"query": 10.0, "read": 1.0, "write": 2.0}
     assert [job for job, _ in places.writes] == ["w.a"]
+
+
+def test_a_run_without_phases_ends_too(ledger: Ledger, node: Node) -> None:
+    """Compactions, audits and heartbeats have none."""
+
+    class Doer:
+        def options(self, _run: Run) -> Options:
+            return Options()
+
+        def do(self, run: Run, _lease: Lease, _phase: Callable[[str], None]) -> Done:
+            return Done(Outcome(run.job, "", "succeeded"), {})
+
+    node.worker.doer = Doer()
+    ask(node, "w.a")
+    assert node.work() == 1
+    assert (run(ledger).state, run(ledger).phases) == ("succeeded", {})
 
 
 def test_what_passes_by_itself_is_tried_again_in_the_same_run(
