@@ -46,6 +46,7 @@ bench: $(READY)  ## benchmarks, as ratios against a floor or a peer in the same 
 	$(BIN)/python benchmarks/refresh_unchanged.py
 	$(BIN)/python benchmarks/airtable_calls.py
 	$(BIN)/python benchmarks/sheets_calls.py
+	PYTHONPATH=. $(BIN)/python benchmarks/scheduler.py
 
 lock: $(READY)  ## resolve the pinned ranges anew
 	$(BIN)/pip install -q uv

@@ -130,11 +130,14 @@ class Worker:
         if end.error_class is None or self.is_by_hand:
             return None
         run = claim.run
-        pause = next_attempt(end.error_class, run.attempt, run.run_key, retries=options.retries)
+        now, due_at = self.clock.now(), run.due_at or run.started_at
+        pause = next_attempt(
+            end.error_class, run.attempt, run.run_key, retries=options.retries, waited=now - due_at
+        )
         if pause is None:
             return None
-        again = self.clock.now() + pause
-        return None if is_too_late(run.due_at or run.started_at, options.deadline, again) else again
+        again = now + pause
+        return None if is_too_late(due_at, options.deadline, again) else again
 
 
 class Pool:

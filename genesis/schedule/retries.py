@@ -20,6 +20,7 @@ ErrorClass = Literal["rate_limited", "transient", "user", "data", "timeout", "in
 FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(hours=1)
 SHORTEST_PAUSE = timedelta(seconds=1)
+MOST_PATIENCE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -79,11 +80,17 @@ def error_class_of(exit_code: int) -> ErrorClass:
 
 
 def next_attempt(
-    failed: ErrorClass, attempt: int, seed: str | int, *, retries: int | None = None
+    failed: ErrorClass,
+    attempt: int,
+    seed: str | int,
+    *,
+    retries: int | None = None,
+    waited: timedelta = timedelta(0),
 ) -> timedelta | None:
     """How long after its `attempt`-th failure of a class a run is tried again; `None` where it is not.
 
     `retries` is what the job says, for failures that pass by themselves. The seed, a run's key say, makes the jitter.
+    Who was asked for patience has spent no attempt, and asks again the more seldom the longer it has `waited`.
     """
     budget = BUDGETS[failed].retries
     if failed == "transient" and retries is not None:
@@ -91,5 +98,8 @@ def next_attempt(
     if attempt > budget:
         return None
     longest: timedelta = min(FIRST_PAUSE * 2 ** min(attempt - 1, 20), LONGEST_PAUSE)
+    if failed == "rate_limited":
+        longest = min(max(FIRST_PAUSE, waited / 4), MOST_PATIENCE)
+        attempt = round(waited.total_seconds())
     share = random.Random(f"{seed} {attempt}").random()  # noqa: S311  (no secret hangs on it)
     return max(longest * share, SHORTEST_PAUSE)

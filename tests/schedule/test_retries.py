@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from genesis import errors
@@ -105,3 +107,17 @@ def test_the_same_seed_gives_the_same_pauses() -> None:
     """So a failure can be played again; another run pauses otherwise."""
     pauses = [[next_attempt("transient", n, seed) for n in range(1, 6)] for seed in "aab"]
     assert pauses[0] == pauses[1] != pauses[2]
+
+
+def test_patience_grows_with_what_was_waited() -> None:
+    """It spends no attempt, so thousands that wait for one quota would else ask twice a minute each."""
+    longest = {
+        minutes: max(
+            next_attempt("rate_limited", 1, seed, waited=timedelta(minutes=minutes)) or timedelta(0)
+            for seed in range(300)
+        )
+        for minutes in (0, 10, 600)
+    }
+    assert timedelta(seconds=28) < longest[0] <= timedelta(seconds=30)
+    assert timedelta(seconds=140) < longest[10] <= timedelta(seconds=150)
+    assert timedelta(minutes=4.7) < longest[600] <= timedelta(minutes=5)
