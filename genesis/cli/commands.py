@@ -48,6 +48,7 @@ _COMMANDS = {
     "cancel": "end runs that wait or go on",
     "retry": "queue again what failed",
     "alerts": "show what is wrong now, and who was told",
+    "state": "make a new run ledger in the place of a damaged one",
     "schema": "write JSON Schemas of the YAML, for editors",
     "demo-sheets": "watch trackers in an emulated Google spreadsheet",
 }

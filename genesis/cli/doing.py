@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from genesis.clock import SystemClock
 from genesis.errors import DefinitionError, Problem
 
 if TYPE_CHECKING:
-    from genesis.interfaces import Engine, Rates, Sink
+    from genesis.interfaces import Clock, Engine, Rates, Sink
     from genesis.run.jobs import NamedJob
     from genesis.run.lease import Lease
     from genesis.run.ledger import Ledger, Run
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 class Services:
     """Opens sinks; those that are services are told how they are reached, and share their rates."""
 
-    def __init__(self, root: Path, settings: Sinks, state: str) -> None:
+    def __init__(self, root: Path, settings: Sinks, state: str, clock: Clock | None = None) -> None:
+        self.clock = clock or SystemClock()
         self._root = root
         self._settings = settings
         self._state = state
@@ -51,12 +52,11 @@ class Services:
             self._rates.close()
 
     def _shared(self) -> Buckets:
-        from genesis.clock import SystemClock
         from genesis.run.rates import Buckets
         from genesis.run.state import State
 
         if self._rates is None:
-            self._rates = Buckets(State(self._state, self._root), SystemClock())
+            self._rates = Buckets(State(self._state, self._root), self.clock)
         return self._rates
 
 
@@ -93,8 +93,8 @@ class Doing:
             engine=engine,
             open_sink=partial(self.services.open_sink, lease=lease),
             ledger=self.ledger,
-            clock=lambda: datetime.now(UTC),
-            moment=datetime.now(UTC),
+            clock=self.services.clock.now,
+            moment=self.services.clock.now(),
             audit=auditor(project, engine, root, kept.audits if kept else None),
             heartbeat=beater(project, kept.heartbeats, root=root, target=target) if kept else None,
             keep_up=partial(

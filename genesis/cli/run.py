@@ -15,6 +15,7 @@ from genesis.console import progress, show_problems
 from genesis.errors import Problem, Problems, UsageError
 
 if TYPE_CHECKING:
+    from genesis.interfaces import Clock
     from genesis.run.by_hand import ByHand
     from genesis.run.ledger import Ledger
     from genesis.run.runner import Outcome, Runner
@@ -64,10 +65,12 @@ def command(
     genesis run exports --logical-time 2026-11-23T02:00-08:00
     """
     from genesis.cli.doing import Doing, Services
+    from genesis.run.clock import LedgerClock
     from genesis.run.jobs import all_jobs, pick_jobs
     from genesis.run.ledger import Ledger
+    from genesis.run.rebuild import in_use
     from genesis.run.renames import follow_renames
-    from genesis.run.state import is_made
+    from genesis.run.state import file_of, is_made
     from genesis.secrets import resolve_references
 
     at = parse_as_of(logical_time, "--logical-time")
@@ -83,11 +86,16 @@ def command(
     ledger = Ledger(state, root) if not dry_run or is_made(state, root) else None
     if ledger and not dry_run:
         follow_renames(ledger.state, project)
-    services = Services(root, project.settings.sinks, state)
+    clock = LedgerClock(ledger.state) if ledger and not dry_run else None
+    services = Services(root, project.settings.sinks, state, clock)
     doing = Doing(root, project, target, services, ledger)
-    with doing.engine() as engine, progress() as engine.watch:
+    with (
+        in_use(file_of(state, root) if clock else None),
+        doing.engine() as engine,
+        progress() as engine.watch,
+    ):
         runner = partial(doing.runner, engine, dry_run=dry_run, adopt=adopt, views=views)
-        by_hand = _by_hand(ledger, runner, at) if ledger and not dry_run else runner()
+        by_hand = _by_hand(ledger, runner, clock, at) if ledger and clock else runner()
         outcomes = [_tell(outcome, format_, session) for outcome in by_hand.run(jobs)]
     services.close()
     if ledger:
@@ -99,13 +107,13 @@ def command(
     return _exit_code(outcomes) or (2 if names and not jobs else 0)
 
 
-def _by_hand(ledger: Ledger, runner: Callable[..., Runner], at: datetime | None) -> ByHand:
-    from genesis.clock import SystemClock
+def _by_hand(
+    ledger: Ledger, runner: Callable[..., Runner], clock: Clock, at: datetime | None
+) -> ByHand:
     from genesis.run.by_hand import ByHand
     from genesis.run.lease import Keeper
     from genesis.run.queue import Queue
 
-    clock = SystemClock()
     keeper = Keeper(Queue(ledger.state), clock)
     return ByHand(lambda lease, phase: runner(lease=lease, phase=phase), ledger, keeper, clock, at)
 

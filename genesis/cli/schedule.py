@@ -45,6 +45,13 @@ _SHORTEST_LEASE = timedelta(seconds=5)
 )
 @click.option("--worker", "works_only", is_flag=True, help="Only do what other nodes ask for.")
 @click.option(
+    "--limit",
+    "limits",
+    multiple=True,
+    metavar="TARGET=N",
+    help="How many runs at once may use the engine of a target, on all nodes together.",
+)
+@click.option(
     "--lease",
     default="60s",
     show_default=True,
@@ -73,6 +80,7 @@ def command(
     until: str | None,
     workers: int,
     works_only: bool,
+    limits: tuple[str, ...],
     lease: str,
     health: str | None,
     log: str | None,
@@ -85,14 +93,14 @@ def command(
     With `--explain` nothing is started: it tells when workflows are due.
 
     \b
-    genesis schedule --workers 8
+    genesis schedule --workers 8 --limit local=2
     genesis schedule --explain production_tracker
     genesis schedule --explain --all --from 2026-03-08 --count 3 --format json
     """
     if not explain:
         outlets = {"health": health, "log": log, "ping": ping, "lineage": lineage}
         return _serve(
-            session, workflow, until, workers, lease, asks=not works_only, outlets=outlets
+            session, workflow, until, workers, lease, limits, asks=not works_only, outlets=outlets
         )
     if (workflow is not None) == everything:
         raise UsageError(Problem("wrong-usage", "name one WORKFLOW, or `--all`"))
@@ -120,6 +128,7 @@ def _serve(
     until: str | None,
     workers: int,
     lease: str,
+    limits: tuple[str, ...],
     *,
     asks: bool,
     outlets: Mapping[str, Any],
@@ -142,8 +151,17 @@ def _serve(
         workers=workers,
         asks=asks,
         lease=length,
+        limits=dict(map(_limit, limits)),
         outlets=Outlets(**outlets, token=token),
     )
+
+
+def _limit(text: str) -> tuple[str, int]:
+    name, _, number = text.partition("=")
+    if not name or not number.isdecimal() or int(number) < 1:
+        hint = "`--limit local=2`, a target and how many runs at once may use it"
+        raise UsageError(Problem("wrong-usage", f"`--limit {text}` is no limit", hint=hint))
+    return name, int(number)
 
 
 def _asked(project: Project, name: str | None, problems: Problems) -> Mapping[str, Workflow]:

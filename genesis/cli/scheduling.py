@@ -16,15 +16,18 @@ from genesis.cli.doing import Doing, Services
 from genesis.cli.session import Session
 from genesis.compile.check import check_project
 from genesis.console import show_problems
-from genesis.errors import Problem, Problems
+from genesis.errors import Problem, Problems, UsageError, suggest
 from genesis.folders import FOLDERS, PROJECT_FILE, yaml_files
-from genesis.run.lease import Keeper, Lease
+from genesis.run.clock import LedgerClock
+from genesis.run.lease import BEATS, Keeper, Lease
 from genesis.run.ledger import Ledger, Run
 from genesis.run.queue import Claim, End, Queue, owner_name
+from genesis.run.rebuild import in_use
 from genesis.run.reload import Loaded, Reloader
 from genesis.run.runner import Done
 from genesis.run.scheduler import Scheduler, on_change
 from genesis.run.service import TICK, Service, SystemJob
+from genesis.run.state import file_of
 from genesis.run.triggers import Triggers
 from genesis.run.watch import Outlets, Watch
 from genesis.run.worker import Options, Worker
@@ -43,10 +46,10 @@ def serve(
     workers: int,
     asks: bool,
     lease: timedelta,
+    limits: Mapping[str, int],
     outlets: Outlets,
 ) -> int:
     """Schedule a project until a moment, or until told to end; the exit code."""
-    from genesis.clock import SystemClock
     from genesis.secrets import resolve_references
 
     root = session.root
@@ -57,9 +60,12 @@ def serve(
     project = loaded.project
     name, target = session.target(project)
     state = resolve_references(project.settings.state, root)
+    _check_limits(limits, project)
     ledger = Ledger(state, root)
-    services = Services(root, project.settings.sinks, state)
-    clock, queue, triggers = SystemClock(), Queue(ledger.state), Triggers(ledger.state)
+    ledger.state.check()
+    clock = LedgerClock(ledger.state, _say)
+    queue, triggers = Queue(ledger.state), Triggers(ledger.state)
+    services = Services(root, project.settings.sinks, state, clock)
     watch = Watch(
         ledger,
         project,
@@ -97,13 +103,22 @@ def serve(
         watch.on_end(claim, end)
 
     service = Service(
-        Worker(queue, current, Keeper(queue, clock, lease), clock, owner_name(), on_end=tell_end),
+        Worker(
+            queue,
+            current,
+            Keeper(queue, clock, lease),
+            clock,
+            owner_name(),
+            limits,
+            on_end=tell_end,
+        ),
         workers,
         (
             SystemJob("tick", TICK, tick),
             *([SystemJob("look", _LOOK, look)] if scheduler else []),
             SystemJob("take over", _TAKE_OVER, lambda: queue.take_over(now=clock.now())),
             SystemJob("reload", _RELOAD, reload),
+            SystemJob("clock", lease / BEATS, clock.measure),
             *(SystemJob(each.name, each.every, each.do) for each in watch.routines),
         ),
         _tell_failure,
@@ -112,7 +127,7 @@ def serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: service.end())
     _tell_begin(project, workers, scheduler)
-    with watch:
+    with in_use(file_of(state, root)), watch:
         watch.load(project, loaded.problems)
         is_done = service.serve(until=until, patience=_PATIENCE)
     services.close()
@@ -121,6 +136,15 @@ def serve(
         _say("ended with runs under way; they are taken over at the next start")
         os._exit(0)  # what is under way ends with its process, and its lease with it
     return 0
+
+
+def _check_limits(limits: Mapping[str, int], project: Project) -> None:
+    """Raises `UsageError` for a limit of what is no target."""
+    targets = project.settings.targets
+    for name in limits:
+        if name not in targets:
+            message = f"`--limit {name}={limits[name]}`: no target is called `{name}`"
+            raise UsageError(Problem("wrong-usage", message, hint=suggest(name, targets)))
 
 
 class _Current:

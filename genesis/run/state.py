@@ -2,7 +2,8 @@
 
 SQLite runs with a write-ahead log, every commit on disk, so that a second process reads while one
 writes. A transaction that will write says so at its start: SQLite refuses one that read an older
-state before. Columns that a newer genesis brought are added to the tables of an older one.
+state before. What passes by itself, a full disk or a server that is away, is an `EngineBusy`. Columns
+that a newer genesis brought are added to the tables of an older one.
 """
 
 from __future__ import annotations
@@ -12,14 +13,17 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DatabaseError, SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from genesis.errors import EngineError, Problem
+from genesis.errors import EngineBusy, EngineError, Problem
 from genesis.redaction import redact, redact_data
+from genesis.run.postgres import bound
 
 metadata = sa.MetaData()
 
@@ -63,7 +67,7 @@ class State:
             with self._turn, self._engine.begin() as connection:
                 yield connection
         except SQLAlchemyError as error:
-            raise _failed(error) from error
+            raise _interrupted(error) from error
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
@@ -72,7 +76,34 @@ class State:
             with self._engine.connect().execution_options(reads=True) as connection:
                 yield connection
         except SQLAlchemyError as error:
-            raise _failed(error) from error
+            raise _interrupted(error) from error
+
+    def now(self) -> datetime:
+        """The time, by the database's clock."""
+        with self.reading() as connection:
+            if not self.is_shared:
+                return datetime.now(UTC)
+            found: datetime = connection.execute(sa.func.clock_timestamp()).scalar_one()
+        return found.astimezone(UTC)
+
+    def check(self) -> None:
+        """Read it wholly, where it is a file. Raises `EngineError` where that is damaged."""
+        if self.is_shared:
+            return
+        with self.reading() as connection:
+            found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+        if found != "ok":
+            raise _damaged(f"the file is malformed: {found}")
+
+
+def file_of(url: str, root: Path) -> Path | None:
+    """The file of a state database, where it is one. Raises `EngineError` for what is no address."""
+    try:
+        address = sa.make_url(url)
+    except SQLAlchemyError as error:
+        raise _failed(error) from error
+    is_file = address.get_backend_name() == "sqlite" and address.database
+    return root / str(address.database) if is_file else None
 
 
 def is_made(url: str, root: Path) -> bool:
@@ -99,6 +130,8 @@ def _open(url: str, root: Path) -> sa.Engine:
         if address.get_backend_name() == "sqlite":
             sa.event.listen(engine, "connect", _make_durable)
             sa.event.listen(engine, "begin", _begin)
+        elif address.drivername == "postgresql+psycopg":
+            bound(engine)
         _make_tables(engine)
     except (SQLAlchemyError, OSError, ImportError) as error:
         raise _failed(error) from error
@@ -146,9 +179,24 @@ def _begin(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
+def _interrupted(error: SQLAlchemyError) -> EngineError:
+    """The same for what was open: a disk is full, a server is away or restarts; that passes."""
+    failed = _failed(error)
+    passes = isinstance(error, OperationalError | InterfaceError | PoolTimeout)
+    passes |= getattr(error, "connection_invalidated", False)
+    return EngineBusy(*failed.problems) if passes else failed
+
+
 def _failed(error: Exception) -> EngineError:
     said = str(getattr(error, "orig", None) or error).split("\n")[0]
+    if isinstance(error, DatabaseError) and ("not a database" in said or "malformed" in said):
+        return _damaged(said)
     hint = "the run ledger is the `state` of genesis.yaml"
-    if isinstance(error, DatabaseError) and "not a database" in said:
-        hint = "the file is damaged: move it away; trackers are unharmed, their history starts anew"
+    if "disk is full" in said or "disk I/O" in said:
+        hint = "no tracker is written meanwhile; it goes on by itself when there is room"
+    return EngineError(Problem("state-failed", f"the run ledger cannot be used: {said}", hint=hint))
+
+
+def _damaged(said: str) -> EngineError:
+    hint = "the file is damaged: `genesis state rebuild` makes a new one; trackers are unharmed"
     return EngineError(Problem("state-failed", f"the run ledger cannot be used: {said}", hint=hint))

@@ -74,7 +74,7 @@ def test_a_damaged_file_is_told(tmp_path: Path) -> None:
         Ledger(URL, tmp_path)
     (problem,) = refused.value.problems
     assert problem.code == "state-failed"
-    assert "move it away" in (problem.hint or "")
+    assert "genesis state rebuild" in (problem.hint or "")
 
 
 def test_what_was_written_survives_a_kill(tmp_path: Path) -> None:
