@@ -33,7 +33,8 @@ from genesis.run.watch import Outlets, Watch
 from genesis.run.worker import Options, Worker
 from genesis.spec.project import Project
 
-_LOOK = timedelta(seconds=30)
+_LOOK = timedelta(seconds=5)
+_REST = 10  # looks take a tenth of the time at most, however many tables there are
 _RELOAD = timedelta(seconds=5)
 _TAKE_OVER = timedelta(seconds=5)
 _PATIENCE = timedelta(seconds=30)
@@ -153,6 +154,8 @@ class _Current:
     def __init__(self, doing: Doing, watch: Watch) -> None:
         self.doing = doing
         self._watch = watch
+        self._followed: tuple[Doing, dict[str, tuple[str, ...]]] | None = None
+        self._looks_at = 0.0
 
     def options(self, run: Run) -> Options:
         return self.doing.options(run)
@@ -163,12 +166,19 @@ class _Current:
 
     def snapshots(self) -> Mapping[str, Mapping[str, int | None]]:
         """The snapshots of the tables that each workflow reads which follows changes."""
-        doing = self.doing
+        doing, began = self.doing, time.monotonic()
         workflows = list(on_change(doing.project))
-        if not workflows:
+        if not workflows or began < self._looks_at:
             return {}
         with doing.engine() as engine:
-            return {each.name: engine.snapshots(doing.tables(each, engine)) for each in workflows}
+            if self._followed is None or self._followed[0] is not doing:
+                tables = {each.name: doing.tables(each, engine) for each in workflows}
+                self._followed = doing, tables
+            followed = self._followed[1]
+            found = engine.snapshots(tuple(sorted(set().union(*followed.values()))))
+        took = time.monotonic() - began
+        self._looks_at = began + took * _REST
+        return {name: {each: found[each] for each in read} for name, read in followed.items()}
 
 
 def _loader(session: Session) -> Callable[[Problems], Project]:

@@ -103,10 +103,11 @@ class Scheduler:
     def look(self, snapshots: Mapping[str, Snapshots]) -> int:
         """Ask for the workflows that follow changes, given the snapshots of what each reads; how many runs are new."""
         now, new = self._clock(), 0
+        seen = self.triggers.all_seen()
         paused = self.triggers.paused(now)
         for workflow in on_change(self._project):
             seen_now = snapshots.get(workflow.name, {})
-            if not any(seen_now.values()):
+            if not any(seen_now.values()) or seen.get(workflow.name) == dict(seen_now):
                 continue
             with self._state.transaction() as connection:
                 if self.triggers.seen(connection, workflow.name) == dict(seen_now):

@@ -89,6 +89,13 @@ class Triggers:
         found = connection.execute(query.with_for_update()).scalar()
         return json.loads(found) if found else None
 
+    def all_seen(self) -> dict[str, dict[str, int | None]]:
+        """What each workflow was last asked for, without keeping it from others."""
+        query = sa.select(_triggers.c.workflow, _triggers.c.seen)
+        with self._state.reading() as connection:
+            rows = connection.execute(query.where(_triggers.c.seen.is_not(None))).all()
+        return {row.workflow: json.loads(row.seen) for row in rows}
+
     def see(
         self, connection: sa.Connection, workflow: str, snapshots: Mapping[str, int | None]
     ) -> None:
