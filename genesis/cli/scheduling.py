@@ -21,6 +21,7 @@ from genesis.folders import FOLDERS, PROJECT_FILE, yaml_files
 from genesis.run.clock import LedgerClock
 from genesis.run.lease import BEATS, Keeper, Lease
 from genesis.run.ledger import Ledger, Run
+from genesis.run.prune import prune
 from genesis.run.queue import Claim, End, Queue, owner_name
 from genesis.run.rebuild import in_use
 from genesis.run.reload import Loaded, Reloader
@@ -119,6 +120,7 @@ def serve(
             *([SystemJob("look", _LOOK, look)] if scheduler else []),
             SystemJob("take over", _TAKE_OVER, lambda: queue.take_over(now=clock.now())),
             SystemJob("reload", _RELOAD, reload),
+            SystemJob("prune", timedelta(days=1), lambda: prune(ledger.state, now=clock.now())),
             SystemJob("clock", lease / BEATS, clock.measure),
             *(SystemJob(each.name, each.every, each.do) for each in watch.routines),
         ),

@@ -143,6 +143,14 @@ class Buckets:
             return _select(connection, bucket)
 
 
+def forget_rates(connection: sa.Connection, *, before: datetime) -> None:
+    """Forget buckets that nobody has called since, and questions that nobody asks any more."""
+    is_unused = sa.and_(_rates.c.month < _month(before), _rates.c.frozen_until < before.timestamp())
+    connection.execute(_rates.delete().where(is_unused))
+    day = before.astimezone(UTC).date().isoformat()
+    connection.execute(_settled.delete().where(_settled.c.day < day))
+
+
 def _lock(connection: sa.Connection, bucket: str) -> _Bucket:
     """The bucket, kept from all others until the transaction ends; it is made where it is new."""
     # A write comes first: SQLite refuses a transaction that read an older state before it writes.

@@ -48,6 +48,8 @@ class Service:
     tell: Callable[[str, Exception], None]
     done_at: dict[str, datetime] = field(default_factory=dict)
     """When each system job was last done wholly."""
+    _failing: dict[str, str] = field(default_factory=dict)
+    """What each system job that fails said last: it is told once, however often it fails."""
     _ends: threading.Event = field(default_factory=threading.Event)
 
     def end(self) -> None:
@@ -87,8 +89,11 @@ class Service:
             if job.do():
                 wake()
             self.done_at[job.name] = self.worker.clock.now()
+            self._failing.pop(job.name, None)
         except Exception as error:  # noqa: BLE001  # one system job's bug may not end the others
-            if not self._ends.is_set():
+            is_news = self._failing.get(job.name) != str(error)
+            self._failing[job.name] = str(error)
+            if is_news and not self._ends.is_set():
                 self.tell(job.name, error)
 
 
