@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import click
 
 from genesis.cli.ledgers import find_runs, opened_ledger
@@ -33,7 +31,7 @@ def command(session: Session, named: str) -> None:
         if not wrong:
             message = f"nothing of `{named}` ended otherwise than well"
             raise UsageError(Problem("unknown-job", message, hint="`genesis run` runs it anyway"))
-        now = datetime.now(UTC)
+        now = ledger.state.now()
         Queue(ledger.state).ask([asked_again(project, run, at=now) for run in wrong], at=now)
     for run in wrong:
         click.echo(f"`{run.job}` is queued again, for run {run.id}")

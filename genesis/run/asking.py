@@ -61,7 +61,8 @@ def asked_again(project: Project, run: Run, *, at: datetime) -> Asked:
     """A run that does what another one did not. Raises `DefinitionError` where its job is no more."""
     (job,) = pick_jobs(project, [run.job])
     key = run_key(run.job, "retry", f"{run.id} {at.isoformat()}")
-    return Asked(key, run.job, "retry", key, run.logical_time or at, at, place_of(job))
+    when = run.logical_time or at
+    return Asked(key, run.job, "retry", key, when, at, place_of(job), run.engine)
 
 
 def run_key(job: str, trigger: str, mark: str) -> str:

@@ -105,6 +105,8 @@ class Run:
     phase: str | None
     phases: Mapping[str, float]
     error_class: str | None
+    engine: str = ""
+    """The target whose limit it counts for."""
 
     def to_json(self) -> dict[str, Any]:
         """The entry of `genesis runs --format json`."""
@@ -243,4 +245,5 @@ def run_of(row: sa.RowMapping) -> Run:
         phase=row["phase"],
         phases=json.loads(row["phases"]) if row["phases"] else {},
         error_class=row["error_class"],
+        engine=row["engine"] or "",
     )

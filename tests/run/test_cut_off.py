@@ -128,8 +128,10 @@ def test_a_node_that_is_cut_off(
         with Beats(far.keeper, LEASE / 6):
             assert far.step(only="a") is None, "it does not know how its run ended"
             assert writes == []
-            with pytest.raises(EngineBusy):  # and hears soon that nobody answers
+            began = time.monotonic()
+            with pytest.raises(EngineBusy):
                 far.step()
+            assert time.monotonic() - began < 10, "it hears soon that nobody answers"
         assert [run.job for run in near.queue.take_over(now=near.clock.now())] == ["w.a"]
         assert near.step(only="a")
         assert writes == ["other"]
@@ -141,18 +143,3 @@ def test_a_node_that_is_cut_off(
 
 def asked(key: str) -> Asked:
     return Asked(key, f"w.{key}", "cron", key, MONDAY, MONDAY, place=key)
-
-
-def test_an_answer_that_does_not_come_is_not_waited_for(
-    proxy: Proxy, database: str, postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connections, "ANSWER", 0.5)
-    around = database.replace(f":{postgres.port}/", f":{proxy.port}/") + "?connect_timeout=2"
-    with closing(Ledger(around, tmp_path)) as ledger:
-        proxy.cut()
-        began = time.monotonic()
-        with pytest.raises(EngineBusy):
-            ledger.newest(1)
-        assert time.monotonic() - began < 10
-        proxy.mend()
-        assert ledger.newest(1) == ()

@@ -61,7 +61,7 @@ def test_it_runs_until_it_is_told_to_end(
     command = [sys.executable, "-c", program, "-C", str(tmp_path), "schedule"]
     with subprocess.Popen(command, env=os.environ, stderr=subprocess.PIPE, text=True) as process:
         wait_for(lambda: (tmp_path / "films.csv").exists())
-        time.sleep(2.5)
+        time.sleep(1.5)
         assert run_command(["-C", str(tmp_path), "state", "rebuild"]) == 75, "it is in use"
         process.send_signal(signal.SIGTERM)
         began = time.monotonic()
@@ -72,7 +72,7 @@ def test_it_runs_until_it_is_told_to_end(
     found = runs(tmp_path, capsys)
     times = sorted(datetime.fromisoformat(run["logical_time"]) for run in found)
     assert times == [times[0] + timedelta(seconds=n) for n in range(len(times))]
-    assert len(times) >= 3
+    assert len(times) >= 2
     done = {"succeeded", "no_change"}
     assert all(run["state"] in done or run["reason"] or run["state"] == "queued" for run in found)
     assert "succeeded" in {run["state"] for run in found}

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from genesis.errors import EngineError, Location, Problem
+from genesis.run.asking import asked_again
 from genesis.run.ledger import Ledger
 from genesis.run.reload import merged
 from genesis.run.scheduler import Scheduler
@@ -230,3 +231,14 @@ def test_a_broken_file_keeps_its_last_good_version(project: Callable[[str], Proj
     assert again.workflows == old.workflows
     assert not again.broken
     assert merged(slipped, old, []).workflows == {}
+
+
+def test_what_is_asked_for_again_counts_for_the_same_limit(
+    ledger: Ledger, clock: VirtualClock, project: Callable[[str], Project]
+) -> None:
+    found = project(workflow("movies", HOURLY))
+    asks = scheduler(ledger, clock, found)
+    clock.sleep(HOUR)
+    asks.tick()
+    again = asked_again(found, ledger.newest(1)[0], at=clock.now())
+    assert (again.engine, again.place) == ("local", "csv movies.csv")

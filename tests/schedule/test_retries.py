@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +22,7 @@ from genesis.errors import (
     UsageError,
 )
 from genesis.schedule.retries import (
+    BUDGETS,
     FIRST_PAUSE,
     HELD,
     LONGEST_PAUSE,
@@ -121,3 +124,16 @@ def test_patience_grows_with_what_was_waited() -> None:
     assert timedelta(seconds=28) < longest[0] <= timedelta(seconds=30)
     assert timedelta(seconds=140) < longest[10] <= timedelta(seconds=150)
     assert timedelta(minutes=4.7) < longest[600] <= timedelta(minutes=5)
+
+
+def test_the_documented_table_is_the_table() -> None:
+    """`docs/schedule.md` says of each class how often, and why."""
+    page = (Path(__file__).parents[2] / "docs" / "schedule.md").read_text(encoding="utf-8")
+    for name, budget in BUDGETS.items():
+        often = {math.inf: "as often as it takes", 0: "no"}.get(
+            budget.retries, f"{budget.retries} times"
+        )
+        line = next(each for each in page.splitlines() if each.startswith(f"| `{name}`"))
+        words = [cell.strip() for cell in line.strip("|").split("|")]
+        assert words[1] == often
+        assert words[2] in budget.meaning
