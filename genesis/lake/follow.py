@@ -72,7 +72,11 @@ if TYPE_CHECKING:
     import psycopg
 
 _MESSAGES_AT_ONCE = 100_000
-_PAUSE = timedelta(seconds=10)  # times the snapshots that are kept: ten minutes of them
+# A log keeps its newest 60 snapshots: at this pace, those of ten minutes.
+_PAUSE = timedelta(seconds=10)
+_LONGEST_PAUSE = timedelta(minutes=1)
+LONGEST_AWAY = timedelta(minutes=15)
+"""How long a server that was followed may be away before whoever follows it gives up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,18 +116,54 @@ def follow(
 ) -> Iterator[Landing]:
     """Copy the tables that were not, land what has changed since, and tell of each batch.
 
-    It ends where the server's log stood when it began, or with `keep_going` never. `afresh` copies
-    every table. `told` hears of each step before it is taken. Raises `EngineError`.
+    It ends where the server's log stood when it began. With `keep_going` it does not end, unless the
+    server stays away for `LONGEST_AWAY`. `afresh` copies every table. `told` hears of each step before
+    it is taken, `warned` of what passes by itself. Raises `EngineError`.
     """
-    with ExitStack() as stack:
-        connection = stack.enter_context(connect(origin.name, origin.system, lake.root))
-        catalog = stack.enter_context(closing(make_catalog(lake.root, lake.target)))
-        follower = _Follower(origin, lake, connection, catalog, told, warned)
-        yield from follower.start(afresh=afresh)
-        yield from follower.catch_up()
-        while keep_going:
-            lake.clock.sleep(_PAUSE)
-            yield from follower.catch_up()
+    away = _Away(lake.clock, warned)
+    while True:
+        try:
+            with ExitStack() as stack:
+                connection = stack.enter_context(connect(origin.name, origin.system, lake.root))
+                catalog = stack.enter_context(closing(make_catalog(lake.root, lake.target)))
+                follower = _Follower(origin, lake, connection, catalog, told, warned)
+                yield from follower.start(afresh=afresh)
+                yield from follower.catch_up()
+                while keep_going:
+                    away.is_over()
+                    afresh = False  # what was copied is not copied again when the server is back
+                    lake.clock.sleep(_PAUSE)
+                    yield from follower.catch_up()
+                return
+        except EngineBusy as error:
+            away.wait(error)
+
+
+class _Away:
+    """The time for which a server that was followed has been away."""
+
+    def __init__(self, clock: Clock, warned: Callable[[str], None]) -> None:
+        self._clock = clock
+        self._warned = warned
+        self._was_there = False
+        self._since: datetime | None = None
+        self._pause = _PAUSE
+
+    def is_over(self) -> None:
+        """The server is there, and followed."""
+        self._was_there, self._since, self._pause = True, None, _PAUSE
+
+    def wait(self, error: EngineBusy) -> None:
+        """Wait until it is worth another try; raise the error where it is not, or no longer."""
+        now = self._clock.now()
+        if not self._was_there or (self._since and now - self._since >= LONGEST_AWAY):
+            raise error
+        if self._since is None:
+            self._since = now
+            minutes = LONGEST_AWAY // timedelta(minutes=1)
+            self._warned(f"{error.problems[0].message}; it is tried again for {minutes} minutes")
+        self._clock.sleep(self._pause)
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from pyiceberg.table import Table
 
 from genesis.clock import SystemClock
 from genesis.errors import EngineError
+from genesis.interfaces import Clock
 from genesis.lake.catalog import find_catalog, load_table, table_identifier
 from genesis.lake.follow import Lake, Origin, follow
 from genesis.lake.ingest import Landing
@@ -37,7 +38,7 @@ class Source:
         self.root = root
         self.sources = sources or (MOVIE,)
         self.system = SourceSystem(postgres=url)
-        self.clock = SystemClock()
+        self.clock: Clock = SystemClock()
         self.connection = psycopg.connect(url, autocommit=True)
 
     def run(self, *statements: str) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from datetime import UTC, date, datetime, time
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -518,6 +518,55 @@ def test_a_server_that_dies_between_two_ingests(postgres: Postgres, source: Sour
     source.reconnect()
     source.ingest()
     assert source.newest("id") == [(1,)]
+
+
+class Moved:
+    """A clock by whose pauses things happen: one thing each, in their order."""
+
+    def __init__(self, *happens: Callable[[], None]) -> None:
+        self.at = datetime(2026, 11, 23, tzinfo=UTC)
+        self.happens = list(happens)
+        self.pauses: list[timedelta] = []
+
+    def now(self) -> datetime:
+        return self.at
+
+    def sleep(self, length: timedelta) -> None:
+        self.at += length
+        self.pauses.append(length)
+        if self.happens:
+            self.happens.pop(0)()
+
+
+def test_a_server_that_goes_away_is_followed_again(postgres: Postgres, source: Source):
+    """It is told once; and what was committed meanwhile comes, once."""
+
+    def back() -> None:
+        postgres.start()
+        source.reconnect()
+        source.run("INSERT INTO movie VALUES (2)")
+
+    def end() -> None:
+        raise Death
+
+    source.run("INSERT INTO movie VALUES (1)")
+    source.clock = Moved(postgres.kill, lambda: None, back, lambda: None, end)
+    warned: list[str] = []
+    with pytest.raises(Death):
+        source.ingest(keep_going=True, warned=warned.append)
+    assert source.events("id") == [(1,), (2,)]
+    assert [text.rpartition("; ")[2] for text in warned] == ["it is tried again for 15 minutes"]
+
+
+def test_a_server_that_stays_away_is_given_up(postgres: Postgres, source: Source):
+    source.clock = Moved(postgres.kill)
+    try:
+        assert isinstance(source.refusal(keep_going=True), EngineBusy)
+    finally:
+        postgres.start()
+        source.reconnect()
+    assert source.clock.pauses[1:5] == [timedelta(seconds=n) for n in (10, 20, 40, 60)]
+    assert source.clock.now() - datetime(2026, 11, 23, tzinfo=UTC) < timedelta(minutes=17)
 
 
 def test_a_query_has_no_log(source: Source):
