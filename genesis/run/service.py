@@ -58,7 +58,7 @@ class Service:
 
     def serve(self, *, until: datetime | None = None, patience: timedelta) -> bool:
         """Go on until `end`, or a moment; whether all that was under way then ended with `patience`."""
-        pool = Pool(self.worker, self.size)
+        pool = Pool(self.worker, self.size, self.tell)
         clockwork = _clockwork()
         for job in self.jobs:
             clockwork.add_job(

@@ -141,12 +141,21 @@ class Worker:
 
 
 class Pool:
-    """Threads that work side by side, woken when there may be something to do."""
+    """Threads that work side by side, woken when there may be something to do.
+
+    `tell` hears of what went wrong between runs: a thread goes on whatever it was.
+    """
 
     def __init__(
-        self, worker: Worker, size: int, *, idle: timedelta = timedelta(seconds=1)
+        self,
+        worker: Worker,
+        size: int,
+        tell: Callable[[str, Exception], None],
+        *,
+        idle: timedelta = timedelta(seconds=1),
     ) -> None:
         self._worker = worker
+        self._tell = tell
         self._idle = idle
         self._wake = threading.Condition()
         self._ends = False
@@ -179,6 +188,9 @@ class Pool:
             try:
                 found = self._worker.step()
             except GenesisError:  # the ledger cannot be reached; the tick tells so
+                found = None
+            except Exception as error:  # noqa: BLE001  # a bug between runs may not end the thread
+                self._tell("work", error)
                 found = None
             if found is None:
                 with self._wake:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -12,9 +13,9 @@ import pytest
 from genesis.errors import EngineError, Problem
 from genesis.run.lease import Lease
 from genesis.run.ledger import Ledger, Run
-from genesis.run.queue import Asked, Queue
+from genesis.run.queue import Asked, Claim, End, Queue
 from genesis.run.runner import Done, Outcome
-from genesis.run.worker import Options
+from genesis.run.worker import Options, Pool
 from tests.run.virtual import MONDAY, Node, Places, VirtualClock, busy
 
 MINUTE = timedelta(minutes=1)
@@ -247,3 +248,22 @@ def test_a_ledger_that_is_away_stops_nobody_before_the_lease_ends(
     ask(node, "w.a")
     node.work()
     assert run(ledger).state == "succeeded"
+
+
+def test_a_thread_outlives_what_goes_wrong_between_runs(ledger: Ledger, node: Node) -> None:
+    told: list[str] = []
+    done = threading.Event()
+
+    def end(claim: Claim, _: End) -> None:
+        if claim.run.job == "w.a":
+            raise ZeroDivisionError
+        done.set()
+
+    node.worker.on_end = end
+    ask(node, "w.a", "w.b")
+    pool = Pool(node.worker, 1, lambda what, error: told.append(f"{what}: {error!r}"))
+    pool.start()
+    assert done.wait(30)
+    assert pool.stop(MINUTE)
+    assert told == ["work: ZeroDivisionError()"]
+    assert [run(ledger, job).state for job in ("w.a", "w.b")] == ["succeeded", "succeeded"]
