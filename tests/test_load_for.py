@@ -39,7 +39,8 @@ def test_a_report_is_the_same_as_from_the_whole_project(name: str) -> None:
     enough = load_for(STUDIO, [name])
     assert enough is not None
     assert list(enough.inputs) == [name]
-    assert not enough.workflows
+    # A file that defines more than workflows is read: reports may need the rest.
+    assert {workflow.file for workflow in enough.workflows.values()} <= {"workflows/upkeep.yaml"}
     if not WHOLE.inputs[name].parameters:
         assert compile_input(enough, name, "trino") == compile_input(WHOLE, name, "trino")
 
