@@ -135,6 +135,7 @@ class Storm:
             self._kill()
         self._calm.set()
         for idle in self._idle:
+            idle.clear()  # a writer that was slow to begin has said it before
             idle.wait()
         self._finish()
         self._verify()
