@@ -15,7 +15,7 @@ from genesis.errors import Problem, UsageError
 @click.argument("named", metavar="RUN|WORKFLOW[.JOB]")
 @click.pass_obj
 def command(session: Session, named: str) -> None:
-    """Cancel a run, by its number, or the newest runs of a workflow or a job.
+    """Cancel a run, by its number, or all that runs and waits of a workflow or a job.
 
     What waits is cancelled at once; what goes on ends at its next step, its query interrupted, within
     a heartbeat of its worker. A tracker is left as it was, or as the run has made it: never in between.
@@ -28,7 +28,9 @@ def command(session: Session, named: str) -> None:
 
     with opened_ledger(session) as (project, ledger):
         queue, now = Queue(ledger.state), datetime.now(UTC)
-        runs = find_runs(ledger, named, project)
+        found = find_runs(ledger, named, project)
+        # Of a job, an older run may go on while a newer one waits.
+        runs = found if named.isdecimal() else queue.open_runs({run.job for run in found})
         ends = [(run, queue.cancel(run.id, by=who(), at=now)) for run in runs]
     if not any(state for _, state in ends):
         hint = "`genesis runs --state running --state queued` shows what can be cancelled"

@@ -50,7 +50,7 @@ def find_runs(ledger: Ledger, named: str, project: Project) -> list[Run]:
     """The run of a number; or, of a workflow or a job, the newest runs of its jobs. Raises `UsageError`."""
     from genesis.run.jobs import pick_jobs
 
-    if named.isdigit():
+    if named.isdecimal():
         if found := ledger.of_id(int(named)):
             return [found]
         hint = "`genesis runs` shows them with their numbers"

@@ -22,6 +22,7 @@ def command(session: Session, named: str) -> None:
     genesis retry production_tracker
     """
     from genesis.run.asking import asked_again
+    from genesis.run.jobs import pick_jobs
     from genesis.run.ledger import OPEN, SUCCESSES
     from genesis.run.queue import Queue
 
@@ -32,6 +33,8 @@ def command(session: Session, named: str) -> None:
             message = f"nothing of `{named}` ended otherwise than well"
             raise UsageError(Problem("unknown-job", message, hint="`genesis run` runs it anyway"))
         now = ledger.state.now()
-        Queue(ledger.state).ask([asked_again(project, run, at=now) for run in wrong], at=now)
+        jobs = {run.job: pick_jobs(project, [run.job])[0] for run in wrong}
+        again = [asked_again(jobs[run.job], run, at=now) for run in wrong]
+        Queue(ledger.state).ask(again, at=now)
     for run in wrong:
         click.echo(f"`{run.job}` is queued again, for run {run.id}")

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
-from genesis.run.jobs import NamedJob, jobs_of, pick_jobs
+from genesis.run.jobs import NamedJob, jobs_of
 from genesis.run.ledger import Run
 from genesis.run.queue import Asked
 from genesis.spec.project import Project
@@ -57,12 +57,16 @@ def asked_by(
         )
 
 
-def asked_again(project: Project, run: Run, *, at: datetime) -> Asked:
-    """A run that does what another one did not. Raises `DefinitionError` where its job is no more."""
-    (job,) = pick_jobs(project, [run.job])
+def asked_again(job: NamedJob, run: Run, *, at: datetime) -> Asked:
+    """A run that does what another one of the job did not."""
     key = run_key(run.job, "retry", f"{run.id} {at.isoformat()}")
     when = run.logical_time or at
     return Asked(key, run.job, "retry", key, when, at, place_of(job), run.engine)
+
+
+def timed_by(workflow: Workflow) -> str:
+    """What asks for a workflow's runs at their times; `cron` for one that nothing does."""
+    return "every" if workflow.schedule and workflow.schedule.every else "cron"
 
 
 def run_key(job: str, trigger: str, mark: str) -> str:

@@ -2,21 +2,21 @@
 
 They keep to the same leases and permits as scheduled runs, so two of them never work on one place.
 Nothing is tried again: whoever asked hears what happened. A run for a logical time is that slot's
-run: done once, whoever asks.
+run: done once, whoever asks; one that failed is done anew when it is asked for again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from genesis.errors import EngineBusy, Problem
 from genesis.interfaces import Clock
-from genesis.run.asking import place_of, run_key
+from genesis.run.asking import asked_again, place_of, run_key, timed_by
 from genesis.run.jobs import NamedJob
 from genesis.run.lease import Keeper, Lease
-from genesis.run.ledger import SUCCESSES, Ledger, Run
+from genesis.run.ledger import Ledger, Run
 from genesis.run.queue import Asked, owner_name
 from genesis.run.runner import Done, Outcome, Runner, in_order, tracker_text
 from genesis.run.worker import Beats, Options, Worker
@@ -46,48 +46,42 @@ class ByHand:
             yield from in_order(jobs, self._do)
 
     def _do(self, job: NamedJob) -> Outcome:
-        asked, queue, now = self._asked(job), self.keeper.queue, self.clock.now()
+        queue, now = self.keeper.queue, self.clock.now()
         queue.take_over(now=now)  # what was killed here holds its place no longer
+        if self.at and self.ledger.is_done(job.name, self.at):
+            return Outcome(job.name, tracker_text(job), "no_change")
+        asked = self._asked(job, now)
         queue.ask([asked], at=now)
         doer = _Doer(job, self.runner)
         worker = Worker(queue, doer, self.keeper, self.clock, owner_name(), is_by_hand=True)
         worker.step(only=asked.key)
         return doer.outcome or self._told_elsewhere(job, asked)
 
-    def _asked(self, job: NamedJob) -> Asked:
-        now = self.clock.now()
-        trigger, at = ("manual", now) if self.at is None else (kind_of(job), self.at)
-        key = run_key(job.name, trigger, at.isoformat())
-        return Asked(
-            key=key,
-            job=job.name,
-            trigger=trigger,
-            slot=key if self.at is None else f"{job.workflow.name}|{trigger}|{at.isoformat()}",
-            logical_time=at,
-            due_at=min(at, now),
-            place=place_of(job),
-        )
+    def _asked(self, job: NamedJob, now: datetime) -> Asked:
+        """The run of the slot, or another one for it where that did not succeed; else one of its own."""
+        if self.at is None:
+            trigger, at = "manual", now
+        else:
+            trigger, at = timed_by(job.workflow), self.at.astimezone(UTC)
+        mark = at.isoformat()
+        key = run_key(job.name, trigger, mark)
+        if self.at and (run := self.ledger.find(key)) and run.finished_at:
+            return asked_again(job, run, at=now)
+        slot = f"{job.workflow.name}|{trigger}|{mark}" if self.at else key
+        return Asked(key, job.name, trigger, slot, at, min(at, now), place_of(job))
 
     def _told_elsewhere(self, job: NamedJob, asked: Asked) -> Outcome:
         """How it stands with a run that somebody else has, or had, or whose place is taken."""
         run = self.ledger.find(asked.key)
         where = tracker_text(job)
-        if run and run.state in SUCCESSES:
-            return Outcome(job.name, where, "no_change")
-        if run and run.finished_at:
+        if run and run.finished_at:  # it was cancelled, or given up, while it went on
             return Outcome(job.name, where, run.state, problems=_ended(run), exit_code=1)
-        if run and self.at is None:
+        if run and run.trigger in ("manual", "retry"):
             self.keeper.queue.skip([run.id], "its place was taken", at=self.clock.now())
         hint = "`genesis runs` shows what goes on; try again"
         message = f"another run works on `{asked.place}`"
         busy = EngineBusy(Problem("run-busy", message, hint=hint))
         return Outcome(job.name, where, "failed", problems=busy.problems, exit_code=busy.exit_code)
-
-
-def kind_of(job: NamedJob) -> str:
-    """What asks for a workflow's runs at their times."""
-    schedule = job.workflow.schedule
-    return "every" if schedule and schedule.every else "cron"
 
 
 def _ended(run: Run) -> tuple[Problem, ...]:

@@ -72,6 +72,8 @@ runs = sa.Table(
     ),
 )
 
+_LAST_NUMBER = 2**31 - 1  # of PostgreSQL's `integer`
+
 SUCCESSES = ("succeeded", "no_change", "partial")
 """States of a run after which its tracker is as it should be, but for rows that were refused."""
 
@@ -164,8 +166,15 @@ class Ledger:
         looked = runs.c.state.in_(("succeeded", "no_change")), runs.c.snapshots.is_not(None)
         return next(iter(self._select(sa.and_(runs.c.job == job, *looked), 1)), None)
 
+    def is_done(self, job: str, at: datetime) -> bool:
+        """Whether a run of the job for a logical time has succeeded."""
+        done = runs.c.job == job, runs.c.logical_time == text(at), runs.c.state.in_(SUCCESSES)
+        return bool(self._select(sa.and_(*done), 1))
+
     def of_id(self, number: int) -> Run | None:
-        """The run with a number."""
+        """The run with a number; there is none of a number that no database has."""
+        if number > _LAST_NUMBER:
+            return None
         return next(iter(self._select(runs.c.id == number, 1)), None)
 
     def newest(

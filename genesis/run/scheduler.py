@@ -9,6 +9,7 @@ changes ask for is told apart by the snapshots that were seen, not by when they 
 from __future__ import annotations
 
 import heapq
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from functools import partial
 import sqlalchemy as sa
 
 from genesis.compile.check import job_names
-from genesis.run.asking import asked_by, mark_of
+from genesis.run.asking import asked_by, mark_of, timed_by
 from genesis.run.ledger import runs
 from genesis.run.queue import Asked, Queue
 from genesis.run.renames import follow_renames
@@ -53,6 +54,8 @@ class Scheduler:
         self._state = state
         self._clock = clock
         self._engine = engine
+        # A node ticks, looks and loads in threads of their own; each sees one project, whole.
+        self._turn = threading.Lock()
         self.load(project)
 
     def load(self, project: Project) -> None:
@@ -65,18 +68,22 @@ class Scheduler:
         timed = {name: trigger for name, trigger in found.items() if trigger}
         told = {name: str(trigger.timetable) for name, trigger in timed.items()}
         told |= {workflow.name: "on change" for workflow in on_change(project)}
-        follow_renames(self._state, project)
-        marks = self.triggers.begin(told, at=self._clock())
-        self._project, self._triggers = project, timed
-        self._next = [
-            (next_fire(trigger.timetable, marks[name]) or _NEVER, name)
-            for name, trigger in timed.items()
-        ]
-        heapq.heapify(self._next)
+        with self._turn:
+            follow_renames(self._state, project)
+            marks = self.triggers.begin(told, at=self._clock())
+            self._project, self._triggers = project, timed
+            self._next = [
+                (next_fire(trigger.timetable, marks[name]) or _NEVER, name)
+                for name, trigger in timed.items()
+            ]
+            heapq.heapify(self._next)
 
     def tick(self) -> int:
         """Ask for all that is due; how many runs are new."""
-        now = self._clock()
+        with self._turn:
+            return self._tick(self._clock())
+
+    def _tick(self, now: datetime) -> int:
         names = []
         while self._next and self._next[0][0] <= now:
             names.append(heapq.heappop(self._next)[1])
@@ -102,7 +109,11 @@ class Scheduler:
 
     def look(self, snapshots: Mapping[str, Snapshots]) -> int:
         """Ask for the workflows that follow changes, given the snapshots of what each reads; how many runs are new."""
-        now, new = self._clock(), 0
+        with self._turn:
+            return self._look(snapshots, self._clock())
+
+    def _look(self, snapshots: Mapping[str, Snapshots], now: datetime) -> int:
+        new = 0
         seen = self.triggers.all_seen()
         paused = self.triggers.paused(now)
         for workflow in on_change(self._project):
@@ -145,8 +156,9 @@ class Scheduler:
     def _asked(self, name: str, what: Due, paused: Mapping[str, str]) -> Iterator[Asked]:
         """The runs of what is due of a workflow, those that are skipped among them."""
         workflow = self._project.workflows[name]
-        kind = "cron" if workflow.schedule and workflow.schedule.cron else "every"
-        ask = partial(asked_by, self._project, workflow, trigger=kind, engine=self._engine)
+        ask = partial(
+            asked_by, self._project, workflow, trigger=timed_by(workflow), engine=self._engine
+        )
         for missed in what.missed:
             reason = _why(missed)
             yield from ask(at=missed.last, mark=_span(missed), reason=partial(_always, reason))

@@ -69,7 +69,7 @@ class Service:
                 id=job.name,
                 next_run_time=datetime.now(UTC),
             )
-        with Beats(self.worker.keeper, self.worker.keeper.length / 6):
+        with Beats(self.worker.keeper):
             pool.start()
             clockwork.start()
             try:

@@ -19,7 +19,7 @@ from typing import Protocol
 
 from genesis.errors import GenesisError
 from genesis.interfaces import Clock
-from genesis.run.lease import LEASE, Keeper, Lease, Stopped
+from genesis.run.lease import BEATS, Keeper, Lease, Stopped
 from genesis.run.ledger import Run
 from genesis.run.queue import WRITE, Claim, End, Queue
 from genesis.run.runner import Done, told
@@ -201,9 +201,9 @@ class Pool:
 class Beats:
     """A thread that keeps the leases of its owner."""
 
-    def __init__(self, keeper: Keeper, every: timedelta = LEASE / 6) -> None:
+    def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
-        self._every = every
+        self._every = keeper.length / BEATS
         self._ends = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 

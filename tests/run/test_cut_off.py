@@ -125,7 +125,7 @@ def test_a_node_that_is_cut_off(
     one, other = Doer("one", writes, be_cut_off), Doer("other", writes)
     with worker(around, tmp_path, one) as far, worker(database, tmp_path, other) as near:
         near.queue.ask([asked("a"), asked("b")], at=MONDAY)
-        with Beats(far.keeper, LEASE / 6):
+        with Beats(far.keeper):
             assert far.step(only="a") is None, "it does not know how its run ended"
             assert writes == []
             began = time.monotonic()

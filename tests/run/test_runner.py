@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -248,3 +248,30 @@ def test_what_an_export_cannot_have_is_refused_before_anything_is_done(
     (outcome,) = outcomes(project_with(tmp_path, workflow), desk)
     assert (outcome.state, outcome.problems[0].code) == ("failed", "not-supported")
     assert desk.applied == []
+
+
+def test_a_slot_that_failed_is_done_anew_when_it_is_asked_for_again(tmp_path: Path) -> None:
+    """What cron tries again after exit code 75 is not told for ever that it failed."""
+    ledger, project = Ledger("sqlite:///state.db", tmp_path), project_with(tmp_path, CHAIN)
+    desk = Desk(refused=["w.first"])
+    runner = Runner(project, OneFilm(), lambda _: desk, ledger, lambda: NOON, NOON)
+    states = []
+    for _ in range(3):
+        (outcome,) = by_hand(ledger, runner, at=NOON).run(pick_jobs(project, ["w.first"]))
+        states.append(outcome.state)
+        desk.refused = []
+    assert states == ["failed", "succeeded", "no_change"]
+    assert desk.applied == ["w.first"]
+    assert [run.state for run in ledger.last_runs("w.first", 5)] == ["succeeded", "failed"]
+
+
+def test_a_moment_is_one_slot_in_whatever_zone_it_is_written(tmp_path: Path) -> None:
+    ledger, desk, project = (
+        Ledger("sqlite:///state.db", tmp_path),
+        Desk(),
+        project_with(tmp_path, CHAIN),
+    )
+    runner = Runner(project, OneFilm(), lambda _: desk, ledger, lambda: NOON, NOON)
+    for at in (NOON, NOON.astimezone(timezone(timedelta(hours=-8)))):
+        list(by_hand(ledger, runner, at=at).run(pick_jobs(project, ["w.first"])))
+    assert desk.applied == ["w.first"]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from genesis.errors import EngineError, Location, Problem
 from genesis.run.asking import asked_again
+from genesis.run.jobs import pick_jobs
 from genesis.run.ledger import Ledger
 from genesis.run.reload import merged
 from genesis.run.scheduler import Scheduler
@@ -211,6 +214,33 @@ def test_a_tick_that_dies_has_asked_for_nothing(
     assert asks.tick() == 1
 
 
+def test_a_project_is_not_read_in_the_middle_of_a_tick(
+    ledger: Ledger,
+    clock: VirtualClock,
+    project: Callable[[str], Project],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A workflow that is deleted just then is asked for wholly, and never missed after it."""
+    both = workflow("movies", HOURLY) + workflow("other", HOURLY)
+    asks = scheduler(ledger, clock, project(both))
+    without = project(workflow("other", HOURLY))
+    loading = threading.Thread(target=lambda: asks.load(without))
+    advance = Triggers.advance
+
+    def load_meanwhile(self: Triggers, *arguments: Any) -> None:
+        loading.start()
+        loading.join(0.05)
+        advance(self, *arguments)
+
+    clock.sleep(HOUR)
+    with monkeypatch.context() as patched:
+        patched.setattr(Triggers, "advance", load_meanwhile)
+        assert asks.tick() == 2
+    loading.join()
+    clock.sleep(HOUR)
+    assert asks.tick() == 1
+
+
 def test_changes_are_followed_once_each(
     ledger: Ledger, clock: VirtualClock, project: Callable[[str], Project]
 ) -> None:
@@ -240,5 +270,6 @@ def test_what_is_asked_for_again_counts_for_the_same_limit(
     asks = scheduler(ledger, clock, found)
     clock.sleep(HOUR)
     asks.tick()
-    again = asked_again(found, ledger.newest(1)[0], at=clock.now())
+    (job,) = pick_jobs(found, ["movies.movies"])
+    again = asked_again(job, ledger.newest(1)[0], at=clock.now())
     assert (again.engine, again.place) == ("local", "csv movies.csv")
