@@ -16,7 +16,7 @@ from genesis.cli.doing import Doing, Services
 from genesis.cli.session import Session
 from genesis.compile.check import check_project
 from genesis.console import show_problems
-from genesis.errors import Problem, Problems, UsageError, suggest
+from genesis.errors import DefinitionError, Problem, Problems, UsageError, suggest
 from genesis.folders import FOLDERS, PROJECT_FILE, yaml_files
 from genesis.run.clock import LedgerClock
 from genesis.run.lease import BEATS, Keeper, Lease
@@ -32,7 +32,7 @@ from genesis.run.state import file_of
 from genesis.run.triggers import Triggers
 from genesis.run.watch import Outlets, Watch
 from genesis.run.worker import Options, Worker
-from genesis.spec.project import Project
+from genesis.spec.project import SETTINGS, Project
 
 _LOOK = timedelta(seconds=5)
 _REST = 10  # looks take a tenth of the time at most, however many tables there are
@@ -60,6 +60,8 @@ def serve(
     if loaded is None:
         raise LookupError("a project that was never read is read")
     project = loaded.project
+    if SETTINGS in project.broken:
+        raise DefinitionError(loaded.problems)
     name, target = session.target(project)
     state = resolve_references(project.settings.state, root)
     _check_limits(limits, project)
@@ -83,13 +85,17 @@ def serve(
     current = _Current(Doing(root, project, target, services, ledger), watch)
     scheduler = Scheduler(ledger.state, clock.now, project, engine=name) if asks else None
 
+    unscheduled: list[Project] = []
+
     def reload() -> None:
         if found := reloader.changed():
             _tell_loaded(found, session)
             watch.load(found.project, found.problems)
             current.doing = Doing(root, found.project, target, services, ledger)
-            if scheduler:
-                scheduler.load(found.project)
+            unscheduled[:] = [found.project]
+        if scheduler and unscheduled:  # until the ledger has taken it
+            scheduler.load(unscheduled[0])
+            unscheduled.clear()
 
     def look() -> int:
         return scheduler.look(current.snapshots()) if scheduler else 0
@@ -185,7 +191,7 @@ class _Current:
 
 def _loader(session: Session) -> Callable[[Problems], Project]:
     def load(problems: Problems) -> Project:
-        project = session.load(problems)
+        project = session.read(problems)  # settings that break later keep their last good version
         check_project(project, problems)
         return project
 

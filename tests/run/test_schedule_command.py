@@ -94,3 +94,12 @@ def test_a_limit_that_is_none_is_told(
     project_of(tmp_path, "")
     assert run_command(["-C", str(tmp_path), "schedule", "--limit", limit]) == 64
     assert told in capsys.readouterr().err
+
+
+def test_settings_that_cannot_be_read_end_it_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project_of(tmp_path, "")
+    (tmp_path / "genesis.yaml").write_text("project: films\nstat: sqlite:///state.db\n")
+    assert run_command(["-C", str(tmp_path), "schedule"]) == 2
+    assert "did you mean `state`" in capsys.readouterr().err
