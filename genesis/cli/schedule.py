@@ -48,8 +48,9 @@ _SHORTEST_LEASE = timedelta(seconds=5)
     "--limit",
     "limits",
     multiple=True,
-    metavar="TARGET=N",
-    help="How many runs at once may use the engine of a target, on all nodes together.",
+    metavar="NAME=N",
+    help="How many runs at once may use a target's engine, or the account of google_sheets or "
+    "airtable, on all nodes together.",
 )
 @click.option(
     "--lease",
@@ -159,7 +160,7 @@ def _serve(
 def _limit(text: str) -> tuple[str, int]:
     name, _, number = text.partition("=")
     if not name or not number.isdecimal() or int(number) < 1:
-        hint = "`--limit local=2`, a target and how many runs at once may use it"
+        hint = "`--limit local=2`, a target or service and how many runs at once may use it"
         raise UsageError(Problem("wrong-usage", f"`--limit {text}` is no limit", hint=hint))
     return name, int(number)
 

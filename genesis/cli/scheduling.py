@@ -18,6 +18,7 @@ from genesis.compile.check import check_project
 from genesis.console import show_problems
 from genesis.errors import DefinitionError, Problem, Problems, UsageError, suggest
 from genesis.folders import FOLDERS, PROJECT_FILE, yaml_files
+from genesis.run.asking import SERVICES
 from genesis.run.clock import LedgerClock
 from genesis.run.lease import BEATS, Keeper, Lease
 from genesis.run.ledger import Ledger, Run
@@ -148,12 +149,12 @@ def serve(
 
 
 def _check_limits(limits: Mapping[str, int], project: Project) -> None:
-    """Raises `UsageError` for a limit of what is no target."""
-    targets = project.settings.targets
+    """Raises `UsageError` for a limit of what is no target and no service."""
+    limited = (*project.settings.targets, *SERVICES)
     for name in limits:
-        if name not in targets:
-            message = f"`--limit {name}={limits[name]}`: no target is called `{name}`"
-            raise UsageError(Problem("wrong-usage", message, hint=suggest(name, targets)))
+        if name not in limited:
+            message = f"`--limit {name}={limits[name]}`: no target or service is called `{name}`"
+            raise UsageError(Problem("wrong-usage", message, hint=suggest(name, limited)))
 
 
 class _Current:

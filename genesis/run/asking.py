@@ -17,6 +17,9 @@ from genesis.run.queue import Asked
 from genesis.spec.project import Project
 from genesis.spec.workflow import Place, Workflow
 
+SERVICES = ("google_sheets", "airtable")
+"""The sinks that are reached with an account."""
+
 
 def asked_by(
     project: Project,
@@ -52,6 +55,7 @@ def asked_by(
             due_at=at,
             place=place_of(job),
             engine=engine if job.job.refresh or job.job.audit else "",
+            credential=credential_of(job),
             needs=tuple(keys[name] for name in job.job.needs if name in keys),
             reason=reason(job.name),
         )
@@ -61,7 +65,9 @@ def asked_again(job: NamedJob, run: Run, *, at: datetime) -> Asked:
     """A run that does what another one of the job did not."""
     key = run_key(run.job, "retry", f"{run.id} {at.isoformat()}")
     when = run.logical_time or at
-    return Asked(key, run.job, "retry", key, when, at, place_of(job), run.engine)
+    return Asked(
+        key, run.job, "retry", key, when, at, place_of(job), run.engine, credential_of(job)
+    )
 
 
 def timed_by(workflow: Workflow) -> str:
@@ -88,6 +94,12 @@ def place_of(job: NamedJob) -> str:
     if options.compact:
         return "log " + " ".join(sorted(options.compact))
     return f"{options.kind} {options.audit or options.heartbeat}"
+
+
+def credential_of(job: NamedJob) -> str:
+    """The account a job writes with: a project has one for each service."""
+    sink = job.job.to.sink if job.job.to else ""
+    return sink if sink in SERVICES else ""
 
 
 def _shared_place(place: Place) -> str:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-
-import pytest
 
 from genesis.audit.decide import Decision, Difference
 from genesis.errors import NotSent, Problem
@@ -20,16 +16,6 @@ from genesis.schedule.alerting import ROUND, Message, Trouble, Well
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 HERE, THERE = "here/1/100", "there/1/100"
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
-    url = "sqlite:///state.db"
-    if request.param == "postgres":
-        url = request.getfixturevalue("database")
-    ledger = Ledger(url, tmp_path)
-    yield ledger
-    ledger.close()
 
 
 class Clock:

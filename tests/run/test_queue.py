@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -21,16 +20,6 @@ LEASE = timedelta(seconds=60)
 SOON = timedelta(seconds=1)
 HERE, THERE, DEAD = "here/1/100", "there/1/100", "dead/1/100"
 DONE = End("succeeded")
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
-    url = "sqlite:///state.db"
-    if request.param == "postgres":
-        url = request.getfixturevalue("database")
-    ledger = Ledger(url, tmp_path)
-    yield ledger
-    ledger.close()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -26,16 +26,6 @@ JOBS = (
     "  - {refresh: movies, name: movies, to: {csv: {file: a.csv}}}\n"
     "  - {refresh: movies, name: second, needs: [movies], to: {csv: {file: b.csv}}}\n"
 )
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
-    url = "sqlite:///state.db"
-    if request.param == "postgres":
-        url = request.getfixturevalue("database")
-    ledger = Ledger(url, tmp_path)
-    yield ledger
-    ledger.close()
 
 
 @pytest.fixture

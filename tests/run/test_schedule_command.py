@@ -82,7 +82,7 @@ def test_it_runs_until_it_is_told_to_end(
 @pytest.mark.parametrize(
     ("limit", "told"),
     [
-        ("nobody=2", "no target is called `nobody`"),
+        ("nobody=2", "no target or service is called `nobody`"),
         ("local", "is no limit"),
         ("local=0", "is no limit"),
         ("local=two", "is no limit"),

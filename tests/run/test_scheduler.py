@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from genesis.errors import EngineError, Location, Problem
 from genesis.run.asking import asked_again
 from genesis.run.jobs import pick_jobs
 from genesis.run.ledger import Ledger
+from genesis.run.queue import Queue
 from genesis.run.reload import merged
 from genesis.run.scheduler import Scheduler
 from genesis.run.triggers import Triggers
@@ -23,16 +24,6 @@ from tests.run.virtual import MONDAY, Node, Places, VirtualClock, project_of, wo
 
 HOUR = timedelta(hours=1)
 HOURLY = "schedule: {cron: '0 * * * *'}"
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
-    url = "sqlite:///state.db"
-    if request.param == "postgres":
-        url = request.getfixturevalue("database")
-    ledger = Ledger(url, tmp_path)
-    yield ledger
-    ledger.close()
 
 
 @pytest.fixture
@@ -87,6 +78,25 @@ def test_jobs_wait_for_those_they_need(
     node = Node(ledger, Places(clock))
     node.work()
     assert [claim.run.job for claim, _ in node.ended] == ["movies.first", "movies.second"]
+
+
+def test_an_account_has_room_for_as_many_runs_as_its_limit(
+    ledger: Ledger, clock: VirtualClock, project: Callable[[str], Project]
+) -> None:
+    """Whatever else is due goes on."""
+    jobs = "".join(
+        f"  - {{refresh: movies, name: {name}, to: {{google_sheets: {{spreadsheet: {name}, tab: A}}}}}}\n"
+        for name in ("a", "b", "c")
+    )
+    jobs += "  - {refresh: movies, name: file, to: {csv: {file: a.csv}}}\n"
+    asks = scheduler(ledger, clock, project(workflow("movies", HOURLY, jobs=jobs)))
+    clock.sleep(HOUR)
+    asks.tick()
+    queue = Queue(ledger.state)
+    limits = {"google_sheets": 2}
+    claims = [queue.claim("here/1/1", now=clock.now(), lease=HOUR, limits=limits) for _ in range(4)]
+    jobs_of = [claim and claim.run.job for claim in claims]
+    assert jobs_of == ["movies.a", "movies.b", "movies.file", None]
 
 
 @pytest.mark.parametrize(

@@ -125,8 +125,10 @@ def project_of(root: Path, workflows: str, *, timezone: str = "UTC") -> Project:
         "genesis.yaml": f"project: studio\ntimezone: {timezone}\n",
         "definitions/movie.yaml": "data_source: movie\ntable: movie\nprimary_key: id\nfields:\n  id: integer\n  title: string\n",
         "inputs/movies.yaml": "input: movies\nsource: movie\nfields: [id, title]\n",
-        "workflows/all.yaml": workflows,
     }
+    each = workflows.split("---\n")  # a file has at most 256 KB
+    for n in range(0, len(each), 500):
+        texts[f"workflows/{n or 'all'}.yaml"] = "---\n".join(each[n : n + 500])
     for name, text in texts.items():
         file = root / name
         file.parent.mkdir(parents=True, exist_ok=True)
