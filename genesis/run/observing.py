@@ -19,7 +19,9 @@ from genesis.run.metrics import Facts, Meter, TrackerFacts
 from genesis.run.openlineage import Attempt, Emitter, EventType, Subject, event, type_of
 from genesis.run.queue import Claim, End, Queue
 from genesis.schedule.alerting import (
+    OF_JOBS,
     Ended,
+    Gone,
     Kind,
     Signal,
     Trouble,
@@ -111,11 +113,11 @@ class Observer:
     # ---- looking
 
     def look(self, *, at: datetime, paused: Iterable[str] = ()) -> None:
-        """Hear which trackers are late, and which runs take long."""
+        """Hear which trackers are late, which runs take long, and what is no more."""
         silent = frozenset(paused)
         asked = [job for job in self._jobs.values() if job.name not in silent]
         late = [signal for job in asked if (signal := self._late(job, at))]
-        self.ledger.alerts.hear([*late, *self._long(at)], at=at)
+        self.ledger.alerts.hear([*late, *self._long(at), *self._gone()], at=at)
 
     def collect(self, *, at: datetime, paused: Iterable[str] = ()) -> int:
         """Make the messages that are due; how many."""
@@ -216,6 +218,11 @@ class Observer:
             if is_long(now - run.started_at, before):
                 text = f"it began {run.started_at:%Y-%m-%d %H:%M} UTC and has not ended"
                 yield Trouble(run.job, "long", "long", text, self._told(job, "failing"))
+
+    def _gone(self) -> Iterator[Signal]:
+        alerts = self.ledger.alerts.all()
+        subjects = {alert.subject for alert in alerts if alert.kind in OF_JOBS}
+        return map(Gone, sorted(subjects - self._jobs.keys()))
 
     def _successes(self, job: str) -> Iterator[Run]:
         return (run for run in self.ledger.last_runs(job, _BEFORE) if run.state == "succeeded")

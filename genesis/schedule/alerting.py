@@ -57,7 +57,14 @@ class Well:
     kinds: tuple[Kind, ...]
 
 
-Signal = Trouble | Well
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """That a job is no more. What was wrong with it ends, and nobody hears of it again."""
+
+    subject: str
+
+
+Signal = Trouble | Well | Gone
 Id = tuple[str, str, str]
 
 
@@ -153,6 +160,8 @@ def hear(alerts: Iterable[Alert], signal: Signal, at: datetime) -> dict[Id, Aler
     match signal:
         case Well(_, kinds):
             heard = {id_: _better(old, at) for id_, old in known.items() if old.kind in kinds}
+        case Gone():
+            heard = {id_: None for id_, old in known.items() if old.kind in OF_JOBS}
         case Trouble(receivers=receivers):
             ids = [(signal.subject, signal.kind, name) for name in receivers or (NOBODY,)]
             heard = {id_: _worse(known.get(id_), signal, id_[2], at) for id_ in ids}
@@ -334,7 +343,8 @@ class Ended:
 
 _WELL = ("succeeded", "no_change", "partial")
 _ILL = ("failed", "retrying", "uncertain")
-_TOLD_BY_RUNS: tuple[Kind, ...] = ("failing", "late", "long", "shared", "heartbeat", "ingest")
+OF_JOBS: tuple[Kind, ...] = ("failing", "late", "long", "shared", "heartbeat")
+"""The kinds of trouble whose subject is always a job."""
 _KINDS: Mapping[str, Kind] = {
     "open-to-anyone": "shared",
     "heartbeat-late": "heartbeat",
@@ -349,7 +359,7 @@ def signal_of(ended: Ended, receivers: tuple[str, ...]) -> Signal | None:
     What an audit found is told by its own notices, since it is told key by key.
     """
     if ended.state in _WELL:
-        return Well(ended.job, _TOLD_BY_RUNS)
+        return Well(ended.job, (*OF_JOBS, "ingest"))
     if ended.state not in _ILL or ended.code == "audit-failed":
         return None
     class_ = ended.error_class or "user"

@@ -111,6 +111,18 @@ def test_a_tracker_that_is_too_old_is_told(observer: Observer) -> None:
     assert observer.ledger.alerts.open() == ()
 
 
+def test_of_a_job_that_is_no_more_nothing_is_said(observer: Observer) -> None:
+    for minute in range(3):
+        run(observer, DOWN, NOON + minute * MINUTE)
+    observer.collect(at=NOON + 3 * MINUTE + ROUND)
+    before = told(observer)
+    observer.load(replace(observer.project, workflows={}))
+    observer.look(at=NOON + 10 * MINUTE)
+    assert observer.ledger.alerts.open() == ()
+    observer.collect(at=NOON + timedelta(days=2))
+    assert told(observer) == before
+
+
 def test_a_broken_file_is_told_once(observer: Observer) -> None:
     """To those whose workflow it is, until it is mended."""
     file = observer.project.workflows["items"].file
