@@ -1,4 +1,4 @@
-"""PURE: what a report is made of, told from what the compiler resolved.
+"""PURE: what a report is made of, and what a change does to it, told from what the compiler resolved.
 
 | module   | tells                                                                    |
 |----------|--------------------------------------------------------------------------|
@@ -6,6 +6,10 @@
 | askers   | who asked for a join or a branch: columns, filters, sort keys, other joins |
 | lineage  | of one column: its values down to table columns, and what chooses rows   |
 | explain  | of an input: its grain, each join and who asked for it, what was pruned  |
+| expand   | an expression without the plan round it, so that two reports can be compared |
+| conditions | whether one condition is surely true only where another is             |
+| differences | what a change does to one report                                      |
+| risks    | what that puts at risk in a tracker, and what would be held there         |
 | words    | either of them, as a colleague would write it                            |
 | facts    | either of them, as plain data for machines                               |
 """

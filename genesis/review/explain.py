@@ -22,7 +22,6 @@ from genesis.compile.statement import Scan
 from genesis.errors import Location
 from genesis.review.askers import Asker, Askers
 from genesis.review.graph import (
-    ROOT,
     Graph,
     JoinUse,
     Origin,
@@ -193,7 +192,7 @@ class _Explainer:
 
     def explanation(self) -> Explanation:
         definition = self.definition
-        of_report = self._report_selects()
+        of_report = self.graph.report_selects
         relations = [
             cte.name
             for cte in self.graph.plan.ctes
@@ -213,16 +212,12 @@ class _Explainer:
             order=tuple(self._order()),
             limit=self.graph.plan.root.limit,
             pruned=self._pruned(),
-            scans=compile_input(self.project, definition.name, "duckdb", self.run).scans,
+            scans=self._scans(),
         )
 
-    def _report_selects(self) -> list[str]:
-        """The report's own SELECT; in a summary also those of its groups and its records."""
-        start = self.graph.plan.root.start
-        groups = start.use.relation if isinstance(start.use, Node) else None
-        if groups is None or groups.block is None or groups.over is not None:
-            return [ROOT]
-        return [ROOT, groups.name, groups.block.root.relation.name]
+    def _scans(self) -> tuple[Scan, ...]:
+        dialect = self.run.dialect or "duckdb"
+        return compile_input(self.project, self.definition.name, dialect, self.run).scans
 
     # --- what one row is ------------------------------------------------------------------------
 

@@ -107,6 +107,15 @@ class Graph:
         }
 
     @cached_property
+    def report_selects(self) -> tuple[str, ...]:
+        """The report's own SELECT; in a summary also those of its groups and its records."""
+        start = self.plan.root.start
+        groups = start.use.relation if isinstance(start.use, Node) else None
+        if groups is None or groups.block is None or groups.over is not None:
+            return (ROOT,)
+        return (ROOT, groups.name, groups.block.root.relation.name)
+
+    @cached_property
     def _names(self) -> dict[int, str]:
         return {id(select): name for name, select in self.selects.items()}
 
