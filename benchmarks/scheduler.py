@@ -178,7 +178,7 @@ def lag(root: Path, url: str, due: int) -> None:
     project, _ = project_with(root, ["0 0 * * *"] * due)
     clock, ledger = LateClock(MIDNIGHT - timedelta(seconds=1.5)), Ledger(url, root)
     scheduler = Scheduler(ledger.state, clock.now, project, engine="local")
-    pool = Pool(worker_of(ledger, clock), 8)
+    pool = Pool(worker_of(ledger, clock), 8, lambda *a: print(a))
     pool.start()
     while not scheduler.tick():
         time.sleep(max(0.0, (MIDNIGHT - clock.now()).total_seconds()))

@@ -14,10 +14,13 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
+from itertools import zip_longest
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from genesis.run.ledger import SUCCESSES, Run, ended, run_of, runs, text
 from genesis.run.state import State, metadata
+from genesis.run.together import Together
 from genesis.schedule.order import ready
 from genesis.schedule.retries import ErrorClass
 
@@ -99,11 +103,37 @@ class End:
         return {**facts, "phases": phases, "error_class": self.error_class, "reason": self.reason}
 
 
+@dataclass(eq=False)
+class _Word:
+    """What an owner says of its run; whether it still is."""
+
+    claim: Claim
+    values: Mapping[str, Any]
+    is_own: bool = False
+
+
+@dataclass(eq=False)
+class _Wish:
+    """A worker that wants a run, and what it gets."""
+
+    owner: str
+    now: datetime
+    lease: timedelta
+    limits: Mapping[str, int]
+    only: str | None
+    claim: Claim | None = None
+
+    def is_like(self, other: _Wish) -> bool:
+        wanted = self.owner, self.lease, self.limits, self.only
+        return wanted == (other.owner, other.lease, other.limits, other.only)
+
+
 class Queue:
     """The runs of a project that have not ended."""
 
     def __init__(self, state: State) -> None:
         self._state = state
+        self._together = Together(self._do)
 
     # ---- asking
 
@@ -143,15 +173,36 @@ class Queue:
                 limit, any number. A place has room for one.
             only: The key of the one run that is wanted.
         """
-        limits, until = limits or {}, now + lease
-        with self._state.transaction() as connection:
-            for _ in range(_TRIES):
-                row = _next(connection, now, _full(connection, now, limits), only)
-                if row is None:
-                    return None
-                if _take_permits(connection, row, owner, now, until, limits):
-                    return _claim(connection, row, owner, now, until)
-        return None
+        wish = _Wish(owner, now, lease, limits or {}, only)
+        self._together(wish)
+        return wish.claim
+
+    def claim_within(
+        self,
+        connection: sa.Connection,
+        owner: str,
+        count: int,
+        *,
+        now: datetime,
+        lease: timedelta,
+        limits: Mapping[str, int] | None = None,
+        only: str | None = None,
+    ) -> list[Claim]:
+        """As many of the next runs as there are, up to a count, in a transaction that does more.
+
+        They are those that as many claims one after another would give.
+        """
+        limits, claims = limits or {}, list[Claim]()
+        for _ in range(_TRIES):
+            wanted, used = count - len(claims), _used(connection, now, limits)
+            rows = _next(connection, now, wanted, _full(used, limits), only)
+            fitting = list(_fitting(rows, used, limits))
+            got = _take_permits(connection, fitting, owner, now, now + lease)
+            claims += _claim(connection, got, owner, now, now + lease)
+            is_last = len(rows) < wanted and len(got) == len(fitting)
+            if is_last or len(claims) == count:
+                break
+        return claims
 
     def extend(
         self, claims: Iterable[tuple[Claim, str | None]], *, now: datetime, lease: timedelta
@@ -171,8 +222,7 @@ class Queue:
 
     def note(self, claim: Claim, phase: str) -> bool:
         """Write which phase a run is in, before the next heartbeat does; `False` where it is no longer the claim's."""
-        with self._state.transaction() as connection:
-            return _change(connection, claim, {"phase": phase})
+        return self._say(claim, {"phase": phase})
 
     # ---- ending
 
@@ -181,24 +231,13 @@ class Queue:
 
         `False`, and nothing written, where the run is no longer the claim's.
         """
-        with self._state.transaction() as connection:
-            values = {**end.values(), "state": end.state, "finished_at": text(at)}
-            if not _change(connection, claim, values):
-                return False
-            _free(connection, claim.run.id)
-            _settle(connection, claim.run.id, at)
-        return True
+        return self._say(claim, {**end.values(), "state": end.state, "finished_at": text(at)})
 
     def retry(self, claim: Claim, end: End, *, at: datetime, spends: bool = True) -> bool:
         """Queue a run again for later; one that `spends` nothing has its attempt back."""
         attempt = claim.run.attempt - (0 if spends else 1)
         again = {"state": "queued", "try_at": text(at), "attempt": attempt}
-        values = {**end.values(), **again, "owner": None, "phase": None}
-        with self._state.transaction() as connection:
-            if not _change(connection, claim, values):
-                return False
-            _free(connection, claim.run.id)
-        return True
+        return self._say(claim, {**end.values(), **again, "owner": None, "phase": None})
 
     def skip(self, ids: Iterable[int], reason: str, *, at: datetime) -> int:
         """End runs that nobody has; how many there were."""
@@ -209,14 +248,16 @@ class Queue:
         self, connection: sa.Connection, ids: Iterable[int], reason: str, *, at: datetime
     ) -> int:
         """The same, in a transaction that does more."""
-        waits = runs.c.state.in_(("queued", "waiting"))
-        skips = runs.update().where(runs.c.id == sa.bindparam("run"), waits)
-        values = {"state": "skipped", "reason": reason, "finished_at": text(at)}
-        skipped = 0
-        for run in ids:
-            skipped += connection.execute(skips.values(values), {"run": run}).rowcount
-            _settle(connection, run, at)
-        return skipped
+        wanted, skipped = sorted(ids), list[str | None]()
+        for first in range(0, len(wanted), _CHUNK):
+            values = {
+                "ids": wanted[first : first + _CHUNK],
+                "reason": reason,
+                "finished_at": text(at),
+            }
+            skipped += connection.execute(_SKIP, values).scalars()
+        _settle(connection, skipped, at)
+        return len(skipped)
 
     def cancel(self, run: int, *, by: str, at: datetime) -> str | None:
         """Cancel a run: at once if it waits, else as soon as its owner hears of it; its state then.
@@ -233,7 +274,7 @@ class Queue:
                 return "running"
             values = {"state": "cancelled", "finished_at": text(at), "cancelled_by": by}
             connection.execute(runs.update().where(runs.c.id == run).values(values))
-            _settle(connection, run, at)
+            _settle(connection, [row["slot"]], at)
         return "cancelled"
 
     def cancelled(self, claims: Iterable[Claim]) -> frozenset[int]:
@@ -248,10 +289,41 @@ class Queue:
         taken = []
         with self._state.transaction() as connection:
             for row in connection.execute(_HELD).mappings().all():
-                if row["lease_until"] < text(now) or _is_dead(row["owner"]):
-                    _take(connection, row, now)
+                is_left = row["lease_until"] < text(now) or _is_dead(row["owner"])
+                if is_left and _take(connection, row, now):
                     taken.append(run_of(row))
         return tuple(taken)
+
+    def _say(self, claim: Claim, values: Mapping[str, Any]) -> bool:
+        """Change a run, with what other threads say of theirs; whether it is still the claim's."""
+        word = _Word(claim, values)
+        self._together(word)
+        return word.is_own
+
+    def _do(self, requests: Sequence[_Word | _Wish]) -> None:
+        """All that threads want at once: what ended makes room for what begins."""
+        with self._state.transaction() as connection:
+            _say(connection, [each for each in requests if isinstance(each, _Word)])
+            wishes = [each for each in requests if isinstance(each, _Wish)]
+            while wishes:
+                same = [each for each in wishes if each.is_like(wishes[0])]
+                self._grant(connection, same)
+                wishes = [each for each in wishes if each not in same]
+
+    def _grant(self, connection: sa.Connection, wishes: Sequence[_Wish]) -> None:
+        """Claim runs for threads that want the same."""
+        first, now = wishes[0], max(wish.now for wish in wishes)
+        claims = self.claim_within(
+            connection,
+            first.owner,
+            len(wishes),
+            now=now,
+            lease=first.lease,
+            limits=first.limits,
+            only=first.only,
+        )
+        for wish, claim in zip_longest(wishes, claims):
+            wish.claim = claim
 
     # ---- looking
 
@@ -286,7 +358,8 @@ class Queue:
         return datetime.fromisoformat(found) if found else None
 
 
-def _take(connection: sa.Connection, row: sa.RowMapping, now: datetime) -> None:
+def _take(connection: sa.Connection, row: sa.RowMapping, now: datetime) -> bool:
+    """Take a run from its owner, unless that has said something since."""
     taken = (row["takeovers"] or 0) + 1
     values: dict[str, Any] = {"state": "queued", "owner": None, "takeovers": taken}
     if taken > MOST_TAKEOVERS or row["trigger"] == "manual":
@@ -296,16 +369,28 @@ def _take(connection: sa.Connection, row: sa.RowMapping, now: datetime) -> None:
         state = "uncertain" if row["phase"] == WRITE else "failed"
         values |= {"state": state, "reason": reason, "finished_at": text(now)}
         values |= {"error_class": "internal"}
-    same = runs.update().where(runs.c.id == row["id"], runs.c.fence == row["fence"])
-    connection.execute(same.values(values))
-    _free(connection, row["id"])
+    same = runs.c.id == row["id"], runs.c.fence == row["fence"]
+    silent = *_RUNNING, runs.c.lease_until == row["lease_until"]
+    if not connection.execute(runs.update().where(*same, *silent).values(values)).rowcount:
+        return False
+    _free(connection, [row["id"]])
     if "finished_at" in values:
-        _settle(connection, row["id"], now)
+        _settle(connection, [row["slot"]], now)
+    return True
 
 
-_HELD = sa.select(runs).where(
-    runs.c.state == "running", runs.c.finished_at.is_(None), runs.c.owner.is_not(None)
+_RUNNING = runs.c.state == "running", runs.c.finished_at.is_(None)
+_HELD = sa.select(runs).where(*_RUNNING, runs.c.owner.is_not(None))
+_SKIP = (
+    runs.update()
+    .where(
+        runs.c.id.in_(sa.bindparam("ids", expanding=True)),
+        runs.c.state.in_(("queued", "waiting")),
+    )
+    .values(state="skipped", reason=sa.bindparam("reason"), finished_at=sa.bindparam("finished_at"))
+    .returning(runs.c.slot)
 )
+_CHUNK = 500  # runs in one statement
 _TRIES = 20  # claims that another owner's permits come before, on PostgreSQL
 
 
@@ -352,7 +437,7 @@ _NEXT = (
     .where(runs.c.state == "queued", runs.c.finished_at.is_(None))
     .where(runs.c.try_at <= sa.bindparam("now"), ~_TAKEN)
     .order_by(runs.c.due_at, runs.c.id)
-    .limit(1)
+    .limit(sa.bindparam("count"))
     .with_for_update(skip_locked=True)
 )
 _NEXT_BUT_FULL = _NEXT.where(
@@ -365,82 +450,90 @@ _ONLY = _NEXT.where(runs.c.run_key == sa.bindparam("only"))
 
 
 def _next(
-    connection: sa.Connection, now: datetime, full: frozenset[str], only: str | None
-) -> sa.RowMapping | None:
-    """The run that is due and may be claimed, of those that were due first."""
+    connection: sa.Connection, now: datetime, count: int, full: frozenset[str], only: str | None
+) -> Sequence[sa.RowMapping]:
+    """The runs that are due and may be claimed, of those that were due first."""
+    values: dict[str, Any] = {"now": text(now), "count": count}
     if only:
-        found = connection.execute(_ONLY, {"now": text(now), "only": only})
+        found = connection.execute(_ONLY, {**values, "only": only})
     elif full:
-        found = connection.execute(_NEXT_BUT_FULL, {"now": text(now), "full": sorted(full)})
+        found = connection.execute(_NEXT_BUT_FULL, {**values, "full": sorted(full)})
     else:
-        found = connection.execute(_NEXT, {"now": text(now)})
-    return found.mappings().one_or_none()
+        found = connection.execute(_NEXT, values)
+    return found.mappings().all()
 
 
-def _full(connection: sa.Connection, now: datetime, limits: Mapping[str, int]) -> frozenset[str]:
-    """The engines and credentials with no permit left."""
+_USED = sa.select(_permits.c.resource, _permits.c.number).where(
+    _permits.c.lease_until > sa.bindparam("now"),
+    _permits.c.resource.in_(sa.bindparam("names", expanding=True)),
+)
+
+
+def _used(
+    connection: sa.Connection, now: datetime, limits: Mapping[str, int]
+) -> Mapping[str, frozenset[int]]:
+    """The permits that are taken of engines and credentials with a limit."""
     if not limits:
-        return frozenset()
-    counted = (
-        sa.select(_permits.c.resource, sa.func.count())
-        .where(_permits.c.lease_until > text(now), _permits.c.resource.in_(limits))
-        .group_by(_permits.c.resource)
-    )
-    used: dict[str, int] = dict(connection.execute(counted).all())
-    return frozenset(name for name, most in limits.items() if used.get(name, 0) >= most)
+        return {}
+    found: dict[str, set[int]] = {name: set() for name in limits}
+    for row in connection.execute(_USED, {"now": text(now), "names": sorted(limits)}):
+        found[row.resource].add(row.number)
+    return {name: frozenset(numbers) for name, numbers in found.items()}
+
+
+def _full(used: Mapping[str, Collection[int]], limits: Mapping[str, int]) -> frozenset[str]:
+    """The engines and credentials with no permit left."""
+    return frozenset(name for name, most in limits.items() if len(used[name]) >= most)
+
+
+def _fitting(
+    rows: Iterable[sa.RowMapping], used: Mapping[str, frozenset[int]], limits: Mapping[str, int]
+) -> Iterator[tuple[sa.RowMapping, dict[str, int]]]:
+    """Of runs, in order, those that have room beside one another, and the permits of each."""
+    taken = {name: set(numbers) for name, numbers in used.items()}
+    for row in rows:
+        limited = [name for name in (row["engine"], row["credential"]) if name in limits]
+        room = {row["place"]: 1, **{name: limits[name] for name in limited}}
+        if any(len(taken.get(name, ())) >= most for name, most in room.items()):
+            continue
+        permits = {}
+        for name, most in room.items():
+            numbers = taken.setdefault(name, set())
+            permits[name] = next(number for number in range(most) if number not in numbers)
+            numbers.add(permits[name])
+        yield row, permits
 
 
 def _take_permits(
     connection: sa.Connection,
-    row: sa.RowMapping,
+    fitting: Iterable[tuple[sa.RowMapping, Mapping[str, int]]],
     owner: str,
     now: datetime,
     until: datetime,
-    limits: Mapping[str, int],
-) -> bool:
-    """Lease the run's permits, all of them or none."""
-    wanted = {row["place"]: 1}
-    wanted |= {name: limits[name] for name in (row["engine"], row["credential"]) if name in limits}
-    for resource, most in wanted.items():
-        permit = {"resource": resource, "run": row["id"], "owner": owner}
-        numbers = _free_numbers(connection, resource, most, now)
-        if not any(_take_permit(connection, permit, n, now, until) for n in numbers):
-            _free(connection, row["id"])
-            return False
-    return True
+) -> list[sa.RowMapping]:
+    """Lease permits, of each run all of them or none; the runs that have theirs.
 
-
-_NUMBERS = sa.select(_permits.c.number).where(
-    _permits.c.resource == sa.bindparam("resource"),
-    _permits.c.lease_until > sa.bindparam("now"),
-)
-
-
-def _free_numbers(
-    connection: sa.Connection, resource: str, most: int, now: datetime
-) -> Iterator[int]:
-    values = {"resource": resource, "now": text(now)}
-    used = frozenset(connection.execute(_NUMBERS, values).scalars())
-    return (number for number in range(most) if number not in used)
-
-
-def _take_permit(
-    connection: sa.Connection,
-    permit: Mapping[str, Any],
-    number: int,
-    now: datetime,
-    until: datetime,
-) -> bool:
-    """Whether the permit was free, and is the run's now; of two that take it at once, one has it."""
+    Of two owners that take one at once, on PostgreSQL, one has it.
+    """
+    wanted = list(fitting)
+    if not wanted:
+        return []
+    values = {"owner": owner, "lease_until": text(until), "now": text(now)}
+    rows = [
+        {"resource": resource, "number": number, "run": row["id"], **values}
+        for row, permits in wanted
+        for resource, number in permits.items()
+    ]
+    rows.sort(key=itemgetter("resource", "number"))  # or two owners wait for one another
     takes = _TAKE[connection.dialect.name == "postgresql"]
-    values = {**permit, "number": number, "lease_until": text(until), "now": text(now)}
-    return connection.execute(takes, values).first() is not None
+    taken = Counter(connection.execute(takes, rows).scalars())
+    lost = {row["id"] for row, permits in wanted if taken[row["id"]] < len(permits)}
+    _free(connection, lost)
+    return [row for row, _ in wanted if row["id"] not in lost]
 
 
 def _taking(dialect: Any) -> sa.Executable:
-    insert = dialect.insert(_permits).values(
-        {column.name: sa.bindparam(column.name) for column in _permits.columns}
-    )
+    insert = dialect.insert(_permits)
     taken: sa.Executable = insert.on_conflict_do_update(
         index_elements=["resource", "number"],
         set_={name: insert.excluded[name] for name in ("run", "owner", "lease_until")},
@@ -456,27 +549,43 @@ _CLAIM = runs.update().where(runs.c.id == sa.bindparam("id_"))
 
 
 def _claim(
-    connection: sa.Connection, row: sa.RowMapping, owner: str, now: datetime, until: datetime
-) -> Claim:
-    fence = (row["fence"] or 0) + 1
-    values = {
-        "state": "running",
-        "owner": owner,
-        "fence": fence,
-        "lease_until": text(until),
-        "attempt": (row["attempt"] or 0) + 1,
-        "started_at": text(now),
-        "phase": None,
-    }
-    connection.execute(_CLAIM, {**values, "id_": row["id"]})
-    return Claim(run_of({**row, **values}), fence, owner, until)  # type: ignore[arg-type]  # as a row is
+    connection: sa.Connection,
+    rows: Iterable[sa.RowMapping],
+    owner: str,
+    now: datetime,
+    until: datetime,
+) -> list[Claim]:
+    """Runs that have their permits, now the owner's."""
+    found = []
+    for row in rows:
+        held = {
+            "state": "running",
+            "owner": owner,
+            "fence": (row["fence"] or 0) + 1,
+            "lease_until": text(until),
+            "attempt": (row["attempt"] or 0) + 1,
+            "started_at": text(now),
+            "phase": None,
+        }
+        found.append((row, held))
+    if found:
+        connection.execute(_CLAIM, [{**held, "id_": row["id"]} for row, held in found])
+    return [
+        Claim(run_of({**row, **held}), held["fence"], owner, until)  # type: ignore[arg-type]  # as a row is
+        for row, held in found
+    ]
 
 
 _MINE = (
     runs.c.id == sa.bindparam("claimed"),
     runs.c.fence == sa.bindparam("by"),
-    runs.c.state == "running",
-    runs.c.finished_at.is_(None),
+    *_RUNNING,
+)
+_HELD_OF = (
+    sa.select(runs.c.id, runs.c.fence, runs.c.slot)
+    .where(runs.c.id.in_(sa.bindparam("ids", expanding=True)), *_RUNNING)
+    .order_by(runs.c.id)
+    .with_for_update()
 )
 
 
@@ -491,23 +600,57 @@ def _changing(names: tuple[str, ...]) -> sa.Update:
     return runs.update().where(*_MINE).values({name: sa.bindparam(name) for name in names})
 
 
-_FREE = _permits.delete().where(_permits.c.run == sa.bindparam("id"))
+def _say(connection: sa.Connection, words: Sequence[_Word]) -> None:
+    """Write what owners say of runs, of those that are still theirs."""
+    ids = [word.claim.run.id for word in words]
+    held = {row.id: row for row in connection.execute(_HELD_OF, {"ids": ids})}
+    told: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    left, ended = [], list[tuple[str, str | None]]()
+    for word in words:
+        run, fence = word.claim.run.id, word.claim.fence
+        word.is_own = run in held and held[run].fence == fence
+        if not word.is_own:
+            continue
+        told.setdefault(tuple(word.values), []).append({**word.values, "claimed": run, "by": fence})
+        if "state" in word.values:
+            left.append(run)
+        if "finished_at" in word.values:
+            ended.append((word.values["finished_at"], held[run].slot))
+    for names, rows in told.items():
+        connection.execute(_changing(names), rows)
+    _free(connection, left)
+    if ended:
+        latest = datetime.fromisoformat(max(at for at, _ in ended))
+        _settle(connection, [slot for _, slot in ended], latest)
 
 
-def _free(connection: sa.Connection, run: int) -> None:
-    connection.execute(_FREE, {"id": run})
+_FREE = _permits.delete().where(_permits.c.run.in_(sa.bindparam("ids", expanding=True)))
 
 
-_SLOT = sa.select(runs.c.slot).where(runs.c.id == sa.bindparam("id")).scalar_subquery()
-_WAITING = sa.select(runs.c.slot).where(runs.c.slot == _SLOT, runs.c.state == "waiting").limit(1)
+def _free(connection: sa.Connection, ids: Collection[int]) -> None:
+    if ids:
+        connection.execute(_FREE, {"ids": sorted(ids)})
+
+
+_WAITING = (
+    sa.select(runs.c.slot)
+    .where(runs.c.slot.in_(sa.bindparam("slots", expanding=True)), runs.c.state == "waiting")
+    .order_by(runs.c.id)
+    .with_for_update()
+)
 _OF_SLOT = sa.select(runs).where(runs.c.slot == sa.bindparam("slot"))
 _WAITS = runs.update().where(runs.c.id == sa.bindparam("waits"), runs.c.state == "waiting")
 
 
-def _settle(connection: sa.Connection, run: int, at: datetime) -> None:
-    """Let those go on that waited for a run, or skip them."""
-    if slot := connection.execute(_WAITING, {"id": run}).scalar():
-        _settle_slot(connection, slot, at)
+def _settle(connection: sa.Connection, slots: Iterable[str | None], at: datetime) -> None:
+    """Let those go on that waited for runs of some slots that have ended, or skip them.
+
+    Of two that end the last needs of a run at once, on PostgreSQL, one waits here for the other.
+    """
+    named = sorted({slot for slot in slots if slot})
+    if named:
+        for slot in sorted(set(connection.execute(_WAITING, {"slots": named}).scalars())):
+            _settle_slot(connection, slot, at)
 
 
 def _settle_slot(connection: sa.Connection, slot: str, at: datetime) -> None:

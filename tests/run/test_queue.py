@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from genesis.run import queue as module
 from genesis.run.ledger import Ledger
 from genesis.run.queue import MOST_TAKEOVERS, Asked, Claim, End, Queue, owner_name
 
@@ -126,6 +129,19 @@ def test_a_run_that_ended_never_changes(queue: Queue, ledger: Ledger) -> None:
     assert states(ledger) == {"w.a": "succeeded"}
 
 
+def test_what_ends_while_it_is_taken_over_has_ended(
+    tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its owner was late, and not dead; on SQLite nobody comes in between."""
+    with closing(Ledger(database, tmp_path)) as ledger:
+        queue = Queue(ledger.state)
+        queue.ask([ask("w.a")], at=NOON)
+        mine = claim(queue, DEAD)
+        monkeypatch.setattr(module, "_is_dead", lambda _: queue.finish(mine, DONE, at=NOON))
+        assert queue.take_over(now=NOON) == ()
+        assert states(ledger) == {"w.a": "succeeded"}
+
+
 def test_a_run_that_kills_its_owners_is_given_up(queue: Queue, ledger: Ledger) -> None:
     queue.ask([ask("w.a")], at=NOON)
     now = NOON
@@ -186,6 +202,25 @@ def test_a_run_waits_for_those_it_needs(queue: Queue) -> None:
     assert queue.claim(HERE, now=NOON, lease=LEASE) is None
     queue.finish(mine, End("no_change"), at=NOON)
     assert claim(queue).run.job == "w.second"
+
+
+def test_two_that_end_at_once_let_go_what_needs_both(queue: Queue, ledger: Ledger) -> None:
+    """Each on a node of its own: neither thinks that the other goes on."""
+    pairs = [(ask(f"v{n}.a", slot=f"{n}"), ask(f"v{n}.b", slot=f"{n}")) for n in range(10)]
+    both = [ask(f"v{n}.both", slot=f"{n}", needs=(a.key, b.key)) for n, (a, b) in enumerate(pairs)]
+    queue.ask([*(each for pair in pairs for each in pair), *both], at=NOON)
+    claims = {(mine := claim(queue)).run.job: mine for _ in range(20)}
+    turns = threading.Barrier(2)
+
+    def end(name: str) -> None:
+        node = Queue(ledger.state)
+        for n in range(10):
+            turns.wait(10)
+            assert node.finish(claims[f"v{n}.{name}"], DONE, at=NOON)
+
+    with ThreadPoolExecutor(2) as nodes:
+        list(nodes.map(end, "ab"))
+    assert {run.state for run in queue.open_runs()} == {"queued"}
 
 
 def test_what_needs_a_failed_run_is_skipped_to_the_last(queue: Queue, ledger: Ledger) -> None:
