@@ -19,6 +19,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from genesis.audit.decide import KINDS, Finding, Findings, Key, Kind, Strategy
+from genesis.audit.packed import differing
 from genesis.audit.sides import Side, segments_for
 from genesis.lake.duck import in_memory, lock_down
 from genesis.spec.types import Type
@@ -73,6 +74,7 @@ def find_differences(
                 ours, theirs = both("hashes", segments, which)
     named = columns if strategy == "rows" else ()
     with closing(in_memory()) as duck:
+        ours, theirs = differing(duck, ours, theirs)
         young = theirs.slice(0, 0) if since is None else there.young(since)
         return _Comparison(duck, ours, theirs, young, named, shown).findings(remembered)
 

@@ -105,7 +105,7 @@ def newest_in_phases(
     The log says with `BASE` what a compaction by the same rules has left alone; only keys of which something
     has landed since are ranked, and no part of their `key` may be NULL. Without a base DuckDB sees that it need not
     look for one. `winners` is the temporary table of the newest events, `winners` and `_touched` that of those keys.
-    Where nothing but keys is asked for, no second look at the events is needed to tell which are deleted.
+    Where nothing but keys is asked for, only those with a delete among their events, `winners` and `_doubtful`, are ranked.
     """
     deleted = _deleted(latest.deleted, dialect)
     events = list(_ranked_events(latest, deleted, as_of))
@@ -136,9 +136,17 @@ def newest_in_phases(
     if is_of_keys:
         won = _select(shown, ranked, events)
         won.set("group", groups)
-        if deleted is not None:
-            won.set("having", exp.Having(this=_newest_is_kept(deleted)))
-        return (touched_keys,), _all_of(won, alone)
+        if deleted is None:
+            return (touched_keys,), _all_of(won, alone)
+        doubtful = f"{winners}_doubtful"
+        ever_deleted = _select(list(map(_column, key)), table.copy(), [deleted.copy()])
+        ever_deleted.set("distinct", exp.Distinct())
+        never_deleted = won.copy()
+        never_deleted.append("joins", _by_key("ANTI", doubtful, key))
+        won.append("joins", _by_key("SEMI", doubtful, key))
+        won.set("having", exp.Having(this=_newest_is_kept(deleted)))
+        setup = (touched_keys, _temporary(doubtful, ever_deleted))
+        return setup, _all_of(_all_of(never_deleted, won), alone)
     newest = _select([exp.alias_(_newest_position(), identifier("_pos"))], ranked, events)
     newest.set("group", groups)
     won = _select(shown, table.copy(), [_is_among(winners), *_not_deleted(deleted)])
@@ -255,7 +263,7 @@ def _by_key(kind: str, name: str, key: Sequence[str]) -> exp.Join:
     return exp.Join(this=exp.Table(this=identifier(name)), kind=kind, using=using)
 
 
-def _all_of(first: exp.Select, second: exp.Select) -> exp.Union:
+def _all_of(first: exp.Query, second: exp.Query) -> exp.Union:
     return exp.Union(this=first, expression=second, distinct=False)
 
 

@@ -112,7 +112,9 @@ def view(catalog: Catalog, rules: Rules = RULES, columns: Sequence[str] = COLUMN
                     )
                     ranked = newest_by_rank(table("log"), asked, rules.key, rules.latest)
                     assert _run(duck, [*setup, select]) == _run(duck, [ranked])
-                    duck.execute("DROP TABLE IF EXISTS winners; DROP TABLE winners_touched")
+                    duck.execute(
+                        "DROP TABLE IF EXISTS winners; DROP TABLE winners_touched; DROP TABLE IF EXISTS winners_doubtful"
+                    )
     return rows
 
 
