@@ -212,9 +212,10 @@ class Queue:
         until = now + lease
         with self._state.transaction() as connection:
             for claim, phase in claims:
-                if _change(connection, claim, {"lease_until": text(until), "phase": phase}):
-                    permits = _permits.update().where(_permits.c.run == claim.run.id)
-                    connection.execute(permits.values(lease_until=text(until)))
+                given = {"id": claim.run.id, "by": claim.owner, "until": text(until)}
+                has_permits = connection.execute(_EXTEND, given).rowcount
+                values = {"lease_until": text(until), "phase": phase}
+                if has_permits and _change(connection, claim, values):
                     kept.append(Claim(claim.run, claim.fence, claim.owner, until))
                 else:
                     lost.append(claim)
@@ -581,8 +582,15 @@ _MINE = (
     runs.c.fence == sa.bindparam("by"),
     *_RUNNING,
 )
+_EXTEND = (
+    _permits.update()
+    .where(_permits.c.run == sa.bindparam("id"), _permits.c.owner == sa.bindparam("by"))
+    .values(lease_until=sa.bindparam("until"))
+)
+# Without its permits a run is lost too: its lease ended, and another one works in its place.
 _HELD_OF = (
     sa.select(runs.c.id, runs.c.fence, runs.c.slot)
+    .join(_permits, _permits.c.run == runs.c.id)
     .where(runs.c.id.in_(sa.bindparam("ids", expanding=True)), *_RUNNING)
     .order_by(runs.c.id)
     .with_for_update()

@@ -119,6 +119,17 @@ def test_who_lost_its_lease_changes_nothing_more(queue: Queue, ledger: Ledger) -
     assert states(ledger) == {"w.a": "succeeded"}
 
 
+def test_who_lost_its_place_ends_nothing(queue: Queue, ledger: Ledger) -> None:
+    """Its lease ended, and another run works there: what it did may not be the last word."""
+    queue.ask([ask("w.a", place="sheet"), ask("v.a", place="sheet", slot="v")], at=NOON)
+    slow, later = claim(queue), NOON + LEASE + SOON
+    claim(queue, THERE, now=later)
+    assert not queue.finish(slow, DONE, at=later)
+    assert not queue.retry(slow, End("failed"), at=later)
+    assert queue.extend([(slow, None)], now=later, lease=LEASE) == ((), (slow,))
+    assert states(ledger) == {"w.a": "running", "v.a": "running"}
+
+
 def test_a_run_that_ended_never_changes(queue: Queue, ledger: Ledger) -> None:
     queue.ask([ask("w.a")], at=NOON)
     mine = claim(queue)
