@@ -13,6 +13,7 @@ import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
 from urllib.parse import quote
@@ -299,3 +300,26 @@ def table_text(
 
     rule = "  ".join("-" * width for width in widths)
     return "\n".join([line(cells[0]), rule, *(line(row) for row in cells[1:])])
+
+
+_WIDEST_CELL = 40  # characters of a cell in a table
+
+
+def shorten(text: str) -> str:
+    """A cell's text on one line of a table."""
+    text = " ".join(text.split())
+    return text if len(text) <= _WIDEST_CELL else text[: _WIDEST_CELL - 1] + "…"
+
+
+def cell_text(value: Any) -> str:
+    """A value as people read it."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case datetime():
+            return value.isoformat(sep=" ", timespec="auto")
+        case list():
+            return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)

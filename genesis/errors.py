@@ -371,6 +371,7 @@ CODES: dict[str, str] = {
     "limit-without-sort": "a limit without a sort keeps rows that mean nothing",
     "deprecated-field": "a deprecated field is used",
     "wrong-parameter": "a parameter's value is missing, of another type or not allowed",
+    "wrong-test": "the rows of a test do not fit its report",
     "not-supported": "the language has this, this version does not compile it yet",
     # the command line and the world
     "wrong-usage": "a command line does not make sense",

@@ -26,7 +26,7 @@ MAX_BYTES = 4 * 1024 * 1024  # of a file: far more than any that is read, far le
 MOST_BYTES = 64 * 1024  # that most files have
 
 _DEFINITIONS = ("data_source", "input", "workflow", "audit")
-_ENTRIES = ("formatters", "templates")
+_ENTRIES = ("formatters", "templates", "tests")
 
 
 def load_project(
@@ -36,21 +36,24 @@ def load_project(
     texts: Mapping[str, str] | None = None,
     lenient: bool = False,
     before: Values | None = None,
+    tests: bool = True,
 ) -> Project:
     """The project below `root`. Problems are collected; what is healthy is in the project."""
-    found = load_files(root, _folders(root), problems, texts=texts, lenient=lenient, before=before)
+    found = load_files(
+        root, _folders(root), problems, texts=texts, lenient=lenient, before=before, tests=tests
+    )
     return replace(found, is_whole=True)
 
 
 def load_for(root: Path, names: Iterable[str]) -> Project | None:
     """The project as far as reports of these inputs need it; `None` where that does not do.
 
-    A file that begins with another input or a workflow, and holds nothing else, is not parsed. Where
+    A file that begins with another input or a workflow, and holds nothing else, is not parsed; nor are tests. Where
     a name is no input, or anything is wrong in what was read, the whole project has to be loaded:
     problems and suggestions know of everything.
     """
     problems, wanted = Problems(), frozenset(names)
-    project = load_files(root, _folders(root), problems, only=wanted)
+    project = load_files(root, _folders(root), problems, only=wanted, tests=False)
     return project if not problems and wanted <= project.inputs.keys() else None
 
 
@@ -67,14 +70,17 @@ def load_files(
     only: Set[str] | None = None,
     lenient: bool = False,
     before: Values | None = None,
+    tests: bool = True,
 ) -> Project:
     """The definitions in the given files and folders, with the settings of `root`, if it has any.
 
     `texts` are read instead of what stands in the files of these names. With `only` some inputs, the files of
     others and of workflows stay unread. A lenient project is for telling problems alone: it holds definitions
-    without their wrong keys. What is known from `before` is not parsed again.
+    without their wrong keys. What is known from `before` is not parsed again. Without `tests`, they are not read.
     """
-    loader = _Loader(root, problems, texts or {}, only=only, lenient=lenient, before=before)
+    loader = _Loader(
+        root, problems, texts or {}, only=only, lenient=lenient, before=before, tests=tests
+    )
     settings = loader.settings()
     for path in paths:
         for file in yaml_files(path):
@@ -92,9 +98,11 @@ class _Loader:
         only: Set[str] | None,
         lenient: bool,
         before: Values | None,
+        tests: bool,
     ) -> None:
         self._root = root
         self._only = only
+        self._tests = tests
         self._values = before
         self._lenient = lenient
         self._texts = texts
@@ -152,6 +160,7 @@ class _Loader:
             workflows=found.get("workflow", {}),  # type: ignore[arg-type]
             audits=found.get("audit", {}),  # type: ignore[arg-type]
             templates=found.get("templates", {}),  # type: ignore[arg-type]
+            tests=found.get("tests", {}),  # type: ignore[arg-type]
             broken=frozenset(self._broken),
             faults=self._problems.errors,
         )
@@ -164,6 +173,10 @@ class _Loader:
             problems.add("unreadable-file", message, Location(name, 1, 1, 1, 1))
             self._guess_broken(name)
             return []
+        if not self._tests and b"tests:" in content:
+            content = _without_tests(content)
+            if not content:
+                return []
         if self._only is not None and _is_of_another(content, self._only):
             return []
         before = len(problems)
@@ -265,6 +278,10 @@ def _definition(kind: str) -> type[Definition]:
 def _entry(kind: str) -> type[Located]:
     if kind == "formatters":
         return Formatter
+    if kind == "tests":
+        from genesis.spec.report_test import ReportTest
+
+        return ReportTest
     from genesis.spec.workflow import Template
 
     return Template
@@ -273,7 +290,25 @@ def _entry(kind: str) -> type[Located]:
 _NAMED = re.compile(r"^(data_source|input|workflow|audit):[ \t]*([a-z][a-z0-9_]*)", re.MULTILINE)
 _HEAD = re.compile(rb"(?:#.*\n|\s*\n)*(input|workflow|audit):[ \t]*([a-z]\w*)[ \t]*(?:#.*)?\r?\n")
 _ENTRY = re.compile(r"\b[a-z][a-z0-9_]*+(?=:)")  # `\b` and `+`: a word is looked at once
-_COLLECTION = re.compile(r"^(formatters|templates):(.*(?:\n[ \t].*|\n)*)", re.MULTILINE)
+_COLLECTION = re.compile(r"^(formatters|templates|tests):(.*(?:\n[ \t].*|\n)*)", re.MULTILINE)
+
+
+# A document of tests, up to the mark of the next; a mark at the start of a line is one within any text.
+_TESTS = re.compile(
+    rb"(?:\A|^---[ \t]*\r?\n)(?:[ \t]*(?:#.*)?\r?\n)*tests:[ \t]*(?:#.*)?\r?\n(?:(?!---|\.\.\.).*(?:\n|\Z))*",
+    re.MULTILINE,
+)
+
+
+def _without_tests(content: bytes) -> bytes:
+    """The text without documents of tests; what stands behind them keeps its lines."""
+
+    def blank(tests: re.Match[bytes]) -> bytes:
+        end = b"..." if tests[0].startswith(b"---") else b""
+        return end + b"\n" * tests[0].count(b"\n")
+
+    rest = _TESTS.sub(blank, content)
+    return rest.rstrip().removesuffix(b"\n...") + b"\n" if rest.strip() else b""
 
 
 def _is_of_another(content: bytes, inputs: Set[str]) -> bool:

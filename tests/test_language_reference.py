@@ -27,6 +27,7 @@ MODELS = {model.__name__: model for model in models()}
 
 WORDS = {
     "DataSource": "data source",
+    "ReportTest": "test",
     "AsOf": "`as_of`",
     "Pick": "`pick`",
     "Latest": "`latest`",
@@ -203,6 +204,7 @@ def test_every_kind_of_document_is_shown(page: tuple[Project, Problems]) -> None
         project.workflows,
         project.audits,
         project.templates,
+        project.tests,
     )
     assert all(kinds)
 

@@ -73,10 +73,24 @@ def test_else_the_whole_project_has_to_be_loaded(
     assert load_for(write(tmp_path, movie=MOVIE, **texts), [name]) is None
 
 
+def test_tests_stay_unread(tmp_path: Path) -> None:
+    """Of the report's own file, too; what stands behind them is read, and found at its lines."""
+    tests = "---\n\ntests: # of films\n  films_are_shown: {expect: {\n"
+    write(tmp_path, movie=MOVIE, films=report("films") + tests, more=tests.removeprefix("---\n"))
+    found = load_for(tmp_path, ["films"])
+    assert found is not None
+    assert not found.tests
+
+    write(tmp_path, films=report("films") + tests + "---\n" + report("other"))
+    whole = load_files(tmp_path, [tmp_path / "inputs" / "films.yaml"], Problems(), tests=False)
+    assert whole.inputs["other"].locate_name().line == 9
+
+
 REST = "source: movie\nfields: [movie_id]"
 DOCUMENTS = st.sampled_from(
     [f"input: films\n{REST}", f"input: other\n{REST}", f'"input": films\n{REST}', f"input: &a films\n{REST}",
-     f"? input\n: films\n{REST}", "workflow: films\njobs: []", "formatters:\n  a: {sql: value}", "# nothing"]
+     f"? input\n: films\n{REST}", "workflow: films\njobs: []", "formatters:\n  a: {sql: value}", "# nothing",
+     "tests:\n  a: {input: films, expect: [{movie_id: 1}]}\n", "# of films\ntests: # all\n  a: {expect: []}"]
 )  # fmt: skip
 BETWEEN = st.sampled_from(
     ["\n---\n", "\n...\n", "\n--- # x\n", "\n", "\r---\r", "\r\n---\r\n", "\x85---\x85"]

@@ -41,6 +41,7 @@ from genesis.spec.model import (
     read_model,
 )
 from genesis.spec.project import Project, ProjectFile
+from genesis.spec.report_test import ReportTest
 from genesis.spec.workflow import Audit, Template, Workflow
 
 ROOT = Path(__file__).parents[1]
@@ -276,7 +277,11 @@ def read(text: str, problems: Problems, *, is_project: bool) -> None:
 
 
 DEFINITIONS: dict[str, type[Definition]] = {m.kind: m for m in (DataSource, Input, Workflow, Audit)}
-ENTRIES: dict[str, type[Located]] = {"formatters": Formatter, "templates": Template}
+ENTRIES: dict[str, type[Located]] = {
+    "formatters": Formatter,
+    "templates": Template,
+    "tests": ReportTest,
+}
 
 
 # A whole project of every kind of document: the language reference's.

@@ -1,7 +1,7 @@
 """The command line: what each command takes, and how each failure ends.
 
 stdout is data, stderr is talk. A command is imported when it is called, so that `--help` and
-`check` load no engine. Exit codes: 0 done, 1 in part, 2 definitions, 3 engine, 4 sink, 5 an audit, 64 a wrong
+`check` load no engine. Exit codes: 0 done, 1 in part, 2 definitions, 3 engine, 4 sink, 5 an audit or a test, 64 a wrong
 command line, 70 a bug of ours, 75 try again, 130 interrupted.
 """
 
@@ -29,6 +29,7 @@ _COMMANDS = {
     "check": "tell every problem of the project's YAML",
     "explain": "tell why an input's SQL is as it is, or what a code means",
     "compile": "print the SQL of inputs",
+    "test": "hold reports of rows that are given against what they should say",
     "preview": "show the rows of an input",
     "run": "refresh trackers now",
     "approve": "let a change through that a run held back",

@@ -25,14 +25,13 @@ from genesis.cli.session import (
     refuse_views_as_of,
     views_option,
 )
+from genesis.console import cell_text, shorten
 from genesis.errors import Problem, Problems, UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from genesis.compile.statement import Column
-
-WIDEST = 40  # characters of a cell in a table
 
 
 @click.command("preview")
@@ -112,35 +111,17 @@ def _write_table(rows: pa.Table, columns: Sequence[Column]) -> None:
 
     shown = [(i, column) for i, column in enumerate(columns) if not column.hidden]
     values = [rows.column(i).to_pylist() for i, _ in shown]
-    cells = [[_shorten(_cell_text(value)) for value in row] for row in zip(*values, strict=True)]
+    cells = [[shorten(cell_text(value)) for value in row] for row in zip(*values, strict=True)]
     numbers = [column.type.is_number for _, column in shown]
     click.echo(table_text([column.label for _, column in shown], cells, right=numbers))
     click.echo(f"{rows.num_rows} row{'' if rows.num_rows == 1 else 's'}", err=True)
-
-
-def _shorten(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= WIDEST else text[: WIDEST - 1] + "…"
-
-
-def _cell_text(value: Any) -> str:
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case datetime():
-            return value.isoformat(sep=" ", timespec="auto")
-        case list():
-            return json.dumps(value, ensure_ascii=False, default=str)
-    return str(value)
 
 
 def _write_csv(rows: pa.Table, columns: Sequence[Column]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow([column.name for column in columns])
     values = [rows.column(i).to_pylist() for i in range(len(columns))]
-    writer.writerows([[_cell_text(value) for value in row] for row in zip(*values, strict=True)])
+    writer.writerows([[cell_text(value) for value in row] for row in zip(*values, strict=True)])
 
 
 def _write_json(rows: pa.Table, columns: Sequence[Column]) -> None:

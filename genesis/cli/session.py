@@ -42,12 +42,17 @@ class Session:
         return self.folder or find_root(Path.cwd()) or Path.cwd()
 
     def load(
-        self, problems: Problems, definitions: Sequence[Path] = (), inputs: Sequence[Path] = ()
+        self,
+        problems: Problems,
+        definitions: Sequence[Path] = (),
+        inputs: Sequence[Path] = (),
+        *,
+        tests: bool = False,
     ) -> Project:
         """The project, as `read`; refused where its settings are broken, since all else rests on them."""
         from genesis.spec.project import SETTINGS
 
-        project = self.read(problems, definitions, inputs)
+        project = self.read(problems, definitions, inputs, tests=tests)
         if SETTINGS in project.broken:
             raise DefinitionError(problems.errors)
         return project
@@ -74,6 +79,7 @@ class Session:
         texts: Mapping[str, str] | None = None,
         lenient: bool = False,
         before: Values | None = None,
+        tests: bool = True,
     ) -> Project:
         """The project; or, where files are named, just what they define. `texts` stand for files."""
         from genesis.load import load_files, load_project
@@ -84,8 +90,10 @@ class Session:
                     raise UsageError(Problem("unreadable-file", f"`{path}` does not exist"))
             paths = [*definitions, *inputs]
             root = self.shown_root.resolve()
-            return load_files(root, paths, problems, texts=texts, lenient=lenient)
-        return load_project(self.root, problems, texts=texts, lenient=lenient, before=before)
+            return load_files(root, paths, problems, texts=texts, lenient=lenient, tests=tests)
+        return load_project(
+            self.root, problems, texts=texts, lenient=lenient, before=before, tests=tests
+        )
 
     def target(self, project: Project) -> tuple[str, Target]:
         """The target that runs the SQL, with its name."""

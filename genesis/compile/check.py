@@ -16,6 +16,7 @@ from genesis.compile.bind import Binder
 from genesis.compile.compare import typed_literal
 from genesis.compile.expression import Fragment, parse_expression, paths_in
 from genesis.compile.formats import apply_formatter, find_formatter, inline_labels
+from genesis.compile.given import read_test, without_queries
 from genesis.compile.infer import type_of
 from genesis.compile.joins import find_join, target_name
 from genesis.compile.known import Known
@@ -62,6 +63,9 @@ def check_project(project: Project, problems: Problems, known: Known | None = No
         headings[definition.name] = found.headings
         independent = _independent(found.problems, project, definition.source, faulty)
         _extend(problems, told, independent, definition.file)
+    tested = without_queries(project) if project.tests else project
+    for name in project.tests:
+        read_test(tested, name, headings, problems)
     for name, formatter in project.formatters.items():
         if formatter.sql is not None and formatter is not BUILT_IN.get(name):
             fragment = Fragment(formatter.sql, formatter, ("sql",))

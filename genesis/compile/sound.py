@@ -25,7 +25,7 @@ from genesis.compile.run import Run
 from genesis.compile.scope import is_broken, split_direction
 from genesis.compile.trackers import Heading, headings_of
 from genesis.errors import Problems
-from genesis.spec.data_source import DataSource
+from genesis.spec.data_source import DataSource, Field
 from genesis.spec.input import Input, Item
 from genesis.spec.project import Project
 
@@ -105,15 +105,25 @@ class _Parts:
             (column, key), label = (known.output.column, known.key), item.label
             found.append(
                 Heading(
-                    column.name, label or column.label, key is not None and key not in keys, False
+                    column.name,
+                    label or column.label,
+                    key is not None and key not in keys,
+                    False,
+                    str(column.type),
                 )
             )
             keys |= {key} if key else set()
         for each in (0, 1):  # names, labels
             if len({heading[each] for heading in found}) < len(found):
                 return None
-        hidden = (hidden_key(name) for name in source.primary_key if name not in keys)
-        return (*found, *(Heading(name, name, True, True) for name in hidden))
+        hidden = [name for name in source.primary_key if name not in keys]
+        if not source.fields.keys() >= set(hidden):
+            return None
+        return (*found, *(_hidden(name, source.fields[name]) for name in hidden))
+
+
+def _hidden(name: str, key: Field) -> Heading:
+    return Heading(hidden_key(name), hidden_key(name), True, True, str(key.type))
 
 
 def _items(definition: Input, source: DataSource) -> Iterator[tuple[Item | None, bool]]:

@@ -29,12 +29,13 @@ class Heading(NamedTuple):
     label: str
     key: bool
     hidden: bool
+    type: str
 
 
 def headings_of(query: Query) -> tuple[Heading, ...]:
     """The headings of a report's columns."""
     columns = (output.column for output in query.outputs)
-    return tuple(Heading(c.name, c.label, c.key, c.hidden) for c in columns)
+    return tuple(Heading(c.name, c.label, c.key, c.hidden, str(c.type)) for c in columns)
 
 
 def check_shared(

@@ -8,7 +8,7 @@ a query is the choice of snapshots: an engine sees one version of each table whi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -187,6 +187,17 @@ class DuckDBEngine:
             f"there is no catalog at `{config.uri if config else ''}`",
             hint="`genesis ingest DATA_SOURCE FILE...` makes it, with the table of a data source",
         )
+
+
+def query_over(relations: Mapping[Identifier, exp.Query], statement: Statement) -> pa.Table:
+    """The rows of a statement over tables that are nowhere: each is a query without a table. Raises `EngineError`."""
+    with _told_as_problem(), closing(in_memory((*WRONG_OPTIMIZERS, *FAILING_OPTIMIZERS))) as duck:
+        for parts, relation in relations.items():
+            if len(parts) > 1:
+                _make_schema(duck, parts[:-1])
+            _execute(duck, exp.Create(this=_table(parts), kind="VIEW", expression=relation))
+        lock_down(duck, [])
+        return duck.sql(statement.sql).to_arrow_table()
 
 
 def _make_view(duck: duckdb.DuckDBPyConnection, scan: Scan, found: _Found) -> None:

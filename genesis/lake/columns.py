@@ -1,19 +1,17 @@
 """The columns of a change log: its own, then the key, then the payload. PURE.
 
-Names here are raw ones, as the table has them. The surprise: a field with `sql` may or may not
-read a column of its own name, and only its text tells.
+Names here are raw ones, as the table has them.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
 
-from genesis.spec.data_source import DataSource, Field
+from genesis.spec.data_source import DataSource, own_column
 from genesis.spec.types import INTEGER, STRING, TIMESTAMPTZ, Type
 
 
@@ -76,19 +74,6 @@ def guessed_columns(source: DataSource) -> frozenset[str]:
     fields = source.fields.items()
     named = {own_column(name, field) for name, field in fields if field.column or not field.sql}
     return frozenset(column.name for column in record_columns(source)) - named
-
-
-def own_column(name: str, field: Field) -> str | None:
-    """The raw column that a field reads, or `None` where it is derived from others."""
-    if field.column is not None:
-        return field.column
-    if field.sql is None:
-        return name
-    # The field's own name as a word of its SQL: not in a text, no step of a path, no function.
-    # A wrong guess only makes a column that stays NULL, so nothing is parsed.
-    without_text = re.sub(r"'(?:[^']|'')*'", "''", field.sql)
-    word = rf"(?<![\w.]){re.escape(name)}(?!\w|\"?\s*[.(])"
-    return name if re.search(word, without_text, re.IGNORECASE) else None
 
 
 def _types_by_column(source: DataSource) -> dict[str, Type]:

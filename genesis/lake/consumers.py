@@ -21,9 +21,8 @@ from genesis.compile.run import Run
 from genesis.compile.structure import read_query
 from genesis.errors import DefinitionError, Problems
 from genesis.lake.catalog import Identifier, table_identifier
-from genesis.lake.columns import own_column
 from genesis.review.lineage import tables_of
-from genesis.spec.data_source import DataSource
+from genesis.spec.data_source import DataSource, own_column
 from genesis.spec.project import Project
 from genesis.spec.workflow import Job, Workflow
 

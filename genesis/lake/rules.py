@@ -13,8 +13,7 @@ from datetime import timedelta
 from genesis.compile.latest import has_positions, log_columns, rules_text
 from genesis.errors import DefinitionError, Problem
 from genesis.lake.catalog import Identifier, table_identifier
-from genesis.lake.columns import own_column
-from genesis.spec.data_source import DataSource, Latest
+from genesis.spec.data_source import DataSource, Latest, own_column
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ from genesis.compile.latest import newest_by_rank, view_of
 from genesis.compile.statement import Statement
 from genesis.errors import EngineError, Problem, Problems, UsageError, suggest
 from genesis.interfaces import Engine, Views
-from genesis.lake.columns import guessed_columns, own_column, record_columns
-from genesis.spec.data_source import DataSource
+from genesis.lake.columns import guessed_columns, record_columns
+from genesis.spec.data_source import DataSource, own_column
 from genesis.spec.project import Project
 
 

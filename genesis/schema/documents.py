@@ -14,7 +14,7 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 # An audit has a key `data_source`, so that it is asked for first.
 _DEFINITIONS: tuple[type[Definition], ...] = (Audit, DataSource, Input, Workflow)
-_COLLECTIONS = {"formatters": "Formatter", "templates": "Template"}
+_COLLECTIONS = {"formatters": "Formatter", "templates": "Template", "tests": "ReportTest"}
 _MEANINGS = {
     "data_source": "One table (or query) and what its rows mean",
     "formatters": "How values are shown",
@@ -22,6 +22,7 @@ _MEANINGS = {
     "workflow": "Jobs that run together on a schedule",
     "audit": "A comparison with the system of record",
     "templates": "Fragments of jobs that workflows share",
+    "tests": "What reports should say of rows that are given",
 }
 
 KINDS = ("documents", "project", *_MEANINGS)

@@ -39,6 +39,7 @@ _PLACES: tuple[tuple[str, str, str], ...] = (
     ("Measure", "format", "formatters"),
     ("Item", "format", "formatters"),
     ("Job", "refresh", "input"),
+    ("ReportTest", "input", "input"),
     ("Job", "audit", "audit"),
     ("Job", "use", "templates"),
     ("Alerts", "on_failure", "alerts"),
@@ -56,8 +57,8 @@ def add_names(schemas: dict[str, Schema], project: Project) -> None:
     for model, key, kind in _PLACES:
         properties = schemas[model]["properties"]
         properties[key] = _of_kind(properties[key], kind)
-    tables = schemas["SourceSystem"]["properties"]["tables"]
-    tables["propertyNames"] = _ref("data_source.name")
+    for model, key in (("SourceSystem", "tables"), ("ReportTest", "given")):
+        schemas[model]["properties"][key]["propertyNames"] = _ref("data_source.name")
     for source in project.data_sources.values():
         schemas |= _offers(source, project)
     for model, key, part in (

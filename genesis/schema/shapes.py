@@ -32,6 +32,7 @@ from genesis.spec.project import (
     TrinoAuth,
     TrinoTarget,
 )
+from genesis.spec.report_test import Cell, Moment, ReportTest
 from genesis.spec.types import PLAIN
 from genesis.spec.values import (
     Duration,
@@ -70,6 +71,7 @@ ROOTS: tuple[type[Model], ...] = (
     Workflow,
     Audit,
     Template,
+    ReportTest,
     ProjectFile,
 )
 
@@ -217,6 +219,12 @@ _TAKES: dict[Callable[..., Any], Schema] = {
     _validator(Name): NAME,
     _validator(TypeName): _TYPE,
     _validator(Scalar): {"type": ["string", "number", "boolean", "null"]},
+    _validator(Cell): {"type": ["string", "number", "boolean", "null", "array"]},
+    _validator(Moment): {
+        **_TEXT,
+        "pattern": r"^\d{4}-?(\d\d|W)",
+        "patternErrorMessage": "a moment is written 2026-11-23 or 2026-11-23T09:30:00Z",
+    },
     _validator(Timezone): _ZONE,
     _validator(Duration): {
         **_TEXT,

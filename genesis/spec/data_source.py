@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal
@@ -324,3 +325,16 @@ class DataSource(Definition):
                 yield lacking(key)
             elif data[key] == nothing:
                 yield mistake("wrong-type", f"`{key}` is empty", key=key)
+
+
+def own_column(name: str, field: Field) -> str | None:
+    """The raw column that a field reads, or `None` where it is derived from others."""
+    if field.column is not None:
+        return field.column
+    if field.sql is None:
+        return name
+    # The field's own name as a word of its SQL: not in a text, no step of a path, no function.
+    # A wrong guess only makes a column that stays NULL, so nothing is parsed.
+    without_text = re.sub(r"'(?:[^']|'')*'", "''", field.sql)
+    word = rf"(?<![\w.]){re.escape(name)}(?!\w|\"?\s*[.(])"
+    return name if re.search(word, without_text, re.IGNORECASE) else None

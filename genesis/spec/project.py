@@ -31,6 +31,7 @@ from genesis.spec.values import (
 )
 
 if TYPE_CHECKING:
+    from genesis.spec.report_test import ReportTest
     from genesis.spec.workflow import Audit, Template, Workflow
 
 
@@ -311,6 +312,7 @@ class Project:
     workflows: Mapping[str, Workflow] = dataclass_field(default_factory=dict)
     audits: Mapping[str, Audit] = dataclass_field(default_factory=dict)
     templates: Mapping[str, Template] = dataclass_field(default_factory=dict)
+    tests: Mapping[str, ReportTest] = dataclass_field(default_factory=dict)
     broken: frozenset[tuple[str, str]] = frozenset()
     is_whole: bool = False
     faults: tuple[Problem, ...] = ()
