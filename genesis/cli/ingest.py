@@ -151,9 +151,11 @@ def _follow(
     from genesis.sources.postgres import require_driver
 
     require_driver(name)
+    from genesis.cli.paused import tell_resumed
     from genesis.clock import SystemClock
     from genesis.lake.consumers import consumed_columns
     from genesis.lake.follow import Lake, Origin, follow
+    from genesis.lake.holding import Holding
 
     consumed = {each.name: consumed_columns(project, each.table or "") for each in sources}
     landings = follow(
@@ -163,7 +165,12 @@ def _follow(
         keep_going=keep_going,
         warned=lambda text: click.echo(f"warning: {text}", err=True),
     )
-    return _tell_all(landings, project, session.root, name)
+    waited = [why for each in wanted if (why := Holding(session.root, each).pause)]
+    exit_code = _tell_all(landings, project, session.root, name)
+    for why in waited:  # a copy made anew holds nothing
+        if Holding(session.root, why.data_source).pause is None:
+            tell_resumed(project, session.root, why, datetime.now(UTC))
+    return exit_code
 
 
 def _find(project: Project, name: str, problems: Problems) -> DataSource:

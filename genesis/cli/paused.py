@@ -1,10 +1,13 @@
-"""What is told of a table that waits for a person: in full once, to whoever reads what changed, then in a line."""
+"""What is told of a table that waits for a person: in full once, to whoever reads what changed, then in a line.
+
+For them it is an alert about the data source, which is over when nothing waits any more.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 
     from genesis.lake.consumers import Consumers
     from genesis.lake.holding import Holding, Pause
+    from genesis.schedule.alerting import Signal
     from genesis.spec.project import Project
 
 _FEW = 6  # names in a message
@@ -23,10 +27,11 @@ _FEW = 6  # names in a message
 def tell_pause(
     project: Project, root: Path, pause: Pause, at: datetime, *, in_full: bool = False
 ) -> None:
-    """Tell that a table waits; the first time with whom it concerns, and a notice to them."""
+    """Tell that a table waits; the first time with whom it concerns, who are alerted."""
     from genesis.console import show_problems
     from genesis.lake.catalog import locked, table_identifier
     from genesis.lake.holding import Holding
+    from genesis.schedule.alerting import Trouble
 
     holding = Holding(root, pause.data_source)
     if pause.is_told and not in_full:
@@ -36,11 +41,14 @@ def tell_pause(
         )
         return
     readers = _readers(project, pause)
-    show_problems([_problem(pause, readers)])
+    problem = _problem(pause, readers)
+    show_problems([problem])
     click.echo(f"  {held_text(holding)}: {_shown(holding.folder, root)}", err=True)
     if not pause.is_told:
-        said = {**_said(pause, "ingest_paused", at), **readers.to_json()}
-        _notify(project, root, pause.data_source, readers.receivers, said, at)
+        text = f"{problem.message}; {problem.hint}"
+        told = _receivers(project, readers)
+        signature = f"held {pause.data_source}: {changes_text(pause)}"[:300]
+        _hear(project, root, Trouble(pause.data_source, "ingest", signature, text, told), at)
         table = table_identifier(project.data_sources[pause.data_source].table or "")
         with locked(root, ".".join(table)):  # nobody may end the pause meanwhile
             holding.mark_told()
@@ -48,11 +56,10 @@ def tell_pause(
 
 def tell_resumed(project: Project, root: Path, pause: Pause, at: datetime) -> None:
     """Tell that a table goes on, to those who were told that it waits."""
+    from genesis.schedule.alerting import Well
+
     click.echo(f"{pause.data_source}: nothing waits any more", err=True)
-    readers = _readers(project, pause)
-    said = {**_said(pause, "ingest_resumed", at), **readers.to_json()}
-    said |= {"text": f"ingest of `{pause.data_source}` goes on", "lines": []}
-    _notify(project, root, pause.data_source, readers.receivers, said, at)
+    _hear(project, root, Well(pause.data_source, ("ingest",)), at)
 
 
 def held_text(holding: Holding) -> str:
@@ -99,32 +106,25 @@ def _names(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in every[:_FEW]) + more
 
 
-def _said(pause: Pause, kind: str, at: datetime) -> dict[str, Any]:
-    return {
-        "kind": kind,
-        "data_source": pause.data_source,
-        "at": at.isoformat(),
-        "text": f"ingest of `{pause.data_source}` waits for a person: {changes_text(pause)}",
-        "changes": [change.to_json() for change in pause.changes],
-        "way_out": pause.way_out,
-        "lines": [f"{pause.way_out}; then `genesis ingest --resume {pause.data_source}`"],
-    }
+def _receivers(project: Project, readers: Consumers) -> tuple[str, ...]:
+    """Whom their workflows alert, and the owners themselves where somebody sends mail."""
+    from genesis.run.delivery import mail_server
+    from genesis.schedule.alerting import receivers_of
+
+    can_mail = mail_server(project.settings.alerts) is not None
+    owners = (receivers_of((), owner, can_mail=can_mail) for owner in sorted(readers.owners))
+    return tuple(
+        dict.fromkeys([*sorted(readers.receivers), *(one for each in owners for one in each)])
+    )
 
 
-def _notify(
-    project: Project,
-    root: Path,
-    data_source: str,
-    receivers: Iterable[str],
-    said: dict[str, Any],
-    at: datetime,
-) -> None:
+def _hear(project: Project, root: Path, signal: Signal, at: datetime) -> None:
     from genesis.run.ledger import Ledger
     from genesis.secrets import resolve_references
 
     ledger = Ledger(resolve_references(project.settings.state, root), root)
     try:
-        ledger.audits.tell(f"ingest.{data_source}", sorted(receivers), said, at=at)
+        ledger.alerts.hear([signal], at=at)
     finally:
         ledger.close()
 

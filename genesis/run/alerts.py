@@ -274,11 +274,8 @@ def _write(connection: sa.Connection, changed: Mapping[Id, Alert | None]) -> Non
 def _told(
     notice: Mapping[str, Any], owners: Mapping[str, tuple[str, ...]], at: datetime
 ) -> Iterable[Message]:
-    """The messages of a notice: an audit's, with keys, or another one with lines of its own."""
-    lines = list(notice.get("lines", ()))
-    lines += [
-        f"`{', '.join(map(str, one['key']))}` {one['kind']}" for one in notice.get("keys", ())
-    ]
+    """The messages of an audit's notice, with keys."""
+    lines = [f"`{', '.join(map(str, one['key']))}` {one['kind']}" for one in notice.get("keys", ())]
     if more := notice.get("more"):
         lines.append(f"and {more:,} more")
     for receiver in dict.fromkeys([*notice["receivers"], *owners.get(notice.get("audit", ""), ())]):

@@ -206,15 +206,6 @@ class Audits:
                 for row in connection.execute(query).mappings()
             ]
 
-    def tell(
-        self, about: str, receivers: Sequence[str], message: Mapping[str, Any], *, at: datetime
-    ) -> None:
-        """Have these receivers be told of something else than an audit."""
-        text = json.dumps(message, ensure_ascii=False)
-        said = {"about": about, "at": _text(at), "receivers": json.dumps(receivers)}
-        with self._state.transaction() as connection:
-            connection.execute(_notices.insert().values(**said, message=text))
-
     def take_unsent(self, connection: sa.Connection, at: datetime) -> list[Mapping[str, Any]]:
         """The notices that nobody was sent yet, from now on somebody else's to send: in one transaction with that."""
         query = sa.select(_notices).where(_notices.c.sent_at.is_(None)).order_by(_notices.c.id)

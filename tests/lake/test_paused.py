@@ -6,13 +6,19 @@ import json
 import shutil
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from genesis.cli import run_command
 from genesis.run.ledger import Ledger
+from genesis.schedule.alerting import Alert
 
+SETTINGS = """
+project: studio
+alerts:
+  ops: {webhook: "${env:OPS}"}
+  mail: {smtp: "${env:SMTP}"}
+"""
 PROJECT = Path(__file__).parents[1] / "fixtures" / "errors" / "ingest-paused"
 
 
@@ -21,25 +27,31 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project whose table waits, since `title` was renamed."""
     root = tmp_path / "project"
     shutil.copytree(PROJECT, root)
+    (root / "genesis.yaml").write_text(SETTINGS)
+    workflow = root / "workflows" / "movies.yaml"
+    workflow.write_text(f"{workflow.read_text()}alerts: {{on_failure: [ops]}}\n")
     monkeypatch.chdir(root)
     assert run_command(["ingest", "movie", "events/monday.jsonl"]) == 0
     assert run_command(["ingest", "movie", "events/tuesday.jsonl"]) == 3
     return root
 
 
-def notices(root: Path) -> list[dict[str, Any]]:
+def alerts(root: Path) -> list[Alert]:
     with closing(Ledger("sqlite:///.genesis/state.db", root)) as ledger:
-        return [dict(notice) for notice in ledger.audits.unsent()]
+        return list(ledger.alerts.open())
 
 
-def test_those_concerned_are_told_once(project: Path):
+def test_those_concerned_are_alerted_once(project: Path):
+    """Whom the workflows of the readers name, and their owners, since somebody sends mail."""
     run_command(["ingest", "movie", "events/wednesday.jsonl"])
     run_command(["ingest", "--resume"])
-    (notice,) = notices(project)
-    assert notice["kind"] == "ingest_paused"
-    assert notice["text"] == "ingest of `movie` waits for a person: column `title` is gone"
-    assert notice["trackers"] == ["movies.refresh_movies"]
-    assert notice["owners"] == ["films@example.com", "studio-ops@example.com"]
+    found = alerts(project)
+    addresses = ["mailto:films@example.com", "mailto:studio-ops@example.com"]
+    assert [(each.subject, each.kind, each.receiver, each.times) for each in found] == [
+        ("movie", "ingest", receiver, 1) for receiver in (*addresses, "ops")
+    ]
+    assert "column `title` is gone; this concerns trackers `movies.refresh_movies`" in found[0].text
+    assert found[0].text.endswith("then `genesis ingest --resume movie`")
 
 
 @pytest.mark.usefixtures("project")
@@ -73,7 +85,7 @@ def test_a_definition_that_follows_the_rename_goes_on(
     assert run_command(["ingest", "--resume"]) == 0
     told = "movie: 1 event landed, 0 rejected\nmovie: nothing waits any more\n"
     assert capsys.readouterr().err == told
-    assert [notice["kind"] for notice in notices(project)] == ["ingest_paused", "ingest_resumed"]
+    assert alerts(project) == []
     run_command(["preview", "movies", "--format", "csv"])
     assert capsys.readouterr().out.splitlines()[1:] == ["1,", "2,Brazil"]
 

@@ -176,12 +176,3 @@ def test_sent_messages_are_forgotten_some_day(ledger: Ledger) -> None:
     ledger.alerts.sent(delivery, at=NOON)
     assert ledger.alerts.prune(before=NOON + timedelta(days=30)) == 1
     assert len(ledger.alerts.unsent()) == 1
-
-
-def test_notices_of_something_else_bring_their_own_lines(ledger: Ledger) -> None:
-    said = {"receivers": ["ops"], "text": "ingest of `movie` waits", "lines": ["a way out"]}
-    ledger.audits.tell("ingest.movie", ["ops"], said, at=NOON)
-    assert ledger.alerts.collect(ledger.audits, at=NOON) == 1
-    (waiting,) = ledger.alerts.unsent()
-    assert waiting.message.receiver == "ops"
-    assert waiting.message.lines == ("a way out",)
