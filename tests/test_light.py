@@ -30,6 +30,7 @@ def imported(*arguments: str) -> set[str]:
         "check",
         "compile production_tracker",
         "compile --help",
+        "lineage production_tracker --format svg",
         "schedule --explain production_tracker",
     ],
 )

@@ -28,6 +28,7 @@ _COMMANDS = {
     "init": "start a project, or a demo of one",
     "check": "tell every problem of the project's YAML",
     "explain": "tell why an input's SQL is as it is, or what a code means",
+    "lineage": "tell which table columns a report's columns are made of, and draw it",
     "compile": "print the SQL of inputs",
     "test": "hold reports of rows that are given against what they should say",
     "preview": "show the rows of an input",

@@ -93,7 +93,6 @@ def check(session: Session, format_: str) -> int:
 
 def _tell_reached(reached: list[Reached], format_: str) -> None:
     from genesis.console import show_problems, table_text
-    from genesis.run.jobs import place_text
 
     if format_ == "json":
         told = {"schema": "genesis/reach@1", "trackers": [one.to_json() for one in reached]}
@@ -102,7 +101,7 @@ def _tell_reached(reached: list[Reached], format_: str) -> None:
     rows = [
         [
             one.tracker.name,
-            place_text(one.tracker.place),
+            str(one.tracker.place),
             one.account,
             one.title if one.problem is None else "refused",
         ]

@@ -99,14 +99,12 @@ def _paused(root: Path) -> Iterator[dict[str, Any]]:
 
 
 def _entry(job: NamedJob, ledger: Ledger, now: datetime) -> dict[str, Any]:
-    from genesis.run.jobs import place_text
-
     last = ledger.last_done(job.name)
     success = ledger.last_success(job.name)
     refreshed = success.finished_at if success else None
     return {
         "tracker": job.name,
-        "place": place_text(job.job.to) if job.job.to else None,
+        "place": str(job.job.to) if job.job.to else None,
         "owner": job.workflow.owner,
         "state": _state(job, last.state if last else None, refreshed, now),
         "refreshed_at": refreshed.isoformat() if refreshed else None,

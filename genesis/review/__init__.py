@@ -10,6 +10,9 @@
 | conditions | whether one condition is surely true only where another is             |
 | differences | what a change does to one report                                      |
 | risks    | what that puts at risk in a tracker, and what would be held there         |
-| words    | either of them, as a colleague would write it                            |
-| facts    | either of them, as plain data for machines                               |
+| trackers | which trackers show an input, where they are, who answers for them       |
+| picture  | a lineage as boxes and arrows; as Mermaid                                |
+| drawing  | a picture as SVG                                                         |
+| words    | any of them, as a colleague would write it                               |
+| facts    | any of them, as plain data for machines                               |
 """

@@ -1,14 +1,14 @@
-"""Of one column of a report: the table columns that its value is made of, and what chooses rows.
+"""Of the columns of a report: the table columns that a value is made of, and what chooses rows.
 
 Kept apart are the values (the tree of steps), the rows that a value is taken from (joins' keys,
-`where`s, orders), and the records that the report has at all. The surprise: a related row that is
-not there shows as NULL or zero, so a join's keys and the `where` of its data source are among the rows.
+`where`s, orders), the records that the report has at all, and the order they are in. The surprise: a related
+row that is not there shows as NULL or zero, so a join's keys and the `where` of its data source are among the rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
@@ -52,13 +52,14 @@ class Step:
 
 @dataclass(frozen=True)
 class RowReason:
-    """One thing that chooses or orders rows, and the table columns it looks at."""
+    """One thing that chooses or orders rows, and the table columns it looks at, by which steps."""
 
     kind: str
     name: str
     sql: str
     at: Location
     columns: tuple[TableColumn, ...]
+    steps: tuple[Step, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,28 @@ class Lineage:
         return tuple(sorted({*self.values, *chosen}))
 
 
+@dataclass(frozen=True)
+class ReportLineage:
+    """Where all of a report comes from: its columns, the records there are, the order they are in."""
+
+    input: str
+    at: Location
+    columns: tuple[Lineage, ...]
+    records: tuple[RowReason, ...]
+    order: tuple[RowReason, ...]
+
+    def only(self, column: str) -> ReportLineage:
+        """The same of one column alone."""
+        return replace(self, columns=tuple(one for one in self.columns if one.column == column))
+
+
 def lineages(project: Project, name: str, run: Run) -> tuple[Lineage, ...]:
     """The lineage of every column of an input. Raises `DefinitionError` with its problems."""
+    return report_lineage(project, name, run).columns
+
+
+def report_lineage(project: Project, name: str, run: Run) -> ReportLineage:
+    """The lineage of an input, whole. Raises `DefinitionError` with its problems."""
     query, definition = resolve_input(project, name, run), project.inputs[name]
     graph, groups = Graph(plan_query(query), project), _groups(definition, query)
     records = _Tracer(graph, groups).records(definition)
@@ -94,7 +115,9 @@ def lineages(project: Project, name: str, run: Run) -> tuple[Lineage, ...]:
         value = _value(output, tracer)
         rows = tuple(reason for reason in tracer.rows if reason not in records)
         found.append(Lineage(definition.name, output.column.name, value, rows, records))
-    return tuple(found)
+    ordered = _Tracer(graph, groups).order(definition)
+    order = tuple(reason for reason in ordered if reason not in records)
+    return ReportLineage(name, definition.locate_name(), tuple(found), records, order)
 
 
 def _groups(definition: Input, query: Query) -> Origin:
@@ -139,14 +162,22 @@ class _Tracer:
     def records(self, definition: Input) -> tuple[RowReason, ...]:
         """What chooses the report's own records."""
         root = self.graph.plan.root
-        at = definition.locate_name()
-        self._rows_of_select(root, at)
+        self._rows_of_select(root, definition.locate_name())
         if root.limit is not None:
-            for position, key in enumerate(root.order):
-                is_written = position < len(definition.sort)
-                place = definition.locate("sort", position) if is_written else at
-                self._reason("order of limit", definition.name, key.this, root, place)
+            self._order_of("order of limit", definition)
         return tuple(self.rows)
+
+    def order(self, definition: Input) -> tuple[RowReason, ...]:
+        """What the records are sorted by: what is asked for, then the keys that make it one order."""
+        self._order_of("order", definition)
+        return tuple(self.rows)
+
+    def _order_of(self, kind: str, definition: Input) -> None:
+        root = self.graph.plan.root
+        for position, key in enumerate(root.order):
+            is_written = position < len(definition.sort)
+            at = definition.locate("sort", position) if is_written else definition.locate_name()
+            self._reason(kind, definition.name, key.this, root, at)
 
     # --- values ---------------------------------------------------------------------------------
 
@@ -215,19 +246,12 @@ class _Tracer:
 
     # --- rows -----------------------------------------------------------------------------------
 
-    def _reason(
-        self, kind: str, name: str, tree: exp.Expr, select: Select, at: Location
-    ) -> RowReason:
+    def _reason(self, kind: str, name: str, tree: exp.Expr, select: Select, at: Location) -> None:
         """Note that an expression chooses rows, by the fragment it was written in, if it was."""
         steps = self.parts(tree, select, at)
-        columns = tuple(sorted({leaf for step in steps for leaf in step.leaves}))
         written = fragments_of(tree)
         origin = self.graph.origin(written[-1]) if written else None
-        if origin is None:
-            origin = Origin(kind, name, self._spelled(tree), at)
-        reason = RowReason(origin.kind, origin.name, origin.sql, origin.at, columns)
-        self.rows[reason] = None
-        return reason
+        self._add(origin or Origin(kind, name, self._spelled(tree), at), steps)
 
     def _rows_of_join(self, select: Select, source: From, at: Location) -> None:
         """What lets a joined row be found: the join's condition, and those it is inside of."""
@@ -258,9 +282,14 @@ class _Tracer:
         self._note(reason, [join.on], select)
 
     def _note(self, origin: Origin, trees: Iterable[exp.Expr], select: Select) -> None:
-        steps = [step for tree in trees for step in self.parts(tree, select, origin.at)]
+        self._add(
+            origin, tuple(step for tree in trees for step in self.parts(tree, select, origin.at))
+        )
+
+    def _add(self, origin: Origin, steps: tuple[Step, ...]) -> None:
         columns = tuple(sorted({leaf for step in steps for leaf in step.leaves}))
-        self.rows[RowReason(origin.kind, origin.name, origin.sql, origin.at, columns)] = None
+        reason = RowReason(origin.kind, origin.name, origin.sql, origin.at, columns, steps)
+        self.rows[reason] = None
 
     def _rows_of(self, name: str, at: Location) -> None:
         """What chooses the rows of a CTE, noted once."""

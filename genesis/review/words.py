@@ -17,7 +17,8 @@ from genesis.review.explain import (
     SortKey,
 )
 from genesis.review.graph import Origin
-from genesis.review.lineage import Lineage, RowReason, Step
+from genesis.review.lineage import Lineage, ReportLineage, RowReason, Step
+from genesis.review.trackers import Tracker
 
 
 def explanation_text(told: Explanation) -> str:
@@ -52,6 +53,31 @@ def lineage_text(told: Lineage) -> str:
         _section("Records that the report has", map(_reason, told.records)),
     ]
     return _joined(sections)
+
+
+def report_text(told: ReportLineage, trackers: Iterable[Tracker]) -> str:
+    """Each column with its table columns and what chooses their rows; then records and order."""
+    sections = [
+        [f"{told.input} ({_place(told.at)})", *_indented(map(tracker_line, trackers))],
+        _section("Columns", (line for one in told.columns for line in _made_of(one))),
+        _section("Records that the report has", map(_reason, told.records)),
+        _section("Order of the records", map(_reason, told.order)),
+    ]
+    return _joined(sections)
+
+
+def tracker_line(tracker: Tracker) -> str:
+    """Where a tracker is, and whom to ask."""
+    owner = f", owner {tracker.owner}" if tracker.owner else ""
+    return f"-> {tracker.place} (tracker {tracker.name}{owner}, {_place(tracker.at)})"
+
+
+def _made_of(told: Lineage) -> Iterator[str]:
+    values = ", ".join(map(str, told.values)) or "no table column"
+    yield f"{told.column}: made of {values} ({_place(told.value.at)})"
+    if told.rows:
+        reasons = dict.fromkeys(f"{one.kind} {one.name}".strip() for one in told.rows)
+        yield f"  rows by {', '.join(reasons)}"
 
 
 def _joined(sections: Iterable[list[str]]) -> str:

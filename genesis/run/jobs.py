@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from genesis.compile.check import job_names
 from genesis.errors import DefinitionError, Problem, did_you_mean, suggest
 from genesis.spec.project import Project
-from genesis.spec.workflow import Job, Place, Workflow
+from genesis.spec.workflow import Job, Workflow
 
 
 @dataclass(frozen=True)
@@ -82,11 +82,3 @@ def pick_jobs(project: Project, names: Iterable[str]) -> tuple[NamedJob, ...]:
     if unknown:
         raise DefinitionError(tuple(unknown))
     return tuple(picked.values())
-
-
-def place_text(place: Place) -> str:
-    """A tracker's place in words: `xlsx trackers/productions.xlsx, Productions`."""
-    details = [
-        str(value) for value in place.details.model_dump().values() if isinstance(value, str)
-    ]
-    return f"{place.sink} {', '.join(details)}"

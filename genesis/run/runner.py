@@ -31,7 +31,7 @@ from genesis.interfaces import AnnotationLog, Engine, Kept, Notices, Sink
 from genesis.run.audits import Audited
 from genesis.run.heartbeats import Health
 from genesis.run.held import Waiting
-from genesis.run.jobs import NamedJob, place_text
+from genesis.run.jobs import NamedJob
 from genesis.run.ledger import Ledger
 from genesis.run.views import refuse_other_views
 from genesis.spec.project import Project
@@ -387,4 +387,4 @@ def told(problems: Iterable[Problem]) -> tuple[dict[str, str | None], ...]:
 
 def tracker_text(job: NamedJob) -> str:
     """Where a job's tracker is, in words; nothing where it has none."""
-    return place_text(job.job.to) if job.job.to else ""
+    return str(job.job.to) if job.job.to else ""

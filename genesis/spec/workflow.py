@@ -151,6 +151,11 @@ class Place(Checked):
         place: Model = getattr(self, self.sink)
         return place
 
+    def __str__(self) -> str:
+        """The place in words: `xlsx trackers/productions.xlsx, Productions`."""
+        said = (value for _, value in self.details if isinstance(value, str))
+        return f"{self.sink} {', '.join(said)}"
+
 
 def _deletes(value: Any) -> Any:
     """`20%` as 0.2, `20` as 20 rows."""

@@ -8,16 +8,19 @@ from pathlib import Path
 
 import pytest
 
+from genesis.compile.run import Run
 from genesis.review.explain import Explanation, explain
 from genesis.review.facts import facts
 from genesis.review.words import explanation_text
 from tests.review.claims import CLAIMS, Claim
 from tests.review.reports import CASES, Report, of_case, of_studio, studio
+from tests.tpch import questions
 
-STUDIO = studio()
+STUDIO, TPCH = studio(), questions.project()
 REPORTS = {
     **{folder.name: of_case(folder) for folder in CASES},
     **{name: of_studio(name, STUDIO) for name in STUDIO.inputs},
+    **{f"tpch {name}": Report(TPCH, name, Run()) for name in questions.NAMES},
 }
 report = pytest.mark.parametrize("report", REPORTS.values(), ids=REPORTS)
 
