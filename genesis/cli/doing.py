@@ -114,7 +114,7 @@ class Doing:
         return Options(timeout, job.job.retries, job.job.deadline)
 
     def do(self, run: Run, lease: Lease, phase: Callable[[str], None]) -> Done:
-        """Do the job of a run. Raises `DefinitionError` where the project has no such job any more."""
+        """Do the job of a run. Raises `UnknownJob` where the project has none, as it was read here."""
         job = self._job(run)
         with self.engine() as engine, lease.interrupts(engine.interrupt):
             return self.runner(engine, lease=lease, phase=phase, may_skip=True).do(job)
@@ -132,9 +132,13 @@ class Doing:
 
     def _job(self, run: Run) -> NamedJob:
         from genesis.run.jobs import pick_jobs
+        from genesis.run.worker import UnknownJob
 
-        found = pick_jobs(self.project, [run.job])
+        try:
+            found = pick_jobs(self.project, [run.job])
+        except DefinitionError as error:
+            raise UnknownJob(*error.problems) from error
         if not found:  # it is told elsewhere what is wrong with its workflow
             problem = Problem("unknown-workflow", f"the workflow of `{run.job}` is broken")
-            raise DefinitionError(problem)
+            raise UnknownJob(problem)
         return found[0]

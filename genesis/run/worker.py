@@ -2,7 +2,8 @@
 
 The run is written as claimed before its first effect. While it goes on its lease is extended; what
 may not go on ends at its next step, and writes nothing. A failure that passes by itself is tried
-again later, in the same run. The surprise: a run that lost its lease is left without a word, since
+again later, in the same run; so is a job that is not known here: another node may have read the
+project again before this one. The surprise: a run that lost its lease is left without a word, since
 another owner speaks for it by now.
 """
 
@@ -17,7 +18,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Protocol
 
-from genesis.errors import GenesisError
+from genesis.errors import DefinitionError, GenesisError
 from genesis.interfaces import Clock
 from genesis.run.lease import BEATS, Keeper, Lease, Stopped
 from genesis.run.ledger import Run
@@ -26,6 +27,12 @@ from genesis.run.runner import Done, told
 from genesis.schedule.due import is_too_late
 from genesis.schedule.order import SUPERSEDED
 from genesis.schedule.retries import ErrorClass, error_class, next_attempt
+
+ELSEWHERE = 5  # tries until nobody will know a job: some minutes
+
+
+class UnknownJob(DefinitionError):
+    """The project has no such job, as this node has read it."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +48,10 @@ class Doer(Protocol):
     """What does the job of a run, with everything real that it needs."""
 
     def options(self, run: Run) -> Options:
-        """What its job says of its runs. Raises `GenesisError` where there is no such job any more."""
+        """What its job says of its runs. Raises `UnknownJob`."""
 
     def do(self, run: Run, lease: Lease, phase: Callable[[str], None]) -> Done:
-        """Do it. Raises `Stopped` where the lease ends it, `GenesisError` as `options` does."""
+        """Do it. Raises `Stopped` where the lease ends it, `GenesisError`, `UnknownJob` as `options` does."""
 
 
 @dataclass
@@ -98,6 +105,8 @@ class Worker:
                 end = _end(self.doer.do(claim.run, lease, enter), lease)
             except Stopped as stopped:
                 end = _stopped(stopped.reason)
+            except UnknownJob as error:
+                options, end = Options(retries=ELSEWHERE), _unknown(error, claim.run)
             except GenesisError as error:
                 end = _failed(error)
             except Exception as error:  # one run's bug may not end the others
@@ -264,6 +273,12 @@ def _stopped(reason: str) -> End:
 
 def _failed(error: GenesisError) -> End:
     return End("failed", error_class=error_class(error), problems=told(error.problems))
+
+
+def _unknown(error: UnknownJob, run: Run) -> End:
+    """Left to a node that knows the job, as long as there may be one."""
+    end = _failed(error)
+    return end if run.attempt > ELSEWHERE else replace(end, error_class="transient")
 
 
 def _broken(error: Exception) -> End:

@@ -15,7 +15,7 @@ from genesis.run.lease import Lease
 from genesis.run.ledger import Ledger, Run
 from genesis.run.queue import Asked, Claim, End, Queue
 from genesis.run.runner import Done, Outcome
-from genesis.run.worker import Options, Pool
+from genesis.run.worker import ELSEWHERE, Options, Pool, UnknownJob
 from tests.run.virtual import MONDAY, Node, Places, VirtualClock, busy
 
 MINUTE = timedelta(minutes=1)
@@ -111,6 +111,42 @@ def test_a_mistake_is_not_tried_again(ledger: Ledger, places: Places, node: Node
     assert found.problems == (
         {"code": "query-failed", "message": "no column `x`", "hint": "mend it"},
     )
+
+
+def test_a_job_that_is_not_known_here_is_left_to_others(ledger: Ledger, places: Places) -> None:
+    """A node that has not read the project again yet claims it first."""
+    behind, ahead = Node(ledger, places), Node(ledger, places, owner="there/1/1")
+    behind.worker.doer = Behind()
+    ask(behind, "w.new")
+    assert behind.work() == 1
+    assert (run(ledger, "w.new").state, run(ledger, "w.new").error_class) == ("queued", "transient")
+    places.clock.sleep(MINUTE)
+    assert ahead.work() == 1
+    assert run(ledger, "w.new").state == "succeeded"
+
+
+def test_a_job_that_nobody_knows_is_told_in_the_end(
+    ledger: Ledger, places: Places, node: Node
+) -> None:
+    node.worker.doer = Behind()
+    ask(node, "w.gone")
+    while node.queue.open_runs():
+        node.work()
+        places.clock.sleep(MINUTE)
+    found = run(ledger, "w.gone")
+    assert (found.state, found.error_class, found.attempt) == ("failed", "user", ELSEWHERE + 1)
+    assert found.problems[0]["message"] == "unknown job `w.gone`"
+    assert places.clock.now() < MONDAY + 30 * MINUTE
+
+
+class Behind:
+    """A doer whose project has none of the jobs."""
+
+    def options(self, run: Run) -> Options:
+        raise UnknownJob(Problem("unknown-job", f"unknown job `{run.job}`"))
+
+    def do(self, run: Run, _lease: Lease, _phase: Callable[[str], None]) -> Done:
+        raise LookupError(run.job)
 
 
 def test_a_bug_ends_one_run_and_says_where(ledger: Ledger, places: Places, node: Node) -> None:
