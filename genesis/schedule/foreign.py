@@ -125,16 +125,19 @@ def systemd(times: ByCron, after: datetime) -> Iterator[datetime]:
 
 
 def airflow(times: ByCron, after: datetime) -> Iterator[datetime]:
-    """Every hour by real time; else the second of repeated hours, and as far behind a gap as it was in it."""
-    if times.cron.text.split()[1] == "*":
-        yield from by_wall(times, after)
-        return
-    walls = next_fires(replace(times, zone=_UTC), after - timedelta(days=2))
-    for wall in walls:
-        at = wall.replace(tzinfo=times.zone, fold=0).astimezone(UTC)
-        late = wall.replace(tzinfo=times.zone, fold=1).astimezone(UTC)
-        if max(at, late) > after:
-            yield max(at, late)
+    """Every hour by real time; else the second of repeated hours, and as far behind a gap as it was in it.
+
+    Step by step as Airflow 3.3 goes, from one moment's clock to the next: in a half hour that is repeated that matters.
+    """
+    by_clock, at = replace(times, zone=_UTC), after
+    while True:
+        clock = at.astimezone(times.zone).replace(tzinfo=UTC)
+        then = next(next_fires(by_clock, clock))
+        if times.cron.text.split()[1] == "*":
+            at += then - clock
+        else:
+            at = max(then.replace(tzinfo=times.zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+        yield at
 
 
 def java(times: ByCron, after: datetime) -> Iterator[datetime]:

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from itertools import takewhile
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import get_args
 from zoneinfo import ZoneInfo
@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from genesis.cli import run_command
-from genesis.schedule.fires import next_fires, timetable_of
+from genesis.schedule.fires import ByCron, next_fires, timetable_of
 from genesis.schedule.foreign import (
     CannotSay,
     Foreign,
@@ -31,6 +31,7 @@ from genesis.schedule.foreign import (
     systemd,
 )
 from genesis.schedule.wrappers import Target, export, on_calendar, utc_lines
+from genesis.spec.cron import parse_cron
 from genesis.spec.workflow import Workflow
 from tests.schedule import debian as oracle
 
@@ -289,3 +290,13 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert run("cron")[0] == run("chron", "a")[0] == 64
     assert run("maestro", "a", "--out", str(tmp_path / "made"))[:2] == (0, "")
     assert (tmp_path / "made" / "genesis-a.yaml").is_file()
+
+
+def test_airflow_goes_from_clock_to_clock() -> None:
+    """What Airflow 3.3.2 gives for hours that Lord Howe's clocks repeat by half, and that Berlin's skip."""
+    hourly = ByCron(parse_cron("0 * * * *"), ZoneInfo("Australia/Lord_Howe"))
+    found = islice(airflow(hourly, datetime(2026, 4, 4, 14, tzinfo=UTC)), 3)
+    assert [f"{at:%H:%M}" for at in found] == ["15:00", "15:30", "16:30"]
+    skipped = ByCron(parse_cron("*/20 1-3 * * *"), ZoneInfo("Europe/Berlin"))
+    found = islice(airflow(skipped, datetime(2026, 3, 29, 0, tzinfo=UTC)), 6)
+    assert [f"{at:%H:%M}" for at in found] == ["00:20", "00:40", "01:00", "01:20", "01:40", "23:00"]
