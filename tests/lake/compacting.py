@@ -2,7 +2,7 @@
 
     compacting.py die ROOT MOMENT [ROOT MOMENT]...    one after the other, each killed at its moment
     compacting.py full ROOT STEP                      with no room for files from a step on
-    compacting.py beside ROOT SECONDS SEED            a compactor and writers, all killed at random
+    compacting.py beside ROOT SECONDS SEED            a compactor, writers and whoever alters the table, all killed at random
 
 It imports once and forks. Nothing of ours is replaced: deaths come from the steps that `compact`
 tells and from SQLAlchemy's events, a full disk from the kernel.
@@ -17,12 +17,15 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pyiceberg.exceptions import CommitFailedException
+from pyiceberg.types import DoubleType, FloatType
+
 from genesis.errors import EngineError
-from genesis.lake.catalog import find_catalog
+from genesis.lake.catalog import existing_table, find_catalog
 from genesis.lake.compact import Step, compact
 from genesis.lake.ingest import ingest
 from genesis.lake.rules import rules_of
@@ -72,7 +75,7 @@ def fill_the_disk(root: Path, step: str) -> None:
 
 
 def beside(root: Path, seconds: float, seed: int) -> None:
-    """Writers land their batches in order, each until it is in; a compactor runs all the time."""
+    """Writers land their batches in order, each until it is in; a compactor and an alterer run all the time."""
     chance = random.Random(seed)
     end = time.monotonic() + seconds
     children: dict[int, Callable[[], object]] = {}
@@ -83,6 +86,7 @@ def beside(root: Path, seconds: float, seed: int) -> None:
     for writer in range(WRITERS):
         start(lambda writer=writer: write(root, writer, end))
     start(lambda: squeeze_until(root, end))
+    start(lambda: alter_until(root, end))
     while children:
         time.sleep(chance.uniform(0.2, 1.2))
         child = chance.choice(list(children))
@@ -103,7 +107,7 @@ def write(root: Path, writer: int, end: float) -> None:
     folder = root / f"writer-{writer}"
     while time.monotonic() < end:
         number = len(list(folder.glob("*.done")))
-        file = folder / f"{number:04}.jsonl"
+        file = folder / f"{number:04}.events"
         ingest(LOG, [file], root=root, target=Target(), now=NOW, batch=f"{writer}-{number}")
         file.with_suffix(".done").touch()
 
@@ -111,6 +115,28 @@ def write(root: Path, writer: int, end: float) -> None:
 def squeeze_until(root: Path, end: float) -> None:
     while time.monotonic() < end:
         squeeze(root)
+
+
+def alter_until(root: Path, end: float) -> None:
+    """Another program's columns come, are renamed, widened and go; whoever lands first wins."""
+    catalog = find_catalog(root, Target())
+    if catalog is None:
+        sys.exit("nothing to alter")
+    with closing(catalog):
+        while time.monotonic() < end:
+            table = existing_table(catalog, RULES.identifier)
+            theirs = {each.name: each for each in table.schema().fields if each.name[:5] == "other"}
+            with suppress(CommitFailedException), table.update_schema() as update:
+                match sorted(theirs):
+                    case [column] if column == "other":
+                        update.rename_column(column, "other_renamed")
+                    case [column] if isinstance(theirs[column].field_type, FloatType):
+                        update.update_column(column, DoubleType())
+                    case [column]:
+                        update.delete_column(column)
+                    case _:
+                        update.add_column("other", FloatType())
+            time.sleep(0.1)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""People who write to a PostgreSQL all the time, a genesis that follows it, and kills of both.
+"""People who write to a PostgreSQL and alter its tables, a genesis that follows it, and kills of both.
 
 What is true at the end, whatever died: the newest records are the rows of the source, each change that
 was committed after the copy is an event, and none is two. Every change has a stamp of its own, which a
@@ -80,6 +80,17 @@ _CHANGES = (
     "INSERT INTO movie SELECT 2000 + i, 'many' FROM generate_series(1, 300) i ON CONFLICT DO NOTHING",
 )
 _RARE = "TRUNCATE {table}"
+_ALTERATIONS = (  # of columns that no definition reads, so that nothing has to wait for a person
+    "ALTER TABLE {table} ADD COLUMN IF NOT EXISTS extra_{c} integer",
+    "UPDATE {table} SET extra_{c} = {a}",
+    "ALTER TABLE {table} ALTER extra_{c} TYPE bigint",
+    "ALTER TABLE {table} DROP COLUMN IF EXISTS extra_{c}",
+)
+_REFUSED = (
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.UniqueViolation,
+)
 
 
 class Storm:
@@ -95,6 +106,7 @@ class Storm:
         self._idle = [threading.Event() for _ in range(3)]
         self._first_stamp = 0
         self.committed = 0
+        self.altered = 0
         self.kills: Counter[str] = Counter()
         self.events = 0
 
@@ -191,10 +203,15 @@ class Storm:
                     time.sleep(dice.uniform(0, 0.02))
 
     def _transaction(self, connection: psycopg.Connection[Any], dice: random.Random) -> None:
-        with suppress(psycopg.errors.DeadlockDetected, psycopg.errors.UniqueViolation):
+        with suppress(*_REFUSED):
             with connection.transaction(force_rollback=dice.random() < 0.1):
+                table = dice.choice(["movie", "task"])
                 if dice.random() < 0.005:
-                    connection.execute(_RARE.format(table=dice.choice(["movie", "task"])))
+                    connection.execute(_RARE.format(table=table))
+                if dice.random() < 0.05:
+                    a, c = dice.randint(1, 50), dice.randint(1, 3)
+                    connection.execute(dice.choice(_ALTERATIONS).format(table=table, a=a, c=c))
+                    self.altered += 1
                 for _ in range(dice.randint(1, 4)):
                     numbers = {name: dice.randint(1, 50) for name in "ab"}
                     change = dice.choice(_CHANGES)

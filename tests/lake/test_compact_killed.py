@@ -6,9 +6,11 @@ import os
 import subprocess
 import sys
 from contextlib import closing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from genesis.lake.catalog import find_catalog, load_table
@@ -100,8 +102,17 @@ def test_a_disk_that_is_full(tmp_path: Path, step: str, code: str):
     assert len(landed(tmp_path, "_pos")) == 4
 
 
+def write_parquet(file: Path, events: list[dict[str, object]]) -> None:
+    """Events with times that are no text."""
+    rows = [{**event, "_ts": datetime.fromisoformat(f"{event['_ts']}+00:00")} for event in events]
+    pq.write_table(pa.Table.from_pylist(rows), file)
+
+
 def test_writers_and_a_compaction_beside_them_all_killed_at_random(tmp_path: Path):
-    """Each batch is in the log once, whoever died on the way; what it superseded may be gone."""
+    """Each batch is in the log once, whoever died on the way; what it superseded may be gone.
+
+    Meanwhile columns come with the writers' files, and others come and go.
+    """
     sent = {}
     for writer in range(WRITERS):
         folder = tmp_path / f"writer-{writer}"
@@ -118,9 +129,15 @@ def test_writers_and_a_compaction_beside_them_all_killed_at_random(tmp_path: Pat
                 }
                 for n in range(3)
             ]
-            lines(folder / f"{number:04}.jsonl", *events)
+            file = folder / f"{number:04}.events"
+            if writer:  # a new column now and then, which plain lines would not declare
+                for event in events:
+                    event[f"extra_{number // 4}"] = number
+                write_parquet(file, events)
+            else:
+                lines(file, *events)
             sent[writer, number] = events
-    first = tmp_path / "writer-0" / "0000.jsonl"
+    first = tmp_path / "writer-0" / "0000.events"
     ingest(LOG, [first], root=tmp_path, target=Target(), now=NOW, batch="0-0")
     subprocess.run([*COMPACTING, "beside", tmp_path, str(SECONDS), "1"], check=True)
 
@@ -129,7 +146,7 @@ def test_writers_and_a_compaction_beside_them_all_killed_at_random(tmp_path: Pat
         number = len(list((tmp_path / f"writer-{writer}").glob("*.done")))
         batches += [(writer, n) for n in range(number + 1)]  # the last one may have landed, or not
     for writer, number in batches:
-        file = tmp_path / f"writer-{writer}" / f"{number:04}.jsonl"
+        file = tmp_path / f"writer-{writer}" / f"{number:04}.events"
         batch = f"{writer}-{number}"
         landing = ingest(LOG, [file], root=tmp_path, target=Target(), now=NOW, batch=batch)
         assert landing.already_landed or not file.with_suffix(".done").exists()
@@ -141,6 +158,12 @@ def test_writers_and_a_compaction_beside_them_all_killed_at_random(tmp_path: Pat
     assert catalog is not None
     with closing(catalog):
         compact(catalog, RULES, now=NOW)
-    found = landed(tmp_path, "task_id", "title")
-    assert sorted(found) == sorted((key, event["title"]) for key, event in newest.items())
+    names = log(tmp_path).schema().column_names
+    columns = ["task_id", "title", *(name for name in names if name.startswith("extra_"))]
+    found = landed(tmp_path, *columns)
+    assert sorted(found, key=repr) == sorted(
+        (tuple(event.get(name) for name in columns) for event in newest.values()), key=repr
+    )
+    assert {name for event in newest.values() for name in event} <= {*names, "_ts"}
+    assert len(log(tmp_path).metadata.schemas) > 3
     assert last_position(log(tmp_path)) == 3 * len(batches)

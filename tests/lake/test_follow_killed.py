@@ -17,4 +17,5 @@ def test_nothing_is_lost_or_doubled_whoever_dies(postgres: Postgres, tmp_path: P
         storm.compact()
         storm.blow(kills=1)
         assert storm.committed > 20
+        assert storm.altered
         assert set(storm.kills) == {"killed", "PostgreSQL"}

@@ -2,7 +2,7 @@
 
     python -m tests.soak.postgres --rounds 100 --seed 1
 
-In a round writers write while up to six things are killed, then source and target are compared; every
+In a round writers write, and alter columns that nobody reads, while up to six things are killed, then source and target are compared; every
 fifth round compacts the logs. The exit code tells whether all rounds were right.
 """
 
