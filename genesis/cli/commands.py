@@ -51,6 +51,7 @@ _COMMANDS = {
     "retry": "queue again what failed",
     "alerts": "show what is wrong now, and who was told",
     "state": "make a new run ledger in the place of a damaged one",
+    "introspect": "draft data sources from tables that are there",
     "schema": "write JSON Schemas of the YAML, for editors",
     "demo-sheets": "watch trackers in an emulated Google spreadsheet",
 }
