@@ -82,9 +82,14 @@ def serve(
         clock=clock,
         outlets=outlets,
         paused=lambda: triggers.paused(clock.now()),
+        next_at=lambda: scheduler.next_by_job() if scheduler else {},
     )
     current = _Current(Doing(root, project, target, services, ledger), watch)
-    scheduler = Scheduler(ledger.state, clock.now, project, engine=name) if asks else None
+    scheduler = (
+        Scheduler(ledger.state, clock.now, project, engine=name, on_skip=watch.on_skip)
+        if asks
+        else None
+    )
 
     unscheduled: list[Project] = []
 
@@ -120,6 +125,7 @@ def serve(
             owner_name(),
             limits,
             on_end=tell_end,
+            on_lost=watch.on_lost,
         ),
         workers,
         (

@@ -8,7 +8,7 @@ stands in the same table: `genesis.run.queue` writes it, and this reads.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,6 +72,7 @@ runs = sa.Table(
     ),
 )
 
+_AT_ONCE = 500  # names in a query
 _LAST_NUMBER = 2**31 - 1  # of PostgreSQL's `integer`
 
 SUCCESSES = ("succeeded", "no_change", "partial")
@@ -161,6 +162,15 @@ class Ledger:
         found = self._select(sa.and_(runs.c.job == job, runs.c.state.in_(SUCCESSES)), 1)
         return found[0] if found else None
 
+    def last_successes(self, jobs: Iterable[str]) -> dict[str, Run]:
+        """The same of many jobs, by their names; those that never had one are left out."""
+        names, found = sorted(set(jobs)), dict[str, Run]()
+        with self.state.reading() as connection:
+            for first in range(0, len(names), _AT_ONCE):
+                rows = connection.execute(_last_successes(names[first : first + _AT_ONCE]))
+                found |= {row["job"]: run_of(row) for row in rows.mappings()}
+        return found
+
     def last_look(self, job: str) -> Run | None:
         """A job's newest run that read its tracker and left nothing undone."""
         looked = runs.c.state.in_(("succeeded", "no_change")), runs.c.snapshots.is_not(None)
@@ -197,6 +207,16 @@ class Ledger:
         query = sa.select(runs).where(condition).order_by(runs.c.id.desc()).limit(limit)
         with self.state.reading() as connection:
             return tuple(run_of(row) for row in connection.execute(query).mappings())
+
+
+def _last_successes(jobs: list[str]) -> sa.Select[Any]:
+    """By the index of each job's runs, from its end: one that is grouped reads all that ever ran."""
+    wanted = sa.values(sa.column("job", sa.String), name="wanted").data([(job,) for job in jobs])
+    named = wanted.cte()
+    its = runs.alias()
+    success = its.c.job == named.c.job, its.c.state.in_(SUCCESSES)
+    last = sa.select(its.c.id).where(*success).order_by(its.c.id.desc()).limit(1)
+    return sa.select(runs).join_from(named, runs, runs.c.id == last.scalar_subquery())
 
 
 def ended(

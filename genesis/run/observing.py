@@ -6,11 +6,13 @@ again, and not only when a run ends.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from genesis.run.clock import APART
 from genesis.run.delivery import mail_server
 from genesis.run.jobs import NamedJob, all_jobs
 from genesis.run.ledger import Ledger, Run
@@ -32,6 +34,7 @@ from genesis.schedule.alerting import (
 )
 from genesis.schedule.late import Success, late_from, promise_of
 from genesis.spec.project import Project
+from genesis.spec.workflow import Workflow
 
 _BEFORE = 40  # runs that say how long one takes
 
@@ -59,6 +62,9 @@ class Observer:
     subject_of: Callable[[NamedJob], Subject] | None = None
     """What a job is to OpenLineage; asked for once, until there are other definitions."""
     last_tick: datetime | None = None
+    ticks: Callable[[], float] = time.monotonic
+    """A clock that nobody sets, in seconds."""
+    _last_ticks: float = 0.0
     _jobs: dict[str, NamedJob] = field(default_factory=dict)
     _subjects: dict[str, Subject] = field(default_factory=dict)
 
@@ -93,9 +99,18 @@ class Observer:
             self.ledger.alerts.hear([signal], at=at)
 
     def ticked(self, length: timedelta, *, at: datetime) -> None:
-        """A tick was done wholly."""
-        self.last_tick = at
+        """A tick was done wholly. One that is not as much later as time has passed tells of a clock that was set."""
+        ticks = self.ticks()
+        if self.last_tick:
+            passed = timedelta(seconds=ticks - self._last_ticks)
+            if abs(at - self.last_tick - passed) > APART:
+                self.meter.jumped()
+        self.last_tick, self._last_ticks = at, ticks
         self.meter.ticked(length)
+
+    def lost(self, _claim: Claim) -> None:
+        """A run is no longer its worker's."""
+        self.meter.lost()
 
     def age(self, *, at: datetime) -> timedelta:
         """How old the last tick is, or the node, if there was none."""
@@ -116,7 +131,7 @@ class Observer:
         """Hear which trackers are late, which runs take long, and what is no more."""
         silent = frozenset(paused)
         asked = [job for job in self._jobs.values() if job.name not in silent]
-        late = [signal for job in asked if (signal := self._late(job, at))]
+        late = self._late(asked, at)
         self.ledger.alerts.hear([*late, *self._long(at), *self._gone()], at=at)
 
     def collect(self, *, at: datetime, paused: Iterable[str] = ()) -> int:
@@ -143,6 +158,8 @@ class Observer:
         troubles: dict[str, set[str]] = {}
         for subject, kind in subjects:
             troubles.setdefault(subject, set()).add(kind)
+        refreshes = [job for job in self._jobs.values() if job.job.refresh]
+        successes = self.ledger.last_successes(job.name for job in refreshes)
         return Facts(
             version=self.version,
             node=self.node,
@@ -151,33 +168,20 @@ class Observer:
             last_tick=self.last_tick,
             oldest_due=queue.oldest_due(now=at),
             waiting=Counter(run.state for run in queue.open_runs()),
+            permits=queue.permits(now=at),
             alerts=Counter(kind for _, kind in subjects),
             unsent=len(self.ledger.alerts.unsent()),
             trackers=tuple(
-                self._tracker(job, troubles.get(job.name, set()), paused or {}, next_at or {})
-                for job in self._jobs.values()
-                if job.job.refresh
+                _tracker(
+                    job.name,
+                    successes.get(job.name),
+                    troubles.get(job.name, set()),
+                    paused or {},
+                    next_at or {},
+                )
+                for job in refreshes
             ),
             counts=self.meter.counts(),
-        )
-
-    def _tracker(
-        self,
-        job: NamedJob,
-        troubles: set[str],
-        paused: Mapping[str, str],
-        next_at: Mapping[str, datetime],
-    ) -> TrackerFacts:
-        success = self.ledger.last_success(job.name)
-        worst = ("failing", "late", "shared", "long")
-        state = next((kind for kind in worst if kind in troubles), "fresh" if success else "never")
-        return TrackerFacts(
-            job.name,
-            "paused" if job.name in paused else state,
-            success.finished_at if success else None,
-            success.started_at if success else None,
-            next_at.get(job.name),
-            paused.get(job.name),
         )
 
     def _trace(self, kind: EventType | None, claim: Claim, end: End, at: datetime) -> None:
@@ -197,11 +201,14 @@ class Observer:
         except Exception:  # noqa: BLE001  # a bug in what is told about a run may not end it
             self.lineage.dropped += 1
 
-    def _late(self, job: NamedJob, now: datetime) -> Signal | None:
+    def _late(self, jobs: Iterable[NamedJob], now: datetime) -> Iterator[Signal]:
+        """Whether jobs are late of which something was promised."""
+        promised = [job for job in jobs if job.job.refresh and _is_promised(job.workflow)]
+        successes = self.ledger.last_successes(job.name for job in promised)
+        return (self._lateness(job, successes.get(job.name), now) for job in promised)
+
+    def _lateness(self, job: NamedJob, found: Run | None, now: datetime) -> Signal:
         promise = promise_of(job.workflow, self.project.settings.timezone)
-        if not job.job.refresh or (promise.freshness is None and promise.complete_by is None):
-            return None
-        found = self.ledger.last_success(job.name)
         since = late_from(promise, _success(found) or Success(self.started_at, self.started_at))
         if since is None or now < since:
             return Well(job.name, ("late",))
@@ -238,6 +245,29 @@ class Observer:
         jobs = [job for job in self._jobs.values() if job.workflow.file == file]
         told = [name for job in jobs or self._jobs.values() for name in self._told(job, "failing")]
         return tuple(sorted(dict.fromkeys(told)))
+
+
+def _tracker(
+    name: str,
+    success: Run | None,
+    troubles: set[str],
+    paused: Mapping[str, str],
+    next_at: Mapping[str, datetime],
+) -> TrackerFacts:
+    worst = ("failing", "late", "shared", "long")
+    state = next((kind for kind in worst if kind in troubles), "fresh" if success else "never")
+    return TrackerFacts(
+        name,
+        "paused" if name in paused else state,
+        success.finished_at if success else None,
+        success.started_at if success else None,
+        next_at.get(name),
+        paused.get(name),
+    )
+
+
+def _is_promised(workflow: Workflow) -> bool:
+    return workflow.alerts.freshness is not None or workflow.alerts.complete_by is not None
 
 
 def _ended(job: NamedJob, end: End, engine: str) -> Ended:

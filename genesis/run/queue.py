@@ -349,6 +349,13 @@ class Queue:
         with self._state.reading() as connection:
             return connection.execute(later.limit(1)).first() is not None
 
+    def permits(self, *, now: datetime) -> Counter[str]:
+        """How many permits are taken: of places together, of engines and accounts by their names."""
+        taken = sa.select(_permits.c.resource).where(_permits.c.lease_until > text(now))
+        with self._state.reading() as connection:
+            names = connection.execute(taken).scalars().all()
+        return Counter("place" if " " in name else name for name in names)
+
     def oldest_due(self, *, now: datetime) -> datetime | None:
         """When the run was due that waits for a worker longest."""
         oldest = sa.select(sa.func.min(runs.c.due_at)).where(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import heapq
 import threading
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -44,16 +45,24 @@ class Scheduler:
         clock: Tells the time, in UTC.
         project: What is scheduled, until another one is loaded.
         engine: The target that runs the SQL, which limits may be set for.
+        on_skip: Told how many runs are skipped, by reason.
     """
 
     def __init__(
-        self, state: State, clock: Callable[[], datetime], project: Project, *, engine: str
+        self,
+        state: State,
+        clock: Callable[[], datetime],
+        project: Project,
+        *,
+        engine: str,
+        on_skip: Callable[[Mapping[str, int]], None] = lambda _reasons: None,
     ) -> None:
         self.queue = Queue(state)
         self.triggers = Triggers(state)
         self._state = state
         self._clock = clock
         self._engine = engine
+        self._on_skip = on_skip
         # A node ticks, looks and loads in threads of their own; each sees one project, whole.
         self._turn = threading.Lock()
         self.load(project)
@@ -98,13 +107,14 @@ class Scheduler:
                 ]
                 new = self.queue.ask_within(connection, asked, at=now)
                 self.triggers.advance(connection, {n: d.watermark.at for n, d in found.items()})
-                self._admit(connection, [name for name in found if found[name].slots], now)
+                skipped = self._admit(connection, [n for n in found if found[n].slots], now)
         except BaseException:
             for name in names:  # asked for again by the next tick
                 heapq.heappush(self._next, (now, name))
             raise
         for name in names:
             heapq.heappush(self._next, (_then(found.get(name), now), name))
+        self._on_skip(skipped + Counter(each.reason for each in asked if each.reason))
         return new
 
     def look(self, snapshots: Mapping[str, Snapshots]) -> int:
@@ -123,24 +133,37 @@ class Scheduler:
             with self._state.transaction() as connection:
                 if self.triggers.seen(connection, workflow.name) == dict(seen_now):
                     continue
-                asked = asked_by(
-                    self._project,
-                    workflow,
-                    trigger="change",
-                    at=now,
-                    engine=self._engine,
-                    mark=mark_of(seen_now),
-                    reason=partial(_pause, paused),
+                asked = list(
+                    asked_by(
+                        self._project,
+                        workflow,
+                        trigger="change",
+                        at=now,
+                        engine=self._engine,
+                        mark=mark_of(seen_now),
+                        reason=partial(_pause, paused),
+                    )
                 )
                 new += self.queue.ask_within(connection, asked, at=now)
                 self.triggers.see(connection, workflow.name, seen_now)
-                self._admit(connection, [workflow.name], now)
+                skipped = self._admit(connection, [workflow.name], now)
+            self._on_skip(skipped + Counter(each.reason for each in asked if each.reason))
         return new
 
     @property
     def next_at(self) -> datetime | None:
         """When something is due next."""
         return self._next[0][0] if self._next and self._next[0][0] < _NEVER else None
+
+    def next_by_job(self) -> dict[str, datetime]:
+        """When each job is due next; not that of one that is being asked for right now."""
+        workflows = self._project.workflows
+        return {
+            f"{name}.{job}": at
+            for at, name in list(self._next)
+            if at < _NEVER and name in workflows
+            for job in job_names(workflows[name])
+        }
 
     def _due(
         self, connection: sa.Connection, names: Collection[str], now: datetime
@@ -165,8 +188,10 @@ class Scheduler:
         for slot in what.slots:
             yield from ask(at=slot, reason=partial(_pause, paused))
 
-    def _admit(self, connection: sa.Connection, workflows: Iterable[str], now: datetime) -> None:
-        """Skip the runs that a newer one has made needless, or that come while one goes on."""
+    def _admit(
+        self, connection: sa.Connection, workflows: Iterable[str], now: datetime
+    ) -> Counter[str]:
+        """Skip the runs that a newer one has made needless, or that come while one goes on; how many, by reason."""
         owners = {
             f"{name}.{job}": self._project.workflows[name]
             for name in workflows
@@ -183,8 +208,12 @@ class Scheduler:
             )
             for at, reason in admission.skipped.items():
                 skipped.setdefault(reason, []).append(waiting[at])
-        for reason, ids in skipped.items():
-            self.queue.skip_within(connection, ids, reason, at=now)
+        return Counter(
+            {
+                reason: self.queue.skip_within(connection, ids, reason, at=now)
+                for reason, ids in skipped.items()
+            }
+        )
 
 
 @dataclass(frozen=True)

@@ -130,6 +130,15 @@ class Watch:
         """A run ended, or an attempt of it."""
         self._heard(partial(self.observer.ended, claim, end, at=self._clock.now()))
 
+    def on_lost(self, claim: Claim) -> None:
+        """A run is no longer its worker's, while that works on it."""
+        self._heard(partial(self.observer.lost, claim))
+
+    def on_skip(self, reasons: Mapping[str, int]) -> None:
+        """Slots are not run: how many, by reason."""
+        for reason, number in reasons.items():
+            self.observer.meter.skipped(reason, number)
+
     def ticked(self, length: timedelta) -> None:
         """A tick was done wholly."""
         self.observer.ticked(length, at=self._clock.now())

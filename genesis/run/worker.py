@@ -61,6 +61,7 @@ class Worker:
     Args:
         owner: Who it is, as `owner_name` gives it.
         limits: How many runs at once may use an engine or a credential, by its name.
+        on_lost: Told of every run that was somebody else's before it ended here.
         on_end: Told of every run that ended, or will be tried again, here.
         is_by_hand: Whether a person waits: nothing is tried again, and a bug is theirs to see.
     """
@@ -73,6 +74,7 @@ class Worker:
     limits: Mapping[str, int] = field(default_factory=dict)
     on_end: Callable[[Claim, End], None] = lambda _claim, _end: None
     is_by_hand: bool = False
+    on_lost: Callable[[Claim], None] = lambda _claim: None
 
     def step(self, only: str | None = None) -> End | None:
         """Do the next run that is due; how it ended, or nothing where none is."""
@@ -122,6 +124,7 @@ class Worker:
     def _write(self, claim: Claim, end: End, options: Options) -> End | None:
         """Write how it ended, or when it is tried again; nothing of a run that is no longer ours."""
         if end.state == "lost":
+            self.on_lost(claim)
             return None
         again = self._try_again(claim, end, options)
         if again is not None:
@@ -130,9 +133,11 @@ class Worker:
             end = replace(end, state="retrying")
         else:
             is_ours = self.queue.finish(claim, end, at=self.clock.now())
-        if is_ours:
-            self.on_end(claim, end)
-        return end if is_ours else None
+        if not is_ours:
+            self.on_lost(claim)
+            return None
+        self.on_end(claim, end)
+        return end
 
     def _try_again(self, claim: Claim, end: End, options: Options) -> datetime | None:
         """When the run is tried again; nothing where it is not, or where that would be after its deadline."""

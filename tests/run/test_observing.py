@@ -166,6 +166,27 @@ def test_facts_are_of_all_of_it(observer: Observer) -> None:
     assert paused.trackers[0].state == "paused"
 
 
+def test_a_permit_that_is_taken_is_told_by_what_it_is_of(observer: Observer) -> None:
+    """Of places only how many, since each would be a series of its own."""
+    queue = Queue(observer.ledger.state)
+    asked = [ask(f"w.{n}", place=f"csv {n}.csv", engine="prod") for n in range(3)]
+    queue.ask(asked, at=NOON)
+    for _ in range(2):
+        claim(queue, now=NOON, limits={"prod": 2})
+    told = metrics(observer.facts(at=NOON))
+    assert 'genesis_permits{resource="place"} 2' in told
+    assert 'genesis_permits{resource="prod"} 2' in told
+
+
+def test_a_clock_that_is_set_is_counted(observer: Observer) -> None:
+    ticks = [0.0]
+    observer.ticks = lambda: ticks[0]
+    for ahead in (0, 1, 61, 62):
+        observer.ticked(timedelta(0), at=NOON + timedelta(seconds=ahead))
+        ticks[0] += 1
+    assert observer.meter.counts().clock_jumps == 1
+
+
 def test_each_step_is_a_line_of_the_log(observer: Observer) -> None:
     """Of the same run."""
     run(observer, DOWN, NOON)

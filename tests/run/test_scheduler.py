@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -19,6 +20,7 @@ from genesis.run.queue import Queue
 from genesis.run.reload import merged
 from genesis.run.scheduler import Scheduler
 from genesis.run.triggers import Triggers
+from genesis.schedule.order import SUPERSEDED
 from genesis.spec.project import Project
 from tests.run.virtual import MONDAY, Node, Places, VirtualClock, project_of, workflow
 
@@ -163,6 +165,34 @@ def test_what_is_paused_is_skipped_with_the_reason(
     clock.sleep(HOUR)
     asks.tick()
     assert ledger.last_runs("movies.movies")[0].state == "queued"
+
+
+def test_what_is_skipped_is_told_by_reason(
+    ledger: Ledger, clock: VirtualClock, project: Callable[[str], Project]
+) -> None:
+    """Missed hours, a run that waits while a newer one comes, a pause."""
+    told: Counter[str] = Counter()
+    asks = scheduler(ledger, clock, project(workflow("movies", HOURLY)))
+    asks._on_skip = told.update
+    for hours in (3, 1):
+        clock.sleep(hours * HOUR)
+        asks.tick()
+    assert told == {"missed: catchup latest": 2, SUPERSEDED: 1}
+    asks.triggers.pause("movies", at=clock.now(), until=None, reason="snow", by="ada")
+    clock.sleep(HOUR)
+    asks.tick()
+    assert told["paused by ada: snow"] == 1
+
+
+def test_the_next_run_of_each_job_is_known(
+    ledger: Ledger, clock: VirtualClock, project: Callable[[str], Project]
+) -> None:
+    by_hand = workflow("by_hand")
+    asks = scheduler(ledger, clock, project(workflow("movies", HOURLY) + by_hand))
+    assert asks.next_by_job() == {"movies.movies": MONDAY + HOUR}
+    clock.sleep(HOUR)
+    asks.tick()
+    assert asks.next_by_job() == {"movies.movies": MONDAY + 2 * HOUR}
 
 
 def test_a_pause_ends_by_itself(

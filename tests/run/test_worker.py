@@ -175,10 +175,13 @@ def test_a_run_that_lost_its_lease_writes_nothing_and_says_nothing(
             other.work()
 
     places.fail = fail
+    lost: list[Claim] = []
+    node.worker.on_lost = lost.append
     ask(node, "w.a")
     node.work()
     assert len(places.writes) == 1
     assert not node.ended
+    assert [(claim.run.job, claim.fence) for claim in lost] == [("w.a", 1)]
     assert [end.state for _, end in other.ended] == ["succeeded"]
     assert run(ledger).owner == "there/1/1"
 
