@@ -97,6 +97,14 @@ class Document:
         spot, depth = self._nearest(path)
         return spot if depth == len(path) else None
 
+    def span(self, *path: str | int) -> str:
+        """The text of a collection from its first key to its last value."""
+        spot = self.spot(*path)
+        first = next(iter(spot.inner.values()), None) if spot and spot.inner else None
+        while spot is not None and spot.inner:
+            spot = list(spot.inner.values())[-1]
+        return self.text[first.key_start : spot.end] if first and spot else ""
+
     def value(self, path: Path) -> Any:
         """The value at a path."""
         value = self.data

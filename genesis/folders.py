@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 PROJECT_FILE = "genesis.yaml"
@@ -45,7 +45,20 @@ def yaml_files(path: Path) -> Iterator[Path]:
         return
     for folder, folders, files in os.walk(path):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            is_ours = name.endswith((".yaml", ".yml")) and not name.startswith(".")
-            if is_ours and name != PROJECT_FILE:
-                yield Path(folder) / name
+        yield from (Path(folder) / name for name in sorted(files) if _is_ours(name))
+
+
+def project_files(names: Iterable[str]) -> list[str]:
+    """Those of some files' names, from a project's root, that `yaml_files` finds, in its order."""
+    found = []
+    for name in names:
+        top, *inner, last = name.split("/") if "/" in name else ("", name)
+        if top in FOLDERS and _is_ours(last) and not any(one.startswith(".") for one in inner):
+            # Of a folder, its own files come first.
+            found.append((FOLDERS.index(top), [(1, one) for one in inner] + [(0, last)], name))
+    return [name for *_, name in sorted(found)]
+
+
+def _is_ours(name: str) -> bool:
+    is_yaml = name.endswith((".yaml", ".yml")) and not name.startswith(".")
+    return is_yaml and name != PROJECT_FILE

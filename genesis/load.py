@@ -14,7 +14,7 @@ from pathlib import Path
 
 from genesis.document import Document, Values, read_documents
 from genesis.errors import Location, Problems, did_you_mean, nearest
-from genesis.folders import FOLDERS, PROJECT_FILE, file_name, yaml_files
+from genesis.folders import FOLDERS, PROJECT_FILE, file_name, project_files, yaml_files
 from genesis.spec.data_source import DataSource
 from genesis.spec.extend import inherit
 from genesis.spec.formatter import BUILT_IN, Formatter
@@ -57,6 +57,17 @@ def load_for(root: Path, names: Iterable[str]) -> Project | None:
     return project if not problems and wanted <= project.inputs.keys() else None
 
 
+def load_texts(
+    texts: Mapping[str, bytes], problems: Problems, *, before: Values | None = None
+) -> Project:
+    """The project of files that are no files here, by their names from its root: those of a revision."""
+    loader = _Loader(Path(), problems, {}, before=before)
+    settings = loader.settings_of(texts.get(PROJECT_FILE), Problems())
+    for name in project_files(texts):
+        loader.take(name, texts[name])
+    return replace(loader.project(settings), is_whole=True)
+
+
 def _folders(root: Path) -> list[Path]:
     return [root / folder for folder in FOLDERS]
 
@@ -95,10 +106,10 @@ class _Loader:
         problems: Problems,
         texts: Mapping[str, str],
         *,
-        only: Set[str] | None,
-        lenient: bool,
-        before: Values | None,
-        tests: bool,
+        only: Set[str] | None = None,
+        lenient: bool = False,
+        before: Values | None = None,
+        tests: bool = False,
     ) -> None:
         self._root = root
         self._only = only
@@ -113,11 +124,13 @@ class _Loader:
         self._folders: dict[str, tuple[str, str]] = {}
 
     def settings(self) -> ProjectFile:
-        file = self._root / PROJECT_FILE
-        if not file.is_file():
-            return ProjectFile()
-        told = Problems()
-        documents = self._documents(file, PROJECT_FILE, told)
+        file, told = self._root / PROJECT_FILE, Problems()
+        content = self._content(file, PROJECT_FILE, told) if file.is_file() else None
+        return self.settings_of(content, told)
+
+    def settings_of(self, content: bytes | None, told: Problems) -> ProjectFile:
+        """The settings that a project file says; those by default where there is none."""
+        documents = self._documents(PROJECT_FILE, content, told) if content is not None else []
         found = read_model(ProjectFile, documents[0], told) if documents else None
         for more in documents[1:]:
             message = f"`{PROJECT_FILE}` is one document"
@@ -133,7 +146,19 @@ class _Loader:
         if real in self._read:
             return
         self._read.add(real)
-        for document in self._documents(file, name, self._problems):
+        content = self._content(file, name, self._problems)
+        if content is not None:
+            self.take(name, content)
+
+    def take(self, name: str, content: bytes) -> None:
+        """Take in what a file of this name holds."""
+        if not self._tests and b"tests:" in content:
+            content = _without_tests(content)
+            if not content:
+                return
+        if self._only is not None and _is_of_another(content, self._only):
+            return
+        for document in self._documents(name, content, self._problems):
             self._take(document)
 
     def _names(self, file: Path) -> tuple[str, str]:
@@ -165,32 +190,27 @@ class _Loader:
             faults=self._problems.errors,
         )
 
-    def _documents(self, file: Path, name: str, problems: Problems) -> list[Document]:
-        try:
-            content = self._content(file, name)
-        except OSError as error:
-            message = f"the file cannot be read: {error.strerror}"
-            problems.add("unreadable-file", message, Location(name, 1, 1, 1, 1))
-            self._guess_broken(name)
-            return []
-        if not self._tests and b"tests:" in content:
-            content = _without_tests(content)
-            if not content:
-                return []
-        if self._only is not None and _is_of_another(content, self._only):
-            return []
+    def _documents(self, name: str, content: bytes, problems: Problems) -> list[Document]:
         before = len(problems)
         documents = read_documents(name, content, problems, self._values)
         if len(problems) > before:
             self._broken |= set(_names_in(content.decode("utf-8", "replace")))
         return documents
 
-    def _content(self, file: Path, name: str) -> bytes:
+    def _content(self, file: Path, name: str, problems: Problems) -> bytes | None:
+        """What a file holds, or `None` with the problem told."""
         if name in self._texts:
             return self._texts[name].encode()
-        with file.open("rb") as stream:
-            start = stream.read(MOST_BYTES)  # room for all of what is read is made beforehand
-            return start if len(start) < MOST_BYTES else start + stream.read(MAX_BYTES - MOST_BYTES)
+        try:
+            with file.open("rb") as stream:
+                start = stream.read(MOST_BYTES)  # room for all of what is read is made beforehand
+                is_whole = len(start) < MOST_BYTES
+                return start if is_whole else start + stream.read(MAX_BYTES - MOST_BYTES)
+        except OSError as error:
+            message = f"the file cannot be read: {error.strerror}"
+            problems.add("unreadable-file", message, Location(name, 1, 1, 1, 1))
+            self._guess_broken(name)
+            return None
 
     def _take(self, document: Document) -> None:
         data = document.data

@@ -52,7 +52,7 @@ def check_shared(
         if job.to is None:
             continue
         tracker, adds = f"{workflow.name}.{name}", job.mode in ("upsert", "append")
-        other, other_adds = places.setdefault(_where(job.to), (tracker, adds))
+        other, other_adds = places.setdefault(place_key(job.to), (tracker, adds))
         if other != tracker and not (adds and other_adds):
             message = f"trackers `{other}` and `{tracker}` write to one place"
             at = _place(project, workflow, position, "to")()
@@ -64,7 +64,7 @@ def check_shared(
             problems.add("name-clash", message, at, hint="give one of the jobs another `name`")
 
 
-def _where(to: Place) -> tuple[str, ...]:
+def place_key(to: Place) -> tuple[str, ...]:
     """What tells places apart; tabs of one name in other letters are one, files by any path to them."""
     names = ("spreadsheet", "base", "file", "tab", "table")
     place = to.details
@@ -74,6 +74,29 @@ def _where(to: Place) -> tuple[str, ...]:
     if "tab" in parts:
         parts["tab"] = parts["tab"].casefold()
     return ("file" if "file" in parts else to.sink, *parts.values())
+
+
+def place_text(place: Place) -> str:
+    """A tracker's place in words: `xlsx trackers/productions.xlsx, Productions`."""
+    details = [
+        str(value) for value in place.details.model_dump().values() if isinstance(value, str)
+    ]
+    return f"{place.sink} {', '.join(details)}"
+
+
+def renamed(project: Project) -> dict[str, str]:
+    """The new name of each old one; not of names that are still somebody's, or that two lay claim to."""
+    found: dict[str, list[str]] = {}
+    for workflow in project.workflows.values():
+        if old := workflow.renamed_from:
+            found.setdefault(old, []).append(workflow.name)
+    return {
+        old: new[0]
+        for old, new in sorted(found.items())
+        if len(new) == 1
+        and old not in project.workflows
+        and ("workflow", old) not in project.broken
+    }
 
 
 class Refusal(NamedTuple):

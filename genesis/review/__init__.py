@@ -15,4 +15,9 @@
 | drawing  | a picture as SVG                                                         |
 | words    | any of them, as a colleague would write it                               |
 | facts    | any of them, as plain data for machines                               |
+| changed  | a change of trackers, as values: added, removed, changed, and why        |
+| pieces   | what a project is made of, and which pieces a report may rest on          |
+| sides    | one of two projects: its trackers and reports, and what each compiles to  |
+| diff     | two projects -> what changes between them                                |
+| touched  | what was edited and has no effect                                        |
 """

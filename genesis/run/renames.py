@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 import genesis.run.triggers  # noqa: F401  # its tables are among those below
+from genesis.compile.trackers import renamed
 from genesis.run.ledger import runs
 from genesis.run.state import State, metadata
 from genesis.spec.project import Project
@@ -28,21 +29,6 @@ _NAMED = (
     ("mute", "subject"),
 )
 _LOCK = 4_915_006_001  # any number that is nobody else's: an advisory lock of PostgreSQL
-
-
-def renamed(project: Project) -> dict[str, str]:
-    """The new name of each old one; not of names that are still somebody's, or that two lay claim to."""
-    found: dict[str, list[str]] = {}
-    for workflow in project.workflows.values():
-        if old := workflow.renamed_from:
-            found.setdefault(old, []).append(workflow.name)
-    return {
-        old: new[0]
-        for old, new in sorted(found.items())
-        if len(new) == 1
-        and old not in project.workflows
-        and ("workflow", old) not in project.broken
-    }
 
 
 def follow_renames(state: State, project: Project) -> tuple[str, ...]:

@@ -103,6 +103,16 @@ class Located(Checked):
         """All of that file's text."""
         return self._document.text
 
+    @property
+    def written(self) -> Any:
+        """Its keys and values, as they are written."""
+        return self._document.value(self._root)
+
+    @property
+    def own_text(self) -> str:
+        """What of the file's text is its own, from its first key to its last value."""
+        return self._document.span(*self._root)
+
     def locate(self, *path: str | int, offset: int | None = None, length: int = 1) -> Location:
         """The place of a value, as `Document.locate`; paths start at this model."""
         return self._document.locate(*self._root, *path, offset=offset, length=length)
