@@ -11,6 +11,8 @@ from typing import Literal
 
 from genesis.compile.statement import Column
 from genesis.errors import Location, Problem
+from genesis.review.differences import Difference
+from genesis.review.risks import Mark
 
 Subject = Literal["tracker", "report"]
 Kind = Literal["added", "removed", "renamed", "changed", "unknown"]
@@ -56,7 +58,8 @@ class Version:
 class Change:
     """What happens to one tracker or report; of one that cannot be compared, the kind is `unknown`.
 
-    A renamed one is found under `name` now, and was under `old_name`; it may have changed too.
+    `differences` are what its rows and columns come to mean, `risks` what that puts at stake where it lives. A
+    renamed one is found under `name` now, and was under `old_name`; it may have changed too.
     """
 
     subject: Subject
@@ -66,6 +69,8 @@ class Change:
     after: Version | None
     aspects: tuple[Aspect, ...] = ()
     reasons: tuple[Reason, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    risks: tuple[Mark, ...] = ()
     old_name: str | None = None
 
     @property

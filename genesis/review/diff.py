@@ -17,6 +17,7 @@ from genesis.compile.statement import Statement
 from genesis.compile.trackers import place_key, renamed
 from genesis.errors import Location
 from genesis.review.changed import Aspect, Change, Diff, Edit, Kind, Reason
+from genesis.review.differences import Difference, differences
 from genesis.review.pieces import (
     IN_SOURCES,
     Piece,
@@ -25,6 +26,7 @@ from genesis.review.pieces import (
     in_order_of,
     with_piece_of,
 )
+from genesis.review.risks import marks
 from genesis.review.sides import Found, Problems, Side, schedule_text, statement
 from genesis.review.touched import touched
 from genesis.spec.project import SETTINGS, Project
@@ -64,6 +66,7 @@ class _Comparison:
         self._before, self._after = Side(before, dialect), Side(after, dialect)
         self._edits = edited_pieces(before, after)
         self._undone: dict[Piece, Project] = {}
+        self._meanings: dict[tuple[str, ...], tuple[Difference, ...]] = {}
 
     def diff(self) -> Diff:
         pairs, gone, new = self._matched()
@@ -130,6 +133,7 @@ class _Comparison:
     def _change(self, pair: _Pair, kind: Kind, aspects: Iterable[Aspect] = ()) -> Change:
         old, new = pair
         found = tuple(aspects)
+        meaning = self._differences(pair) if {"SQL", "columns"} & {*found} else ()
         return Change(
             subject=new.subject,
             name=new.name,
@@ -138,8 +142,17 @@ class _Comparison:
             after=self._after.version(new),
             aspects=found,
             reasons=tuple(self._reasons(pair, found)),
+            differences=meaning,
+            risks=marks(meaning, new.name, new.job) if new.job is not None else (),
             old_name=old.name if old.name != new.name else None,
         )
+
+    def _differences(self, pair: _Pair) -> tuple[Difference, ...]:
+        key = (pair.old.input, pair.new.input, repr((_parameters(pair.old), _parameters(pair.new))))
+        if key not in self._meanings:
+            report = self._after.report(pair.new)
+            self._meanings[key] = differences(self._before.report(pair.old), report)
+        return self._meanings[key]
 
     def _removed(self, found: Found) -> Change:
         """What is gone, unless what it was made of is there and cannot be read."""

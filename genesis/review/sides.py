@@ -15,6 +15,7 @@ from genesis.compile.survey import survey
 from genesis.compile.trackers import place_text
 from genesis.errors import DefinitionError, Location, Problem
 from genesis.review.changed import Subject, Version
+from genesis.review.differences import Report
 from genesis.review.pieces import Piece, Pieces
 from genesis.spec.project import SETTINGS, Project
 from genesis.spec.values import short_duration
@@ -108,6 +109,10 @@ class Side:
         """The mistakes in a file; where it is not known which one it is, all that there are."""
         faults = self.project.faults
         return tuple(one for one in faults if one.at and one.at.file == file) or faults
+
+    def report(self, found: Found) -> Report:
+        """The reading of a tracker's input."""
+        return Report(self.project, found.input, self.run_of(found), self.dialect)
 
     def version(self, found: Found) -> Version:
         """A tracker or a report as it is here."""
