@@ -28,7 +28,7 @@ _BOLD, _RED, _YELLOW, _BLUE, _RESET = "\033[1m", "\033[31m", "\033[33m", "\033[3
 
 def show_problems(problems: Iterable[Problem], *, root: Path | None = None) -> None:
     """Tell problems to a person, on stderr; `root` is where the files they name are found."""
-    colour = _has_colour(sys.stderr)
+    colour = has_colour(sys.stderr)
     told = tuple(problems)
     texts = _texts(told, root)
     files = {file: LINE_END.split(text) for file, text in texts.items()}
@@ -63,7 +63,7 @@ def progress() -> Iterator[Callable[[str], None]]:
         print("\r\033[K", end="", file=stream, flush=True)
 
 
-def _has_colour(stream: TextIO) -> bool:
+def has_colour(stream: TextIO) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 

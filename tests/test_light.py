@@ -31,6 +31,7 @@ def imported(*arguments: str) -> set[str]:
         "compile production_tracker",
         "compile --help",
         "lineage production_tracker --format svg",
+        "diff HEAD",
         "schedule --explain production_tracker",
     ],
 )

@@ -2,7 +2,7 @@
 
 stdout is data, stderr is talk. A command is imported when it is called, so that `--help` and
 `check` load no engine. Exit codes: 0 done, 1 in part, 2 definitions, 3 engine, 4 sink, 5 an audit or a test, 64 a wrong
-command line, 70 a bug of ours, 75 try again, 130 interrupted.
+command line, 70 a bug of ours, 75 try again, 130 interrupted; 6 is what `diff --exit-code` says of a change.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ _COMMANDS = {
     "compile": "print the SQL of inputs",
     "test": "hold reports of rows that are given against what they should say",
     "preview": "show the rows of an input",
+    "diff": "tell which trackers a change reaches, and why",
     "run": "refresh trackers now",
     "approve": "let a change through that a run held back",
     "ingest": "take change events into the lake",

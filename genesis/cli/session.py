@@ -48,11 +48,12 @@ class Session:
         inputs: Sequence[Path] = (),
         *,
         tests: bool = False,
+        before: Values | None = None,
     ) -> Project:
         """The project, as `read`; refused where its settings are broken, since all else rests on them."""
         from genesis.spec.project import SETTINGS
 
-        project = self.read(problems, definitions, inputs, tests=tests)
+        project = self.read(problems, definitions, inputs, before=before, tests=tests)
         if SETTINGS in project.broken:
             raise DefinitionError(problems.errors)
         return project

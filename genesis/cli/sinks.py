@@ -92,7 +92,6 @@ def check(session: Session, format_: str) -> int:
 
 
 def _tell_reached(reached: list[Reached], format_: str) -> None:
-    from genesis.compile.trackers import place_text
     from genesis.console import show_problems, table_text
 
     if format_ == "json":

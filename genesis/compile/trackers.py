@@ -76,14 +76,6 @@ def place_key(to: Place) -> tuple[str, ...]:
     return ("file" if "file" in parts else to.sink, *parts.values())
 
 
-def place_text(place: Place) -> str:
-    """A tracker's place in words: `xlsx trackers/productions.xlsx, Productions`."""
-    details = [
-        str(value) for value in place.details.model_dump().values() if isinstance(value, str)
-    ]
-    return f"{place.sink} {', '.join(details)}"
-
-
 def renamed(project: Project) -> dict[str, str]:
     """The new name of each old one; not of names that are still somebody's, or that two lay claim to."""
     found: dict[str, list[str]] = {}

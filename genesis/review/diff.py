@@ -21,6 +21,7 @@ from genesis.review.differences import Difference, differences
 from genesis.review.pieces import (
     IN_SOURCES,
     Piece,
+    edit_at,
     edited_keys,
     edited_pieces,
     in_order_of,
@@ -275,7 +276,10 @@ class _Comparison:
         edit = self._edits[piece]
         projects = self._before.project, self._after.project
         keys = edited_keys(piece, *projects) if edit == "edited" else ()
-        at = piece.at(projects[0] if edit == "removed" else projects[1])
+        if edit == "edited":
+            at = edit_at(piece, *projects)
+        else:
+            at = piece.at(projects[0] if edit == "removed" else projects[1])
         return Reason(piece.kind, str(piece), edit, keys, at)
 
     def _effective(self, pair: _Pair) -> list[Piece]:

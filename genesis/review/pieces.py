@@ -21,7 +21,7 @@ from genesis.review.changed import Edit
 from genesis.spec.data_source import Aggregated, DataSource, Field, Join, Measure
 from genesis.spec.formatter import BUILT_IN, Formatter
 from genesis.spec.input import Input
-from genesis.spec.model import Model
+from genesis.spec.model import Located, Model
 from genesis.spec.project import Project
 
 FOR_PEOPLE = frozenset({"deprecated", "description", "domain", "hidden", "owner", "tags", "title"})
@@ -227,6 +227,41 @@ def edited_keys(piece: Piece, before: Project, after: Project) -> tuple[str, ...
     """What of an edited piece differs."""
     old, new = _members(piece, before), _members(piece, after)
     return tuple(sorted(key for key in {*old, *new} if old.get(key) != new.get(key)))
+
+
+def edit_at(piece: Piece, before: Project, after: Project) -> Location | None:
+    """Where an edited piece was edited: the first of its keys, or of their items, that reads otherwise now."""
+    old, new = _members(piece, before), _members(piece, after)
+    owner = _whole_of(piece, after)
+    if owner is None:
+        return piece.at(after)
+    places = []
+    for key, value in new.items():
+        if key in owner.written and old.get(key) != value:
+            place = (key, _first_other(old.get(key), value)) if isinstance(value, tuple) else (key,)
+            has_item = isinstance(owner.written[key], list) and len(place) > 1
+            places.append(owner.locate(*place) if has_item else owner.locate_key(key))
+    return min(places, default=piece.at(after))
+
+
+def _first_other(old: Any, new: tuple[Any, ...]) -> int:
+    """The place of the first item that is not as it was; of the last, where some at the end are gone."""
+    was = old if isinstance(old, tuple) else ()
+    others = (place for place, item in enumerate(new) if was[place : place + 1] != (item,))
+    return next(others, len(new) - 1)
+
+
+def _whole_of(piece: Piece, project: Project) -> Located | None:
+    """The definition that a piece is, if it is all or the frame of one."""
+    match piece.kind:
+        case "input":
+            return project.inputs[piece.owner]
+        case "formatter":
+            found = project.formatters[piece.owner]
+            return found if found is not BUILT_IN.get(piece.owner) else None
+        case "data source":
+            return project.data_sources[piece.owner]
+    return None
 
 
 def _members(piece: Piece, project: Project) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from genesis.compile.compiler import compile_input
 from genesis.compile.run import Run
 from genesis.compile.statement import Statement
 from genesis.compile.survey import survey
-from genesis.compile.trackers import place_text
 from genesis.errors import DefinitionError, Location, Problem
 from genesis.review.changed import Subject, Version
 from genesis.review.differences import Report
@@ -123,7 +122,7 @@ class Side:
             input=found.input,
             title=definition.title if definition else None,
             owner=next(filter(None, owners), None),
-            sink=place_text(job.to) if job and job.to else None,
+            sink=str(job.to) if job and job.to else None,
             schedule=schedule_text(self.project, workflow) if workflow else None,
             at=self.place_of(found),
             sql=made.sql if isinstance(made, Statement) else None,

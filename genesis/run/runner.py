@@ -18,7 +18,7 @@ from genesis.compile.compiler import compile_input
 from genesis.compile.identifiers import words
 from genesis.compile.run import Run as Reading
 from genesis.compile.statement import Column, Statement
-from genesis.compile.trackers import annotation_tables, check_tracker, place_text
+from genesis.compile.trackers import annotation_tables, check_tracker
 from genesis.errors import (
     DefinitionError,
     GenesisError,
