@@ -142,7 +142,7 @@ class _Comparison:
             before=self._before.version(old),
             after=self._after.version(new),
             aspects=found,
-            reasons=tuple(self._reasons(pair, found)),
+            reasons=tuple(dict.fromkeys(self._reasons(pair, found))),
             differences=meaning,
             risks=marks(meaning, new.name, new.job) if new.job is not None else (),
             old_name=old.name if old.name != new.name else None,
