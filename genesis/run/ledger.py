@@ -78,6 +78,8 @@ _LAST_NUMBER = 2**31 - 1  # of PostgreSQL's `integer`
 SUCCESSES = ("succeeded", "no_change", "partial")
 """States of a run after which its tracker is as it should be, but for rows that were refused."""
 
+SCHEDULED = ("cron", "every", "change")
+"""The triggers that are a schedule's, and no person's."""
 OPEN = ("queued", "waiting", "running")
 """States of a run that has not ended: it waits for a worker, or for another run; or has one."""
 

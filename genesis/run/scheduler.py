@@ -20,7 +20,7 @@ import sqlalchemy as sa
 
 from genesis.compile.check import job_names
 from genesis.run.asking import asked_by, mark_of, timed_by
-from genesis.run.ledger import runs
+from genesis.run.ledger import SCHEDULED, runs
 from genesis.run.queue import Asked, Queue
 from genesis.run.renames import follow_renames
 from genesis.run.state import State
@@ -230,7 +230,7 @@ def _open(connection: sa.Connection, jobs: list[str]) -> dict[str, list[_Open]]:
         query = sa.select(runs.c.id, runs.c.job, runs.c.logical_time, runs.c.state).where(
             runs.c.job.in_(jobs[start : start + _CHUNK]),
             runs.c.finished_at.is_(None),
-            runs.c.trigger.in_(("cron", "every", "change")),
+            runs.c.trigger.in_(SCHEDULED),
         )
         for row in connection.execute(query):
             at = datetime.fromisoformat(row.logical_time)

@@ -21,7 +21,7 @@ from typing import Protocol
 from genesis.errors import DefinitionError, GenesisError
 from genesis.interfaces import Clock
 from genesis.run.lease import BEATS, Keeper, Lease, Stopped
-from genesis.run.ledger import Run
+from genesis.run.ledger import SCHEDULED, Run
 from genesis.run.queue import WRITE, Claim, End, Queue
 from genesis.run.runner import Done, told
 from genesis.schedule.due import is_too_late
@@ -99,7 +99,7 @@ class Worker:
         options = Options()
         with keeper.keeping(lease):
             try:
-                if claim.run.attempt > 1 and self.queue.is_superseded(claim.run):
+                if self._may_be_late(claim.run) and self.queue.is_superseded(claim.run):
                     return self._write(claim, End("skipped", reason=SUPERSEDED), options)
                 options = self.doer.options(claim.run)
                 if options.timeout:
@@ -120,6 +120,10 @@ class Worker:
                 self._write(claim, End("cancelled", reason="interrupted"), options)
                 raise
             return self._write(claim, replace(end, phases=phases.lengths()), options)
+
+    def _may_be_late(self, run: Run) -> bool:
+        """Whether a later run may have come first: of those that claim at once, one may get the second slot."""
+        return run.attempt > 1 or (run.trigger in SCHEDULED and not self.is_by_hand)
 
     def _write(self, claim: Claim, end: End, options: Options) -> End | None:
         """Write how it ended, or when it is tried again; nothing of a run that is no longer ours."""

@@ -98,6 +98,21 @@ def test_what_passes_by_itself_is_tried_again_in_the_same_run(
     assert (found.state, found.attempt, found.problems) == ("succeeded", 3, ())
 
 
+def test_a_slot_whose_successor_came_first_is_not_done(
+    ledger: Ledger, places: Places, node: Node
+) -> None:
+    """PostgreSQL gives the next slot to one who claims while another one fails to claim the first."""
+    ask(node, "w.a", key="first")
+    ask(node, "w.a", key="second", slot="w|2", logical_time=MONDAY + MINUTE)
+    node.worker.step(only="second")
+    node.work()
+    assert {run.run_key: run.state for run in ledger.last_runs("w.a", 2)} == {
+        "first": "skipped",
+        "second": "succeeded",
+    }
+    assert len(places.writes) == 1
+
+
 def test_a_mistake_is_not_tried_again(ledger: Ledger, places: Places, node: Node) -> None:
     def fail(_: Run, moment: str) -> None:
         if moment == "query":
