@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -14,6 +15,7 @@ from genesis.errors import Problem, Problems, UsageError
 
 if TYPE_CHECKING:
     from genesis.review.changed import Diff
+    from genesis.review.reviewed import Looked, Review
     from genesis.revisions import Compared, Revision
     from genesis.spec.project import Project
 
@@ -23,13 +25,33 @@ FAILED, DIFFERENT = 2, 6
 @click.command("diff")
 @click.argument("revisions", nargs=-1, metavar="[BASE]")
 @click.option(
-    "--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True
+    "--format",
+    "format_",
+    type=click.Choice(["text", "markdown", "html", "json"]),
+    default="text",
+    show_default=True,
+    help="`markdown` is the comment of a pull request, `html` one file with all of it.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="What each change means, and its SQL.")
 @click.option(
     "--dialect",
     type=click.Choice(["duckdb", "trino"]),
     help="The dialect of the SQL; by default the target's.",
+)
+@click.option(
+    "--rows", is_flag=True, help="Run both sides' SQL on the target, and compare the rows by key."
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=100_000,
+    show_default=True,
+    help="Of a report with more rows a sample of about so many is compared.",
+)
+@click.option(
+    "--whole",
+    metavar="URL",
+    help="Where the HTML file will be found: a comment that leaves something out says so.",
 )
 @click.option("--exit-code", is_flag=True, help=f"Exit with {DIFFERENT} where anything changes.")
 @click.pass_obj
@@ -39,6 +61,9 @@ def command(
     format_: str,
     verbose: bool,
     dialect: str | None,
+    rows: bool,
+    limit: int,
+    whole: str | None,
     exit_code: bool,
 ) -> int:
     """Tell which trackers a change adds, removes or changes, and why.
@@ -50,15 +75,23 @@ def command(
     \b
     genesis diff
     genesis diff origin/main -v --exit-code
+    genesis diff --rows --format markdown > comment.md
     genesis diff v1.4..v1.5 --format json
     """
     from genesis.console import show_problems
     from genesis.review.diff import diff_projects
+    from genesis.review.reviewed import Review
 
     sides = _sides(session, revisions)
-    dialect = dialect or session.target(sides.after)[1].engine.kind
-    found = diff_projects(sides.before, sides.after, dialect)
-    click.echo(_AS[format_](found, sides.compared, verbose), color=True)
+    engine = session.target(sides.after)[1].engine.kind
+    if rows and dialect not in (None, engine):
+        message = f"`--rows` runs on the target, whose engine is `{engine}`"
+        raise UsageError(Problem("wrong-usage", message, hint="leave out `--dialect`"))
+    found = diff_projects(sides.before, sides.after, dialect or engine)
+    looked = _look(session, sides, found, limit) if rows else {}
+    head = sides.compared.after.name if sides.compared.after else "the work tree"
+    review = Review(against(sides.compared).replace("`", ""), head, found, looked)
+    click.echo(_AS[format_](review, _Asked(sides.compared, revisions, verbose, whole)), color=True)
     faults = _faults(found, sides.after)
     is_work_tree = sides.compared.after is None
     show_problems(faults, root=session.shown_root if is_work_tree else None)
@@ -71,6 +104,15 @@ class _Sides(NamedTuple):
     compared: Compared
     before: Project
     after: Project
+
+
+class _Asked(NamedTuple):
+    """What was asked for, besides the change itself."""
+
+    compared: Compared
+    revisions: tuple[str, ...]
+    verbose: bool
+    whole: str | None
 
 
 class _Read:
@@ -110,6 +152,18 @@ def _of_revision(session: Session, revision: Revision, read: _Read) -> Project:
     return load_texts(found.texts, Problems(), before=read)
 
 
+def _look(session: Session, sides: _Sides, found: Diff, limit: int) -> Mapping[str, Looked]:
+    """What the target's engine says of the rows of both sides, now."""
+    from genesis.cli.diff_rows import Looking
+    from genesis.console import progress
+    from genesis.plugins import find_plugin
+
+    _, target = session.target(sides.after)
+    engine = find_plugin("engines", target.engine.kind)
+    with engine(session.shown_root.resolve(), target) as opened, progress() as opened.watch:
+        return Looking(sides.before, sides.after, opened, datetime.now(UTC), limit).look(found)
+
+
 def against(compared: Compared) -> str:
     """What is compared, in words."""
     before, after = compared.before, compared.after
@@ -118,28 +172,46 @@ def against(compared: Compared) -> str:
     return f"{base}, as of `{after.name}` ({after.commit[:8]})" if after else base
 
 
-def _as_text(found: Diff, compared: Compared, verbose: bool) -> str:
+def _as_text(review: Review, asked: _Asked) -> str:
     from genesis.console import has_colour
     from genesis.review.change_words import diff_text
 
     is_painted = has_colour(sys.stdout)
     paint = _painted if is_painted else _plain
-    return diff_text(found, against(compared), detailed=verbose, paint=paint)
+    return diff_text(review, against(asked.compared), detailed=asked.verbose, paint=paint)
 
 
-def _as_json(found: Diff, compared: Compared, verbose: bool) -> str:  # noqa: ARG001  (it is complete anyway)
+def _as_json(review: Review, asked: _Asked) -> str:
     from genesis.review.change_facts import diff_facts
 
     def of(revision: Revision | None) -> dict[str, Any] | None:
         return revision._asdict() if revision is not None else None
 
-    facts = diff_facts(found)
+    facts, compared = diff_facts(review), asked.compared
     sides = {"base": compared.base, "before": of(compared.before), "after": of(compared.after)}
     whole = {"schema": facts["schema"], "compared": sides, **facts}
-    return json.dumps(whole, indent=2, ensure_ascii=False)
+    return json.dumps(whole, indent=2, ensure_ascii=False, default=str)
 
 
-_AS: dict[str, Callable[[Diff, Compared, bool], str]] = {"text": _as_text, "json": _as_json}
+def _as_markdown(review: Review, asked: _Asked) -> str:
+    from genesis.review.comment import comment, link
+
+    command = " ".join(("genesis diff", *asked.revisions, "--format html"))
+    return comment(review, link(asked.whole) if asked.whole else f"`{command}`").rstrip("\n")
+
+
+def _as_html(review: Review, asked: _Asked) -> str:  # noqa: ARG001  (it is complete anyway)
+    from genesis.review.page import page
+
+    return page(review).rstrip("\n")
+
+
+_AS: dict[str, Callable[[Review, _Asked], str]] = {
+    "text": _as_text,
+    "markdown": _as_markdown,
+    "html": _as_html,
+    "json": _as_json,
+}
 
 
 def _faults(found: Diff, after: Project) -> tuple[Problem, ...]:

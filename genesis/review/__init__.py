@@ -19,5 +19,9 @@
 | pieces   | what a project is made of, and which pieces a report may rest on          |
 | sides    | one of two projects: its trackers and reports, and what each compiles to  |
 | diff     | two projects -> what changes between them                                |
+| row_changes | how the rows of a report differ, by key                               |
+| reviewed | a change with its risks and rows, and the sentences that tell of it        |
+| comment  | that, as the comment of a pull request                                    |
+| page     | that, as one HTML file                                                    |
 | touched  | what was edited and has no effect                                        |
 """

@@ -7,23 +7,25 @@ from typing import Any
 
 from genesis.compile.statement import Column
 from genesis.errors import Location, Problem
-from genesis.review.changed import Change, Diff, Reason, Touched, Version
+from genesis.review.changed import Change, Reason, Touched, Version
+from genesis.review.reviewed import Looked, Review
 
 SCHEMA = "genesis/diff@1"
 
 
-def diff_facts(told: Diff) -> dict[str, Any]:
-    """The members of a diff, by their names."""
+def diff_facts(review: Review) -> dict[str, Any]:
+    """The members of a diff, by their names; `rows` of a change where somebody looked at them."""
+    told = review.diff
     return {
         "schema": SCHEMA,
         "dialect": told.dialect,
         "unchanged": told.unchanged,
-        "changes": list(map(_change, told.changes)),
+        "changes": [_change(change, review) for change in told.changes],
         "touched": list(map(_touched, told.touched)),
     }
 
 
-def _change(change: Change) -> dict[str, Any]:
+def _change(change: Change, review: Review) -> dict[str, Any]:
     return {
         "subject": change.subject,
         "name": change.name,
@@ -33,10 +35,21 @@ def _change(change: Change) -> dict[str, Any]:
         "aspects": list(change.aspects),
         "reasons": list(map(_reason, change.reasons)),
         "differences": [asdict(one) for one in change.differences],
-        "risks": [asdict(mark) for mark in change.risks],
+        "risks": [asdict(mark) for mark in review.marks(change)],
+        "rows": _rows(review.looked.get(change.name)),
         "before": _version(change.before),
         "after": _version(change.after),
     }
+
+
+def _rows(looked: Looked | None) -> dict[str, Any] | None:
+    if looked is None or looked.rows is None:
+        return {"refused": looked.refused} if looked else None
+    rows = looked.rows
+    samples = [
+        {"kind": one.kind, "cells": [cell._asdict() for cell in one.cells]} for one in rows.samples
+    ]
+    return {**asdict(rows), "columns": dict(rows.columns), "samples": samples}
 
 
 def _version(version: Version | None) -> dict[str, Any] | None:

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
 from genesis.review.changed import Change, Diff, Reason, Touched, Version
+from genesis.review.comment import row_lines
+from genesis.review.reviewed import Review
 from genesis.review.words import shown
 
 Paint = Callable[[str], str]
@@ -19,16 +21,31 @@ _VERBS = {
 }
 
 
-def diff_text(told: Diff, against: str, *, detailed: bool = False, paint: Paint = str) -> str:
+def diff_text(review: Review, against: str, *, detailed: bool = False, paint: Paint = str) -> str:
     """All of it: what it comes to, each change, and what was edited without effect."""
+    told = review.diff
     lines = [f"{headline(told)}, against {against}"]
     for change in told.changes:
         lines.append(line_of(change))
+        lines += (f"  {line}" for line in _rows(review, change))
         if detailed:
             lines += (f"  {line}" for line in details(change))
             lines += (f"    {paint(shown(line))}" for line in sql_diff(change))
     lines += map(touched_text, told.touched)
     return "\n".join(map(shown, lines[:1])) + "".join(f"\n{line}" for line in lines[1:])
+
+
+def _rows(review: Review, change: Change) -> Iterator[str]:
+    """What the engine said of a change's rows, where it was asked."""
+    looked = review.looked.get(change.name)
+    if looked is None:
+        return
+    if looked.rows is None:
+        yield shown(f"rows: {looked.refused}")
+        return
+    yield f"rows: {looked.rows.before:,} before, {looked.rows.after:,} now"
+    yield from (shown(f"rows: {line}") for line in row_lines(looked.rows))
+    yield from (shown(f"! {mark.said}") for mark in looked.risks)
 
 
 def headline(told: Diff) -> str:

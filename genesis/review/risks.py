@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Literal, assert_never
 
 from genesis.review.differences import Difference, Risk
-from genesis.spec.workflow import EXPORTS, Job
+from genesis.review.row_changes import RowChange
+from genesis.spec.workflow import EXPORTS, Job, allowed_deletes
 
 
 @dataclass(frozen=True)
 class Mark:
     """A risk of one tracker, as a sentence; `is_held` where the next refresh waits for a person."""
 
-    risk: Risk
+    risk: Risk | Literal["place changed", "not refreshed", "cannot be told", "many rows leave"]
     said: str
     is_held: bool = False
 
@@ -29,6 +30,26 @@ def marks(found: Iterable[Difference], tracker: str, job: Job) -> tuple[Mark, ..
         mark for one in found for risk in one.risks for mark in _of(one, risk, tracker, job)
     ]
     return tuple(sorted(dict.fromkeys(all_of_them), key=lambda mark: not mark.is_held))
+
+
+def row_marks(rows: RowChange, tracker: str, job: Job) -> tuple[Mark, ...]:
+    """What the guards of a refresh would say of the rows that were seen, if the tracker has those of before."""
+    if rows.before and not rows.after and not job.allow_empty:
+        return (
+            Mark(
+                "many rows leave",
+                f"the report has no rows any more: {_until(tracker)}",
+                is_held=True,
+            ),
+        )
+    takes = job.mode in ("mirror", "replace") and job.on_delete in ("delete", "archive")
+    allowed = allowed_deletes(job.max_deletes, rows.before)
+    if not takes or rows.is_sampled or not rows.key or rows.removed <= allowed:
+        return ()
+    said = (
+        f"{rows.removed:,} of {rows.before:,} rows go, {allowed:,} may at once: {_until(tracker)}"
+    )
+    return (Mark("many rows leave", said, is_held=True),)
 
 
 def _of(one: Difference, risk: Risk, tracker: str, job: Job) -> Iterator[Mark]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
@@ -167,6 +168,17 @@ def _deletes(value: Any) -> Any:
         return value
     message = f"{{it}} should be a number of rows or a share of them, not {describe(value)}"
     raise mistake("wrong-type", message, "for example `100`, or `20%`")
+
+
+# A share of a small tracker is less than a row; this many may always go.
+_FEW = 5
+
+
+def allowed_deletes(max_deletes: int | float, rows: int) -> int:
+    """How many of a tracker's rows one refresh may delete unasked."""
+    if isinstance(max_deletes, int) or max_deletes == 0:
+        return int(max_deletes)
+    return max(_FEW, math.floor(max_deletes * rows))
 
 
 MaxDeletes = Annotated[int | float, BeforeValidator(_deletes)]

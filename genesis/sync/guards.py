@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from genesis.errors import Problem, Problems, SinkError
-from genesis.spec.workflow import EXPORTS
+from genesis.spec.workflow import EXPORTS, allowed_deletes
 from genesis.sync.changes import Changes, HumanEdit, PresentColumn
 from genesis.sync.encode import REMOVED
 from genesis.sync.keys import a_few
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 # Cells that a place can hold and still be refreshed in seconds.
 CELL_BUDGET: Mapping[str, int] = {"xlsx": 200_000, "google_sheets": 10_000_000}
-
-# A share of a small tracker is less than a row; this many may always go.
-_FEW = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +189,7 @@ def _check_rows(changes: Changes, guards: Guards, problems: Problems) -> None:
             hint=f"look at the report with `genesis preview`; {_once(changes)}, a lower `min_rows`"
             " always",
         )
-    allowed = _allowed(guards.max_deletes, present)
+    allowed = allowed_deletes(guards.max_deletes, present)
     verb = "archived" if changes.archived else "deleted"
     if deletes > allowed:
         problems.add(
@@ -206,12 +203,6 @@ def _check_rows(changes: Changes, guards: Guards, problems: Problems) -> None:
 
 def _once(changes: Changes) -> str:
     return f"`genesis approve {changes.tracker}` lets it through once"
-
-
-def _allowed(max_deletes: int | float, present: int) -> int:
-    if isinstance(max_deletes, int) or max_deletes == 0:
-        return int(max_deletes)
-    return max(_FEW, math.floor(max_deletes * present))
 
 
 def _check_cells(changes: Changes, guards: Guards, problems: Problems) -> None:
