@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from genesis.compile.check import refreshes_of
 from genesis.errors import GenesisError
 from genesis.interfaces import Engine
+from genesis.redaction import redact
 from genesis.review.changed import Change, Diff
 from genesis.review.differences import Report
 from genesis.review.reviewed import Looked
@@ -59,7 +60,7 @@ class Looking:
         try:
             rows = self._rows(change, old, new)
         except GenesisError as error:
-            return Looked(refused=error.problems[0].message)
+            return Looked(refused=redact(error.problems[0].message))
         job = _job(self.after, change.name)
         return Looked(rows, risks=row_marks(rows, change.name, job) if job is not None else ())
 

@@ -377,6 +377,9 @@ def _longest(chains: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
 # --- records ------------------------------------------------------------------------------------
 
 
+_HAVING = "`having`"
+
+
 class _Condition(NamedTuple):
     tree: exp.Expr
     words: str
@@ -391,7 +394,7 @@ def _filters(before: Report, after: Report) -> Iterator[Difference]:
 
 
 def _having(before: Report, after: Report) -> Iterator[Difference]:
-    yield from _conditions("`having`", _kept(before, "having"), _kept(after, "having"))
+    yield from _conditions(_HAVING, _kept(before, "having"), _kept(after, "having"))
 
 
 def _kept(report: Report, kind: str) -> list[_Condition]:
@@ -433,10 +436,10 @@ def _conditions(about: str, old: list[_Condition], new: list[_Condition]) -> Ite
     if len(went) == len(came) == 1:
         yield from _turned(about, went.pop(), came.pop())
     for one in went:
-        said = f"{about} {code(one.words)} is gone, so more records count"
+        said = f"{about} {code(one.words)} is gone: {_come(about)}"
         yield Difference("filter removed", one.words, said, one.words, None, ("more rows scanned",))
     for one in came:
-        said = f"{about} {code(one.words)} is new, so fewer records count"
+        said = f"{about} {code(one.words)} is new: {_go(about)}"
         yield Difference("filter added", one.words, said, None, one.words, ("rows may leave",))
 
 
@@ -455,16 +458,29 @@ def _turned(about: str, old: _Condition, new: _Condition) -> Iterator[Difference
     if _plain(old.words) == _plain(new.words):
         is_now = f"{about} {code(new.words)} means something else than before"
     if tighter:
-        said = f"{is_now}: tighter, so fewer records count"
+        said = f"{is_now}: tighter, {_go(about)}"
         yield Difference("filter tightened", new.words, said, *texts, ("rows may leave",))
     elif looser:
-        said = f"{is_now}: looser, so more records count"
+        said = f"{is_now}: looser, {_come(about)}"
         yield Difference("filter loosened", new.words, said, *texts, ("more rows scanned",))
     else:
-        said = f"{is_now}: other records count"
+        said = f"{is_now}: {_of(about)} may come and go"
         yield Difference(
             "filter changed", new.words, said, *texts, ("rows may leave", "more rows scanned")
         )
+
+
+def _of(about: str) -> str:
+    """What conditions choose: `having` looks at groups."""
+    return "rows" if about == _HAVING else "records"
+
+
+def _come(about: str) -> str:
+    return f"{_of(about)} may come, none goes"
+
+
+def _go(about: str) -> str:
+    return f"{_of(about)} may go, none comes"
 
 
 # --- joins --------------------------------------------------------------------------------------

@@ -77,7 +77,7 @@ def edited(*edits: tuple[str, str, str]) -> dict[str, str]:
 
 def project(texts: Mapping[str, str]) -> Project:
     problems = Problems()
-    found = load_texts(dict(texts), problems)
+    found = load_texts({name: text.encode() for name, text in texts.items()}, problems)
     problems.raise_errors()
     return found
 

@@ -169,47 +169,47 @@ RECORDS = {
     "filter added": (
         "  - seat > :least\n",
         "  - seat > :least\n  - wrap is not null\n",
-        ["filter `wrap is not null` is new, so fewer records count"],
+        ["filter `wrap is not null` is new: records may go, none comes"],
     ),
     "filter removed": (
         "  - start >= '2026-01-01'\n",
         "",
-        ["filter `start >= '2026-01-01'` is gone, so more records count"],
+        ["filter `start >= '2026-01-01'` is gone: records may come, none goes"],
     ),
     "list widened": (
         "('PREP', 'SHOOT')",
         "('PREP', 'SHOOT', 'POST')",
         [
-            ("filter is `status in ('PREP', 'SHOOT', 'POST')`, it was `status in ('PREP', 'SHOOT')`: looser, so"
-             " more records count"),
+            ("filter is `status in ('PREP', 'SHOOT', 'POST')`, it was `status in ('PREP', 'SHOOT')`: looser, records may come,"
+             " none goes"),
         ],
     ),
     "list narrowed": (
         "status in ('PREP', 'SHOOT')",
         "status = 'PREP'",
         [
-            "filter is `status = 'PREP'`, it was `status in ('PREP', 'SHOOT')`: tighter, so fewer records count"
+            "filter is `status = 'PREP'`, it was `status in ('PREP', 'SHOOT')`: tighter, records may go, none comes"
         ],
     ),
     "bound moved": (
         "start >= '2026-01-01'",
         "start > '2026-02-01'",
-        ["filter is `start > '2026-02-01'`, it was `start >= '2026-01-01'`: tighter, so fewer records count"],
+        ["filter is `start > '2026-02-01'`, it was `start >= '2026-01-01'`: tighter, records may go, none comes"],
     ),
     "another filter": (
         "start >= '2026-01-01'",
         "wrap >= '2026-01-01'",
-        ["filter is `wrap >= '2026-01-01'`, it was `start >= '2026-01-01'`: other records count"],
+        ["filter is `wrap >= '2026-01-01'`, it was `start >= '2026-01-01'`: records may come and go"],
     ),
     "condition widened": (
         "  - status in ('PREP', 'SHOOT')\n",
         "  - status in ('PREP', 'SHOOT') or days > 90\n",
-        ["`status in ('PREP', 'SHOOT')`: looser, so more records count"],
+        ["`status in ('PREP', 'SHOOT')`: looser, records may come, none goes"],
     ),
     "where of the data source": (
         "where: not is_test\n",
         "where: not is_test and title is not null\n",
-        ["the `where` of data source `film` `NOT title IS NULL` is new, so fewer records count"],
+        ["the `where` of data source `film` `NOT title IS NULL` is new: records may go, none comes"],
     ),
     "join with its condition": (
         "by: {director_id: person_id}}",
@@ -238,7 +238,7 @@ RECORDS = {
         "default: 3",
         "default: 4",
         [
-            "filter `seat > :least` means something else than before: tighter, so fewer records count",
+            "filter `seat > :least` means something else than before: tighter, records may go, none comes",
             "parameter `least` is `integer, 4 by default`, it was `integer, 3 by default`",
         ],
     ),
@@ -373,3 +373,23 @@ def test_a_column_that_goes_changes_no_other(name: str) -> None:
         kinds = {one.kind for one in differences(whole, Report(less, name, found.run))}
         assert "column removed" in kinds
         assert kinds <= {"column removed", "join dropped", "key changed"}
+
+
+def test_having_looks_at_rows(tmp_path: Path) -> None:
+    """A filter of a summary looks at its records."""
+    edits = (("having: films > 2", "having: films > 3"),)
+    (told,) = of_edit(tmp_path, *edits, name="by_status")
+    assert (
+        told.said == "`having` is `films > 3`, it was `films > 2`: tighter, rows may go, none comes"
+    )
+
+
+def test_a_related_aggregate_changes_no_other(tmp_path: Path) -> None:
+    """Without it the plan of a summary is quite another one."""
+    kinds = [
+        one.kind
+        for one in of_edit(
+            tmp_path, (", {field: sum(tasks.hours), name: hours}", ""), name="by_status"
+        )
+    ]
+    assert kinds == ["column removed", "join dropped"]
