@@ -23,6 +23,7 @@ from genesis.review.change_facts import diff_facts
 from genesis.review.change_words import diff_text
 from genesis.review.changed import Diff
 from genesis.review.diff import diff_projects
+from genesis.review.reviewed import Review
 from genesis.spec.project import Project
 
 CHANGES = Path(__file__).parents[1] / "fixtures" / "changes"
@@ -86,8 +87,12 @@ def told(folder: Path) -> Diff:
 def test_an_edit_is_told_as_expected(folder: Path, accept: bool) -> None:
     """Texts and facts are diffs that a person reads."""
     texts = {
-        "expected.txt": diff_text(told(folder), "what was before", detailed=True),
-        "expected.json": json.dumps(diff_facts(told(folder)), indent=2, ensure_ascii=False),
+        "expected.txt": diff_text(
+            Review("main", "the work tree", told(folder)), "what was before", detailed=True
+        ),
+        "expected.json": json.dumps(
+            diff_facts(Review("main", "the work tree", told(folder))), indent=2, ensure_ascii=False
+        ),
     }
     for name, text in texts.items():
         if accept:
