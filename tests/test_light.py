@@ -32,6 +32,7 @@ def imported(*arguments: str) -> set[str]:
         "compile --help",
         "lineage production_tracker --format svg",
         "diff HEAD",
+        "impact movie",
         "schedule --explain production_tracker",
     ],
 )

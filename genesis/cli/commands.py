@@ -29,6 +29,7 @@ _COMMANDS = {
     "check": "tell every problem of the project's YAML",
     "explain": "tell why an input's SQL is as it is, or what a code means",
     "lineage": "tell which table columns a report's columns are made of, and draw it",
+    "impact": "tell what a data source, a field, a join or a table reaches",
     "compile": "print the SQL of inputs",
     "test": "hold reports of rows that are given against what they should say",
     "preview": "show the rows of an input",

@@ -10,6 +10,7 @@
 | conditions | whether one condition is surely true only where another is             |
 | differences | what a change does to one report                                      |
 | risks    | what that puts at risk in a tracker, and what would be held there         |
+| impact   | what a data source, a member of one, a table or a column reaches         |
 | trackers | which trackers show an input, where they are, who answers for them       |
 | picture  | a lineage as boxes and arrows; as Mermaid                                |
 | drawing  | a picture as SVG                                                         |

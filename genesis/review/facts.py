@@ -1,4 +1,4 @@
-"""What was told as plain data, all of it, for machines: `genesis/explain@1`, `genesis/lineage@1`."""
+"""What was told as plain data, all of it, for machines: `genesis/explain@1` and others."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from genesis.compile.statement import Scan
 from genesis.errors import Location
 from genesis.review.explain import Explanation
+from genesis.review.impact import Impact
 from genesis.review.lineage import Lineage, ReportLineage
 from genesis.review.trackers import Tracker
 
@@ -34,6 +35,12 @@ def lineage_facts(told: Iterable[tuple[ReportLineage, tuple[Tracker, ...]]]) -> 
         for report, trackers in told
     ]
     return {"schema": "genesis/lineage@1", "inputs": inputs}
+
+
+def impact_facts(told: Impact) -> dict[str, Any]:
+    """What a part of a project reaches."""
+    owners = {"owners": list(told.owners)}
+    return {"schema": "genesis/impact@1", **_plain(told), **owners}
 
 
 def _column(told: Lineage) -> dict[str, Any]:

@@ -71,6 +71,9 @@ class Lineage:
     value: Step
     rows: tuple[RowReason, ...]
     records: tuple[RowReason, ...]
+    all_rows: tuple[RowReason, ...] = field(default=(), compare=False, repr=False)
+    """`rows`, and with them those that choose the report's records too."""
+    is_key: bool = field(default=False, compare=False, repr=False)
 
     @property
     def values(self) -> tuple[TableColumn, ...]:
@@ -113,8 +116,11 @@ def report_lineage(project: Project, name: str, run: Run) -> ReportLineage:
     for output in query.outputs:
         tracer = _Tracer(graph, groups)
         value = _value(output, tracer)
-        rows = tuple(reason for reason in tracer.rows if reason not in records)
-        found.append(Lineage(definition.name, output.column.name, value, rows, records))
+        every = tuple(tracer.rows)
+        rows = tuple(reason for reason in every if reason not in records)
+        found.append(
+            Lineage(name, output.column.name, value, rows, records, every, output.column.key)
+        )
     ordered = _Tracer(graph, groups).order(definition)
     order = tuple(reason for reason in ordered if reason not in records)
     return ReportLineage(name, definition.locate_name(), tuple(found), records, order)
@@ -230,11 +236,19 @@ class _Tracer:
             case Newest(table):
                 return [self._leaf(self.graph.relations.get(cte.name), table, node.name, at)]
             case Written(query):
-                relation = self.graph.relations.get(cte.name)
                 found = _columns_of_query(query, node.name)
-                return [self._leaf(relation, one.table, one.column, at) for one in found]
+                return [self._of_query(self.graph.relations.get(cte.name), node.name, found, at)]
             case body:
                 return self.parts(dict(body.columns)[node.name], body, at)
+
+    def _of_query(
+        self, relation: Relation | None, column: str, read: list[TableColumn], at: Location
+    ) -> Step:
+        """A column of a data source's own query, and what that reads for it."""
+        name, place = self.graph.field_at(relation.source, column) if relation else (column, at)
+        source = relation.source.name if relation else name
+        leaves = (Step("table column", source, str(one), place, reads=one) for one in read)
+        return Step("query field", name, column, place, tuple(leaves))
 
     def _leaf(self, relation: Relation | None, table: str, raw: str, at: Location) -> Step:
         name, place = self.graph.field_at(relation.source, raw) if relation else (table, at)

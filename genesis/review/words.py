@@ -17,8 +17,11 @@ from genesis.review.explain import (
     SortKey,
 )
 from genesis.review.graph import Origin
+from genesis.review.impact import Impact, ReachedInput
 from genesis.review.lineage import Lineage, ReportLineage, RowReason, Step
 from genesis.review.trackers import Tracker
+
+_NAMES = 20
 
 
 def explanation_text(told: Explanation) -> str:
@@ -70,6 +73,42 @@ def tracker_line(tracker: Tracker) -> str:
     """Where a tracker is, and whom to ask."""
     owner = f", owner {tracker.owner}" if tracker.owner else ""
     return f"-> {tracker.place} (tracker {tracker.name}{owner}, {_place(tracker.at)})"
+
+
+def impact_text(told: Impact) -> str:
+    """How much is reached and whom to ask; then input by input what, and through what."""
+    known = len(told.inputs) + len(told.not_reached)
+    counts = f"reaches {len(told.inputs)} of {known} inputs, {len(told.trackers)} trackers"
+    owners = f"; ask {', '.join(told.owners)}" if told.owners else ""
+    place = f" ({_place(told.subject.at)})" if told.subject.at else ""
+    sections = [
+        [f"{told.subject.kind} {told.subject.name}{place}", *_indented([counts + owners])],
+        *([one.input, *_indented(_reached(one))] for one in told.inputs),
+        _section("Not reached", _few(told.not_reached)),
+    ]
+    return _joined(sections)
+
+
+def _few(names: tuple[str, ...]) -> Iterator[str]:
+    """Names in a line; of very many the first."""
+    more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+    if names:
+        yield ", ".join(names[:_NAMES]) + more
+
+
+def _reached(told: ReachedInput) -> Iterator[str]:
+    yield from map(tracker_line, told.trackers)
+    if not told.trackers:
+        yield "-> no tracker shows it"
+    for one in told.columns:
+        through = f", {'through' if one.by == 'value' else 'by'} {', '.join(one.through)}"
+        yield f"{one.by} of {one.column}{through if one.through else ''} ({_place(one.at)})"
+    yield from (f"records by {_origin_of(one)}" for one in told.records)
+    yield from (f"order by {_origin_of(one)}" for one in told.order)
+
+
+def _origin_of(reason: RowReason) -> str:
+    return _origin(Origin(reason.kind, reason.name, reason.sql, reason.at))
 
 
 def _made_of(told: Lineage) -> Iterator[str]:
