@@ -1,4 +1,4 @@
-"""`genesis init`: a project to start from, or a whole studio to try things on."""
+"""`genesis init`: a project to start from, a whole studio to try things on, or what CI is to run."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from genesis.cli.schema import FOLDER, write_schemas
+from genesis.cli.templates import PRE_COMMIT, SERVICES, write_templates
 from genesis.errors import Problem, Problems, UsageError
 from genesis.folders import FOLDERS, PROJECT_FILE
 from genesis.load import load_project
@@ -21,13 +22,23 @@ from genesis.load import load_project
 @click.option(
     "--demo", is_flag=True, help="The studio: 12 data sources, 15 trackers, 200,000 change events."
 )
-def command(folder: Path, demo: bool) -> None:
+@click.option(
+    "--ci",
+    type=click.Choice(["github", "gitlab", "jenkins"]),
+    help="In a project: what pull requests run, to check it and to say what changes.",
+)
+@click.option("--pre-commit", is_flag=True, help="In a project: a hook that checks each commit.")
+def command(folder: Path, demo: bool, ci: str | None, pre_commit: bool) -> None:
     """Start a project in DIR, by default here; nothing that stands there is overwritten.
 
     \b
     genesis init trackers
     genesis init --demo studio
+    genesis init --ci github --pre-commit
     """
+    if ci is not None or pre_commit:
+        _add_templates(folder, demo, ci, pre_commit)
+        return
     if folder.exists() and not folder.is_dir():
         raise UsageError(Problem("folder-not-empty", f"`{folder}` is a file"))
     if folder.is_dir() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
@@ -51,6 +62,18 @@ def command(folder: Path, demo: bool) -> None:
     _help_editors(folder)
     click.echo(f"  genesis {where}check", err=True)
     click.echo(f"  genesis {where}schema    # after a clone, and for names that are new", err=True)
+
+
+def _add_templates(folder: Path, demo: bool, ci: str | None, pre_commit: bool) -> None:
+    """What CI runs, in a project that is there."""
+    if demo:
+        message = "`--demo` starts a project, `--ci` and `--pre-commit` are for one that is there"
+        raise UsageError(Problem("wrong-usage", message, hint="one after the other"))
+    if not (folder / PROJECT_FILE).is_file():
+        hint = "name the folder that has it, or `genesis init` starts a project"
+        message = f"`{folder.resolve()}` has no `{PROJECT_FILE}`"
+        raise UsageError(Problem("no-project", message, hint=hint))
+    write_templates(folder, {**(SERVICES[ci] if ci else {}), **(PRE_COMMIT if pre_commit else {})})
 
 
 def _write_studio(folder: Path) -> None:
