@@ -34,6 +34,7 @@ _COMMANDS = {
     "test": "hold reports of rows that are given against what they should say",
     "preview": "show the rows of an input",
     "diff": "tell which trackers a change reaches, and why",
+    "import": "take over reports of hand-written SQL, with proof",
     "run": "refresh trackers now",
     "approve": "let a change through that a run held back",
     "ingest": "take change events into the lake",
@@ -72,9 +73,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
         if name not in _COMMANDS:
             return None
-        command: click.Command = importlib.import_module(
-            f"genesis.cli.{name.replace('-', '_')}"
-        ).command
+        module = "import_" if name == "import" else name.replace("-", "_")  # a word of Python's
+        command: click.Command = importlib.import_module(f"genesis.cli.{module}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

@@ -64,7 +64,7 @@ class DuckDBEngine:
 
     def query(self, statement: Statement) -> pa.Table:
         """The rows of a statement, in its order. Raises `EngineError`."""
-        with _told_as_problem():
+        with told_as_problem():
             try:
                 return self._answer(statement, WRONG_OPTIMIZERS)
             except (
@@ -129,7 +129,7 @@ class DuckDBEngine:
             message = "DuckDB keeps views in a database file, and the target has none"
             hint = "`--target` names one of Trino, or `engine: {duckdb: {database: FILE}}` a file"
             raise EngineError(Problem("catalog-failed", message, hint=hint))
-        with _told_as_problem(), closing(duckdb.connect(str(self._database))) as duck:
+        with told_as_problem(), closing(duckdb.connect(str(self._database))) as duck:
             yield duck
 
     def __enter__(self) -> Self:
@@ -191,7 +191,7 @@ class DuckDBEngine:
 
 def query_over(relations: Mapping[Identifier, exp.Query], statement: Statement) -> pa.Table:
     """The rows of a statement over tables that are nowhere: each is a query without a table. Raises `EngineError`."""
-    with _told_as_problem(), closing(in_memory((*WRONG_OPTIMIZERS, *FAILING_OPTIMIZERS))) as duck:
+    with told_as_problem(), closing(in_memory((*WRONG_OPTIMIZERS, *FAILING_OPTIMIZERS))) as duck:
         for parts, relation in relations.items():
             if len(parts) > 1:
                 _make_schema(duck, parts[:-1])
@@ -273,7 +273,7 @@ def _execute(duck: duckdb.DuckDBPyConnection, statement: exp.Expr) -> None:
 
 
 @contextmanager
-def _told_as_problem() -> Iterator[None]:
+def told_as_problem() -> Iterator[None]:
     """What DuckDB refuses, as a problem with the first line of what it says."""
     try:
         yield
