@@ -77,6 +77,7 @@ class Block:
     order: list[Order] = field(default_factory=list)
     limit: int | None = None
     inner: dict[int, Block] = field(default_factory=dict)
+    query: exp.Expr | None = None
 
     @property
     def aggregates(self) -> bool:
@@ -128,6 +129,13 @@ def uses_of(value: exp.Expr, block: Block) -> set[str]:
             for part in parts:
                 found |= uses_of(part, sub) - sub.uses.keys()
     return found
+
+
+def is_constant(block: Block) -> bool:
+    """Whether a subquery gives the same for every row of the query that it stands in."""
+    parts = [*block.where, *(o.value for o in block.outputs), *block.having]
+    parts += [one for use in block.uses.values() for one in use.on]
+    return all(uses_of(part, block) <= block.uses.keys() for part in parts)
 
 
 def inner_number(call: exp.Expr) -> int | None:
@@ -567,12 +575,24 @@ class _SelectReader:
         shown = f"{column.table}.{name}" if table else name
         raise ByHand(f"no table of the query has a column `{shown}`", column)
 
+    def _whole(self, query: exp.Expr) -> exp.Expr:
+        """A subquery with the common table expressions that it may read."""
+        whole = query.unnest().copy()
+        if self._ctes and not whole.args.get("with_"):
+            ctes = [
+                exp.CTE(this=one.copy(), alias=exp.TableAlias(this=exp.to_identifier(name)))
+                for name, one in self._ctes.items()
+            ]
+            whole.set("with_", exp.With(expressions=ctes))
+        return whole
+
     def _inner_call(self, node: exp.Expr) -> exp.Expr:
         query = node.this if isinstance(node, exp.Exists) else node
         tested = None
         if isinstance(node, exp.In):
             query, tested = node.args["query"], self._bind(node.this)
         inner = self._reader.read(query, self._ctes, [*self._items, *self._outer])
+        inner.query = self._whole(query)
         number = self._reader.next_inner()
         self.block.inner[number] = inner
         calls: dict[type, str] = {exp.Exists: "__any", exp.In: "__in"}

@@ -29,6 +29,9 @@ class Facts(Protocol):
     def key(self, table: str, columns: Sequence[str]) -> Evidence:
         """Whether columns are never NULL and tell all rows apart."""
 
+    def result_type(self, query: exp.Expr) -> str | None:
+        """The type of the one column of a query; `None` where nobody can tell."""
+
 
 T = TypeVar("T")
 

@@ -30,7 +30,8 @@ def definition_files(sources: Sources, texts: Mapping[str, str], *, raw: bool) -
 
 def new_text(draft: Draft) -> str:
     """A data source that the project does not have."""
-    lines = [f"data_source: {draft.name}", f"table: {scalar(draft.table)}"]
+    read = f"sql: {scalar(draft.sql)}" if draft.sql else f"table: {scalar(draft.table)}"
+    lines = [f"data_source: {draft.name}", read]
     key = draft.primary_key
     written = key[0] if len(key) == 1 else flow(key)
     if draft.is_sure:
@@ -72,6 +73,8 @@ def _join_keys(name: str, made: Mapping[str, Any]) -> dict[str, Any]:
     keys: dict[str, Any] = (
         {} if made["data_source"] == name else {"data_source": made["data_source"]}
     )
+    if not by:
+        return {**keys, **made["more"]}
     if all(here == there for here, there in by):
         names = [here for here, _ in by]
         keys["by"] = names[0] if len(names) == 1 else names

@@ -13,7 +13,16 @@ from typing import Any
 
 from sqlglot import exp
 
-from genesis.lift.block import KEY, RANK, Block, conjuncts, has_aggregate, inner_number, is_there
+from genesis.lift.block import (
+    KEY,
+    RANK,
+    Block,
+    conjuncts,
+    has_aggregate,
+    inner_number,
+    is_constant,
+    is_there,
+)
 from genesis.lift.facts import ByHand, seen
 from genesis.lift.sources import Sources
 from genesis.lift.tree import Node, Planner, Tree, rejects_null
@@ -80,7 +89,7 @@ class Language:
     def conditions(self, conditions: Sequence[exp.Expr]) -> str:
         """Conditions that all have to hold, as one."""
         parts = [self.translate(one) for one in conditions]
-        return self.write(exp.and_(*parts, copy=False) if len(parts) > 1 else parts[0])
+        return self.write(_all(parts))
 
     def path(self, column: exp.Column) -> str:
         """The path of a column's field."""
@@ -280,7 +289,7 @@ class Language:
             use = next(iter(self.block.uses))
             if not any(rejects_null(one, use) for one in self.rows):
                 conditions.insert(0, self.translate(is_there(use)))
-        return exp.and_(*conditions, copy=False) if len(conditions) > 1 else conditions[0]
+        return _all(conditions)
 
     def _not_in(self, call: exp.Expr, said: exp.Expr, negated: bool) -> exp.Expr:
         """`NOT IN` is not true of a NULL, which `none` would let through."""
@@ -317,12 +326,16 @@ class Language:
         conditions = [inside.translate(one) for one in having]
         if not having or any(one.find(exp.Count) for one in having):
             conditions.insert(0, exp.Anonymous(this="any", expressions=[inside._chosen()]))
-        return exp.and_(*conditions, copy=False) if len(conditions) > 1 else conditions[0]
+        return _all(conditions)
 
     def _value(self, call: exp.Expr) -> exp.Expr:
         """A scalar subquery: an aggregate of related rows, or a column of the one."""
         number = seen(inner_number(call))
         block = self.block.inner[number]
+        if is_constant(block) and (
+            has_aggregate(block.outputs[0].value) or block.group is not None
+        ):
+            return exp.var(self.constant(block))
         if len(block.outputs) != 1 or block.group is not None or block.having:
             raise ByHand("a subquery that groups", call, hint="make it a data source with `sql`")
         value = block.outputs[0].value
@@ -341,6 +354,19 @@ class Language:
             if isinstance(value, exp.Binary)
             else inside.translate(value)
         )
+
+    def constant(self, block: Block) -> str:
+        """The path of a value that is the same for every row."""
+        query = seen(block.query)
+        moving = query.find(exp.Placeholder, exp.CurrentDate, exp.CurrentTimestamp)
+        if moving is not None:
+            raise ByHand(
+                "a value of a whole table that depends on a parameter or the clock", moving
+            )
+        here = self.tree.root or next(iter(self.tree.nodes.values()))
+        kind = type(block.outputs[0].value.unnest()).__name__.lower()
+        name = f"{kind if kind in ('avg', 'sum', 'max', 'min', 'count') else 'value'}_of_{here.source.name}"
+        return ".".join([*here.path, self.sources.constant(here.source, query, name), "value"])
 
     def _looked_up(self, number: int, block: Block) -> exp.Expr:
         """A subquery that finds one row: by its key, or the first in an order."""
@@ -365,9 +391,7 @@ class Language:
         rows = [one for one in inside.rows if one != is_there(use)]
         if not rows:
             return found
-        return exp.Case(
-            ifs=[exp.If(this=exp.and_(*map(inside.translate, rows), copy=False), true=found)]
-        )
+        return exp.Case(ifs=[exp.If(this=_all([*map(inside.translate, rows)]), true=found)])
 
     # --- aggregates -------------------------------------------------------------------------------
 
@@ -377,6 +401,8 @@ class Language:
         if isinstance(value, exp.Anonymous) and value.name == "__value":
             number = seen(inner_number(value))
             block = self.block.inner[number]
+            if is_constant(block):
+                return None
             if block.group is not None or len(block.outputs) != 1 or block.having:
                 return None
             inside_value = block.outputs[0].value.unnest()
@@ -462,7 +488,7 @@ class Language:
             argument = exp.Case(ifs=[exp.If(this=is_there(self.base.use.id), true=argument)])
         if not where:
             return self.text(argument)
-        condition = exp.and_(*[self.translate(one) for one in where], copy=False)
+        condition = _all([self.translate(one) for one in where])
         return self.write(exp.Case(ifs=[exp.If(this=condition, true=self.translate(argument))]))
 
     def _reaches_base(self, argument: exp.Expr) -> bool:
@@ -513,6 +539,11 @@ class Language:
             raise ByHand("a list without a separator", node)
         more["separator"] = separator.this
         return f"list({self._narrowed(inside, where)})", more
+
+
+def _all(conditions: Sequence[exp.Expr]) -> exp.Expr:
+    """Conditions that all have to hold, as one."""
+    return exp.and_(*conditions, copy=False) if len(conditions) > 1 else conditions[0]
 
 
 def _call(node: exp.Expr, *names: str) -> exp.Expr | None:

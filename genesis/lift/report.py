@@ -15,8 +15,18 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from genesis.lift.block import Block, Order, Output, Use, read_block, uses_of
+from genesis.lift.block import (
+    Block,
+    Order,
+    Output,
+    Use,
+    inner_number,
+    is_constant,
+    read_block,
+    uses_of,
+)
 from genesis.lift.facts import ByHand, Facts, seen
+from genesis.lift.groups import merge_groups
 from genesis.lift.language import Item, Language
 from genesis.lift.sources import Sources, slug
 from genesis.lift.tree import Node, Planner, Tree, equality
@@ -141,6 +151,7 @@ class _Report:
 
     def lift(self) -> Lifted:
         block = self.block
+        merge_groups(block)
         _turn_anti_joins(block, self.sources)
         planner = Planner(self.sources, self._words)
         tree = planner.whole(block)
@@ -326,12 +337,24 @@ class _Report:
             )
             if place is not None:
                 return exp.var(self.columns[place].name)
+            number = inner_number(node)
+            if number is not None and is_constant(self.block.inner[number]):
+                return exp.var(self._total(number).name)
             if isinstance(node, exp.AggFunc | exp.Filter):
                 return exp.var(self._extra(node, "HAVING compares").name)
             return node
 
         replaced = condition.copy().transform(named)
         return self.language.text(replaced)
+
+    def _total(self, number: int) -> Column:
+        """A column with a value of a whole table, which HAVING compares."""
+        path = self.language.constant(self.block.inner[number])
+        name = slug(path.removesuffix(".value"))
+        if all(column.name != name for column in self.columns):
+            self.columns.append(Column(name, None, Item(f"max({path})")))
+            self.notes.append(f"`{name}` is a new column: HAVING compares it, and does not show it")
+        return next(column for column in self.columns if column.name == name)
 
     def _extra(self, value: exp.Expr, why: str) -> Column:
         made = self._extras.get(value)

@@ -36,6 +36,7 @@ class Draft:
     evidence: str = ""
     is_sure: bool = True
     latest: list[str] | None = None
+    sql: str | None = None
     unique_keys: dict[tuple[str, ...], Evidence] = field(default_factory=dict)
     fields: dict[str, dict[str, Any]] = field(default_factory=dict)
     joins: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -107,7 +108,7 @@ class Sources:
         before = self._state()
         try:
             yield
-        except ByHand:
+        except Exception:
             self._return_to(before)
             raise
 
@@ -203,6 +204,29 @@ class Sources:
             if evidence.holds:
                 return list(guess), str(evidence), evidence.rows is not None and evidence.rows > 0
         return likely[:1] or ["id"], "nothing was found that tells its rows apart", False
+
+    def constant(self, here: Draft, query: exp.Expr, like: str) -> str:
+        """The join to a value of a whole table: a data source that is a query of one row."""
+        text = f"SELECT 1 AS one, ({query.sql(self.project.settings.dialect)}) AS value"
+        found = next((one for one in self.drafts.values() if one.sql == text), None)
+        if found is None:
+            name = _free(like, self.project.data_sources.keys() | self.drafts.keys())
+            type_ = self._facts.result_type(query)
+            fields: dict[str, dict[str, Any]] = {
+                "one": {"type": "integer"},
+                "value": {"type": type_ or "float"},
+            }
+            if type_ is None:
+                fields["value"]["todo"] = "its type is guessed"
+            found = Draft(name, "", None, ["one"], "there is one row", sql=text, fields=fields)
+            self.drafts[name] = found
+        for name, made in here.joins.items():
+            if made["data_source"] == found.name:
+                return name
+        name = _free(found.name, self._names(here))
+        more = {"sql": f"{name}.one = 1", "relationship": "many_to_one"}
+        here.joins[name] = {"data_source": found.name, "by": (), "more": more}
+        return name
 
     # --- keys, fields and joins -------------------------------------------------------------------
 

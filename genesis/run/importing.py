@@ -28,6 +28,7 @@ from genesis.run.columns import in_words
 from genesis.run.lifted import MOST_COPIED, Changeable, EngineFacts, Proof, Prover, original
 from genesis.spec.project import Project
 
+_OURS = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
 Status = Literal["proven", "drafted", "by hand"]
 
 
@@ -156,6 +157,9 @@ class Importer:
             outcome.reasons = [stopped.reason]
             outcome.hint = stopped.hint
             outcome.line, outcome.column = place_of(stopped.node, script.text, self.dialect)
+        except _OURS as error:  # one report that trips us stops none of the others
+            outcome.status = "by hand"
+            outcome.reasons = [f"a bug in genesis: {type(error).__name__}: {error}"]
         outcome.seconds = time.monotonic() - start
         return outcome
 

@@ -88,6 +88,17 @@ class EngineFacts:
         rows, distinct = (column[0].as_py() for column in found.columns)
         return Evidence(rows == distinct and rows > 0, rows)
 
+    def result_type(self, query: exp.Expr) -> str | None:
+        """The type of the one column of a query; `None` where nobody can tell."""
+        if self._engine is None:
+            return None
+        scans = tuple(Scan(name, None) for name in sorted(tables_of(query)))
+        try:
+            found = self._engine.query(Statement(query.sql(self._engine.dialect), (), scans))
+        except EngineError:
+            return None
+        return in_words(found.schema[0].type)
+
     def _ask(self, table: str, query: exp.Select) -> pa.Table | None:
         if self._engine is None:
             return None

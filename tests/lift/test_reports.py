@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -189,16 +190,18 @@ EXAMPLE = FIXTURES / "example"
 PAGE = Path(__file__).parents[2] / "docs" / "import.md"
 
 
-def _run(*arguments: str) -> tuple[int, str, str]:
+def _run(folder: Path, *arguments: str) -> tuple[int, str, str]:
+    """The command where no project is."""
+    shutil.copytree(EXAMPLE, folder, dirs_exist_ok=True)
     command = [sys.executable, "-m", "genesis", "import", "sql", *arguments]
-    done = subprocess.run(command, cwd=EXAMPLE, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     return done.returncode, done.stdout, done.stderr
 
 
-def test_the_page_shows_what_the_command_prints() -> None:
+def test_the_page_shows_what_the_command_prints(tmp_path: Path) -> None:
     """Its SQL, its YAML and its words are those of a run."""
     page = PAGE.read_text("utf-8")
-    code, out, told = _run("open_work.sql", "--data", "exports")
+    code, out, told = _run(tmp_path, "open_work.sql", "--data", "exports")
     assert code == 0
     assert (EXAMPLE / "open_work.sql").read_text("utf-8") in page
     assert out in page
@@ -207,13 +210,13 @@ def test_the_page_shows_what_the_command_prints() -> None:
 
 def test_drafts_overwrite_nothing(tmp_path: Path) -> None:
     """What is written once is refused the second time."""
-    arguments = ("open_work.sql", "--data", "exports", "--out", str(tmp_path / "drafts"))
+    arguments = ("open_work.sql", "--data", "exports", "--out", "drafts")
     board = tmp_path / "board.html"
-    assert _run(*arguments, "--report", str(board))[:2] == (0, "")
+    assert _run(tmp_path, *arguments, "--report", str(board))[:2] == (0, "")
     assert sorted(f.name for f in (tmp_path / "drafts").rglob("*.yaml")) == [
         "open_work.yaml", "production.yaml", "task.yaml",
     ]  # fmt: skip
     assert "proven" in board.read_text("utf-8")
-    code, _, told = _run(*arguments)
+    code, _, told = _run(tmp_path, *arguments)
     assert code == 64
     assert "overwrite nothing" in told
