@@ -19,6 +19,7 @@ from typing import Self
 import duckdb
 import pyarrow as pa
 from pyiceberg.catalog import Catalog
+from pyiceberg.table import Table
 from sqlglot import exp
 
 from genesis.compile.identifiers import identifier
@@ -26,9 +27,16 @@ from genesis.compile.latest import BASE, with_base
 from genesis.compile.statement import Scan, Statement
 from genesis.engines.scans import merged, refuse_missing
 from genesis.errors import EngineBusy, EngineError, Problem
-from genesis.lake.catalog import Identifier, find_catalog, table_identifier, table_name, tables
+from genesis.lake.catalog import (
+    Identifier,
+    find_catalog,
+    load_table,
+    table_identifier,
+    table_name,
+    tables,
+)
 from genesis.lake.duck import FAILING_OPTIMIZERS, WRONG_OPTIMIZERS, in_memory, lock_down
-from genesis.lake.read import Pinned, pin
+from genesis.lake.read import Pinned, pin_table
 from genesis.spec.project import Target
 
 _DATABASE = "_database"  # what an attached file is called inside
@@ -57,6 +65,7 @@ class DuckDBEngine:
     def __init__(self, root: Path, target: Target) -> None:
         self._root = root
         self._target = target
+        self._tables: dict[Identifier, Table | None] = {}
         self._pins: dict[Identifier, Pinned | None] = {}
         self.watch: Callable[[str], None] | None = None
         self._under_way: duckdb.DuckDBPyConnection | None = None
@@ -86,9 +95,12 @@ class DuckDBEngine:
             return duck.sql(statement.sql).to_arrow_table()
 
     def snapshots(self, tables: tuple[str, ...]) -> dict[str, int | None]:
-        """The pinned snapshot of each table; `None` where a table has none."""
-        pins = {table: self._pin(table) for table in tables}
-        return {table: pinned.snapshot_id if pinned else None for table, pinned in pins.items()}
+        """The pinned snapshot of each table; `None` where a table has none. Its files are not looked for."""
+        found = {table: self._table(table_identifier(table)) for table in tables}
+        return {
+            name: each.metadata.current_snapshot_id if each else None
+            for name, each in found.items()
+        }
 
     def interrupt(self) -> None:
         """End the query that is under way, and let no other begin."""
@@ -156,8 +168,15 @@ class DuckDBEngine:
     def _pin(self, table: str) -> Pinned | None:
         name = table_identifier(table)
         if name not in self._pins:
-            self._pins[name] = pin(self._catalog, name) if self._catalog else None
+            found = self._table(name)
+            self._pins[name] = pin_table(found) if found else None
         return self._pins[name]
+
+    def _table(self, name: Identifier) -> Table | None:
+        """A table as it was when it was first asked for."""
+        if name not in self._tables:
+            self._tables[name] = load_table(self._catalog, name) if self._catalog else None
+        return self._tables[name]
 
     def _find(self, duck: duckdb.DuckDBPyConnection, scans: Sequence[Scan]) -> dict[str, _Found]:
         """The tables of a statement by name. Raises `EngineError` with all that is missing."""

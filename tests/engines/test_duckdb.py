@@ -169,6 +169,16 @@ def test_a_table_of_the_database_file(tmp_path: Path):
         assert engine.snapshots(("places",)) == {"places": None}
 
 
+def test_to_tell_snapshots_no_files_are_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scheduler asks for those of every table, every few seconds."""
+    landed = land(tmp_path, {"task_id": 1, "title": "cast"})
+    monkeypatch.setattr("genesis.engines.duckdb.pin_table", None)
+    with DuckDBEngine(tmp_path, Target()) as engine:
+        assert engine.snapshots((TABLE,)) == {TABLE: landed}
+
+
 def test_a_log_that_genesis_did_not_ingest(tmp_path: Path):
     """Its positions may tell apart the events of one key alone, or be NULL."""
     definitions = tmp_path / "definitions.yaml"
