@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import resource
 import statistics
 import tempfile
@@ -174,11 +175,14 @@ def worker_of(ledger: Ledger, clock: LateClock | None = None) -> Worker:
 
 
 def lag(root: Path, url: str, due: int) -> None:
-    """All trackers due at one midnight, eight threads: how long after it each run was begun."""
+    """All trackers due at one midnight, eight threads: how long after it each run was begun, and what that took."""
     project, _ = project_with(root, ["0 0 * * *"] * due)
-    clock, ledger = LateClock(MIDNIGHT - timedelta(seconds=1.5)), Ledger(url, root)
+    clock, ledger = LateClock(MIDNIGHT - timedelta(seconds=10)), Ledger(url, root)
     scheduler = Scheduler(ledger.state, clock.now, project, engine="local")
-    pool = Pool(worker_of(ledger, clock), 8, lambda *a: print(a))
+    pool = Pool(worker_of(ledger, clock), 8, lambda *wrong: print(*wrong))
+    commits = itertools.count()
+    sa.event.listen(ledger.state._engine, "commit", lambda _: next(commits))
+    worked = time.process_time()
     pool.start()
     while not scheduler.tick():
         time.sleep(max(0.0, (MIDNIGHT - clock.now()).total_seconds()))
@@ -187,11 +191,13 @@ def lag(root: Path, url: str, due: int) -> None:
     while Queue(ledger.state).oldest_due(now=clock.now()):
         time.sleep(0.2)
     pool.stop(timedelta(seconds=30))
+    worked = time.process_time() - worked
     found = ledger.newest(due)
     lags = [(run.started_at - MIDNIGHT).total_seconds() for run in found if run.attempt]
     ledger.close()
     print(f"{len(lags):,} due at once, 8 threads: asked for after {asked.total_seconds():.2f} s, ", end="")  # fmt: skip
-    print(f"begun after {quantiles(lags, unit=1)}", flush=True)
+    print(f"begun after {quantiles(lags, unit=1)}; {worked:.1f} s of a core, {next(commits):,} commits", end="")  # fmt: skip
+    print(f"; a bare one takes {500 / floor(root, url, 1):.2f} ms", flush=True)
 
 
 def quantiles(values: list[float], unit: int = 1000) -> str:

@@ -36,7 +36,7 @@ from genesis.run.worker import Options, Worker
 from genesis.spec.project import SETTINGS, Project
 
 _LOOK = timedelta(seconds=5)
-_REST = 10  # looks take a tenth of the time at most, however many tables there are
+_REST = 5  # looks take a fifth of the time at most, however many tables there are
 _RELOAD = timedelta(seconds=5)
 _TAKE_OVER = timedelta(seconds=5)
 _PATIENCE = timedelta(seconds=30)
@@ -190,6 +190,9 @@ class _Current:
                 tables = {each.name: doing.tables(each, engine) for each in workflows}
                 self._followed = doing, tables
             followed = self._followed[1]
+            began = (
+                time.monotonic()
+            )  # who reads what is found out once, and nobody waits for that again
             found = engine.snapshots(tuple(sorted(set().union(*followed.values()))))
         took = time.monotonic() - began
         self._looks_at = began + took * _REST
