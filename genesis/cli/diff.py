@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -90,7 +91,8 @@ def command(
     found = diff_projects(sides.before, sides.after, dialect or engine)
     looked = _look(session, sides, found, limit) if rows else {}
     head = sides.compared.after.name if sides.compared.after else "the work tree"
-    review = Review(against(sides.compared).replace("`", ""), head, found, looked)
+    base = against(replace(sides.compared, after=None)).replace("`", "")
+    review = Review(base, head, found, looked)
     click.echo(_AS[format_](review, _Asked(sides.compared, revisions, verbose, whole)), color=True)
     faults = _faults(found, sides.after)
     is_work_tree = sides.compared.after is None

@@ -87,17 +87,17 @@ _WHAT_IT_IS = (
 
 
 def _title(review: Review) -> str:
-    changes = review.diff.changes
+    changes, rest = review.diff.changes, review.diff.unchanged
     trackers = sum(change.subject == "tracker" for change in changes)
-    others = len(changes) - trackers
-    parts = [_many(trackers, "tracker")] if trackers or not others else []
-    parts += (
-        [_many(others, "report without a tracker", "reports without a tracker")] if others else []
+    reports = len(changes) - trackers
+    parts = [_many(trackers, "tracker")] if trackers else []
+    parts += [_many(reports, "report without a tracker", "reports without a tracker")] * bool(
+        reports
     )
-    verb = "changes" if len(changes) == 1 else "change"
-    if not changes:
-        return f"### genesis: no tracker changes, {review.diff.unchanged:,} stay as they are"
-    return f"### genesis: {' and '.join(parts)} {verb}, {review.diff.unchanged:,} stay as they are"
+    what = f"{' and '.join(parts) or 'no tracker'} {'change' if len(changes) > 1 else 'changes'}"
+    return (
+        f"### genesis: {what}, {'1 stays as it is' if rest == 1 else f'{rest:,} stay as they are'}"
+    )
 
 
 def _many(count: int, one: str, more: str | None = None) -> str:

@@ -39,7 +39,7 @@ def test_a_change_without_effect_says_so() -> None:
     said = comment(
         review(TEXTS, edited(("inputs/films.yaml", "title: Films", "# now\ntitle: Films"))), WHOLE
     )
-    assert "no tracker changes, 1 stay as they are" in said
+    assert "no tracker changes, 1 stays as it is" in said
     assert "input `films` in `inputs/films.yaml:1`: only comments or formatting differ" in said
 
 
