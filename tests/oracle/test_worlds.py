@@ -26,7 +26,7 @@ from tests.oracle.running import (
 from tests.oracle.shrinking import shrink
 
 WORLDS = strategy(world)
-SEEDS = [range(start, start + 125) for start in range(0, 1000, 125)]  # worlds of three reports
+SEEDS = [range(start, start + 100) for start in range(0, 600, 100)]  # worlds of three reports
 # A difference is made small by `shrink`, which knows what worlds are made of.
 _BY_HYPOTHESIS = settings(
     max_examples=100,

@@ -25,7 +25,7 @@ def shared_base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BaseDesk]:
         yield shared
 
 
-@pytest.mark.parametrize("first", range(0, 20, 10))
+@pytest.mark.parametrize("first", [0])
 def test_nobody_s_work_is_lost_in_a_base(shared_base: BaseDesk, first: int) -> None:
     """Managed cells are right after each refresh, annotations in their records, nothing is written twice."""
     for seed in range(first, first + 10):
@@ -36,7 +36,7 @@ def test_nobody_s_work_is_lost_in_a_base(shared_base: BaseDesk, first: int) -> N
             raise AssertionError(f"script {seed}\n" + "\n".join(script.told)) from error
 
 
-@pytest.mark.parametrize("first", range(0, 60, 10))
+@pytest.mark.parametrize("first", range(0, 30, 10))
 def test_nobody_s_work_is_lost(shared: Desk, first: int) -> None:
     """Managed cells are right after each refresh, annotations in their rows, and no call too many is made."""
     for seed in range(first, first + 10):

@@ -235,7 +235,7 @@ def reports(draw: st.DrawFn) -> dict[str, dict[str, Any]]:
 
 
 @settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -66,7 +66,7 @@ REQUEST = st.sampled_from(sorted(REQUESTS)).flatmap(
 )
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(REQUEST, min_size=1, max_size=5))
 def test_nothing_crashes(requests: list[dict[str, Any]]) -> None:
     book = Book("b", "Book", locale="en_US", time_zone="Etc/GMT", limits=SMALL)
