@@ -338,12 +338,16 @@ class Queue:
             return tuple(run_of(row) for row in connection.execute(query).mappings())
 
     def is_superseded(self, run: Run) -> bool:
-        """Whether a run of the job for a later moment has succeeded: this one would do the same again."""
+        """Whether a run of the job for a later moment has succeeded, or was begun and will be tried until it does.
+
+        This one would do the same again; and what a later one wrote may be there although its answer was lost.
+        """
         if run.logical_time is None:
             return False
+        has_begun = sa.and_(runs.c.finished_at.is_(None), runs.c.fence > 0)
         later = sa.select(runs.c.id).where(
             runs.c.job == run.job,
-            runs.c.state.in_(SUCCESSES),
+            runs.c.state.in_(SUCCESSES) | has_begun,
             runs.c.logical_time > text(run.logical_time),
         )
         with self._state.reading() as connection:

@@ -12,7 +12,7 @@ import pytest
 
 from genesis.errors import EngineError, Problem
 from genesis.run.lease import Lease
-from genesis.run.ledger import Ledger, Run
+from genesis.run.ledger import SUCCESSES, Ledger, Run
 from genesis.run.queue import Asked, Claim, End, Queue
 from genesis.run.runner import Done, Outcome
 from genesis.run.worker import ELSEWHERE, Options, Pool, UnknownJob
@@ -111,6 +111,27 @@ def test_a_slot_whose_successor_came_first_is_not_done(
         "second": "succeeded",
     }
     assert len(places.writes) == 1
+
+
+def test_no_slot_is_done_after_its_successor_began(
+    ledger: Ledger, places: Places, node: Node
+) -> None:
+    """What the second one wrote may be there, though nobody heard so."""
+
+    def fail(run: Run, moment: str) -> None:
+        if run.attempt == 1 and moment == "written":
+            raise busy()
+
+    places.fail = fail
+    ask(node, "w.a", key="first")
+    node.work()
+    ask(node, "w.a", key="second", slot="w|2", logical_time=MONDAY + MINUTE)
+    node.work()
+    places.clock.sleep(timedelta(hours=1))
+    node.work()
+    states = {run.run_key: run.state for run in ledger.last_runs("w.a", 2)}
+    assert states["first"] == "skipped"
+    assert states["second"] in SUCCESSES
 
 
 def test_a_mistake_is_not_tried_again(ledger: Ledger, places: Places, node: Node) -> None:
