@@ -40,6 +40,7 @@ accept: $(READY)  ## write the expected files of the case folders anew; read the
 bench: $(READY)  ## benchmarks, as ratios against a floor or a peer in the same run
 	$(BIN)/python benchmarks/cold_compile.py
 	$(BIN)/python benchmarks/compile_many.py
+	$(BIN)/python benchmarks/diff.py
 	$(BIN)/python benchmarks/fan_out.py
 	$(BIN)/python benchmarks/latest_record.py
 	$(BIN)/python benchmarks/compaction.py

@@ -117,7 +117,7 @@ class _Asked(NamedTuple):
     whole: str | None
 
 
-class _Read:
+class Read:
     """The values of texts that both sides have: they are parsed once."""
 
     def __init__(self) -> None:
@@ -137,14 +137,14 @@ def _sides(session: Session, words: tuple[str, ...]) -> _Sides:
     if len(words) > 2:
         hint = "one is the base of the work tree, two are compared with each other"
         raise UsageError(Problem("wrong-usage", "these are more than two revisions", hint=hint))
-    asked, read = compared(session.root, words), _Read()
+    asked, read = compared(session.root, words), Read()
     before = _of_revision(session, asked.before, read)
     if asked.after is not None:
         return _Sides(asked, before, _of_revision(session, asked.after, read))
     return _Sides(asked, before, session.load(Problems(), before=read))
 
 
-def _of_revision(session: Session, revision: Revision, read: _Read) -> Project:
+def _of_revision(session: Session, revision: Revision, read: Read) -> Project:
     from genesis.load import load_texts
     from genesis.revisions import files
 

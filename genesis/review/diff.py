@@ -192,15 +192,14 @@ class _Comparison:
         return is_edited or self._before.names != self._after.names
 
     @cached_property
-    def _edited_sources(self) -> frozenset[str]:
-        """The data sources with an edit in them, or in what their joins are by."""
+    def _unsound(self) -> frozenset[str]:
+        """The data sources that an edit, in them or in what their joins are by, made unusable, or usable again."""
         found = {piece.owner for piece in self._edits if piece.kind in IN_SOURCES}
-        for side in (self._before, self._after):
-            sources = side.project.data_sources.keys() - found
-            found |= {
-                name for name in sources if not self._edits.keys().isdisjoint(side.around(name))
-            }
-        return frozenset(found)
+        sides = (self._before, self._after)
+        for side in sides:
+            others = side.project.data_sources.keys() - found
+            found |= {one for one in others if not self._edits.keys().isdisjoint(side.around(one))}
+        return frozenset(one for one in found if not all(side.is_sound(one) for side in sides))
 
     def _is_reached(self, pair: _Pair) -> bool:
         """Whether an edit may make another report of it."""
@@ -209,7 +208,7 @@ class _Comparison:
             return True
         used = self._used(pair)
         sources = {piece.owner for piece in used if piece.kind == "data source"}
-        return not sources.isdisjoint(self._edited_sources) or any(p in self._edits for p in used)
+        return not (used.isdisjoint(self._edits) and sources.isdisjoint(self._unsound))
 
     def _used(self, pair: _Pair) -> frozenset[Piece]:
         return self._before.used(pair.old.input) | self._after.used(pair.new.input)

@@ -62,6 +62,8 @@ class Report:
     name: str
     run: Run = field(default_factory=Run)
     dialect: str = "duckdb"
+    made: Statement | None = None
+    """Its statement, where that is known already."""
 
     @property
     def definition(self) -> Input:
@@ -73,7 +75,7 @@ class Report:
 
     @cached_property
     def statement(self) -> Statement:
-        return compile_input(self.project, self.name, self.dialect, self.run)
+        return self.made or compile_input(self.project, self.name, self.dialect, self.run)
 
     @cached_property
     def graph(self) -> Graph:

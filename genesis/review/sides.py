@@ -13,6 +13,7 @@ from genesis.compile.run import Run
 from genesis.compile.statement import Statement
 from genesis.compile.survey import survey
 from genesis.errors import DefinitionError, Location, Problem
+from genesis.errors import Problems as Told
 from genesis.review.changed import Subject, Version
 from genesis.review.differences import Report
 from genesis.review.pieces import Piece, Pieces
@@ -78,6 +79,13 @@ class Side:
         """The pieces without which a data source is not sound."""
         return frozenset(self._pieces.around(name))
 
+    def is_sound(self, name: str) -> bool:
+        """Whether a data source is there and can be used at all."""
+        source, told = self.project.data_sources.get(name), Told()
+        return (
+            source is not None and survey(self.project).is_sound(source, told) and not told.errors
+        )
+
     def run_of(self, found: Found) -> Run:
         """The reading of an input; one whose parameters nobody gives is only checked."""
         if found.job is not None:
@@ -111,7 +119,9 @@ class Side:
 
     def report(self, found: Found) -> Report:
         """The reading of a tracker's input."""
-        return Report(self.project, found.input, self.run_of(found), self.dialect)
+        made = self.compiled(found)
+        known = made if isinstance(made, Statement) else None
+        return Report(self.project, found.input, self.run_of(found), self.dialect, known)
 
     def version(self, found: Found) -> Version:
         """A tracker or a report as it is here."""

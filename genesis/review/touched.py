@@ -67,11 +67,8 @@ def _whys(
         if old.written != new.written:
             keys = {*old.written, *new.written}
             keys = {key for key in keys if old.written.get(key) != new.written.get(key)}
-            yield (
-                "descriptions" if keys <= FOR_PEOPLE else "no effect",
-                tuple(sorted(keys)),
-                [*users],
-            )
+            why: Why = "descriptions" if keys <= FOR_PEOPLE else "no effect"
+            yield why, tuple(sorted(keys)), _with_other_jobs(old, new, users, keys)
         elif old.own_text != new.own_text:
             yield "comments", (), [*users]
         return
@@ -85,3 +82,13 @@ def _whys(
             yield "no effect", used, of
         else:
             yield "unused", tuple(sorted(names.values())), of
+
+
+def _with_other_jobs(
+    old: Located, new: Located, users: Iterable[Found], keys: set[str]
+) -> list[Found]:
+    """Of the trackers of a workflow in which only jobs were edited, those whose own job was."""
+    if keys != {"jobs"}:
+        return [*users]
+    before, after = old.written["jobs"], new.written["jobs"]
+    return [found for found in users if after[found.position] not in before]
