@@ -91,9 +91,10 @@ class _Comparison:
         old, new = dict(self._before.trackers), dict(self._after.trackers)
         names = {name: name for name in old if name in new}
         names |= self._of_renamed_workflows(old.keys() - names, new.keys() - {*names.values()})
+        taken = {*names.values()}
         names |= _in_one_place(
             [old[name] for name in old if name not in names],
-            [new[name] for name in new if name not in names.values()],
+            [new[name] for name in new if name not in taken],
         )
         pairs = [_Pair(old.pop(one), new.pop(other)) for one, other in names.items()]
         shown = self._before.shown | self._after.shown
