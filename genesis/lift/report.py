@@ -114,6 +114,7 @@ def read_statement(text: str, dialect: str) -> exp.Expr:
     except (SqlglotError, RecursionError) as error:
         errors = getattr(error, "errors", None) or [{}]
         said = errors[0].get("description") or str(error).splitlines()[0]
+        said = said.partition(" but got")[0]  # what follows is sqlglot's own
         reason = f"it is no {dialect} SQL that can be read: {said}".rstrip(".")
         place = (errors[0].get("line"), errors[0].get("col"))
         raise ByHand(
