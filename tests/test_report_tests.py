@@ -215,6 +215,7 @@ def test_of_a_query_its_answer_is_given(tell: Tell) -> None:
 
 def test_data_sources_of_one_table_share_what_is_given(tell: Tell) -> None:
     other = MOVIE.replace("data_source: movie", "data_source: film").replace("title", "name")
+    other = other.replace("studio.movies", "Studio.MOVIES").replace("column: name", "column: Name")
     given_rows = {"film": [{"movie_id": 1, "name": "Ran"}], "movie": [{"movie_id": 2, "score": 1}]}
     test = a_test(given=given_rows, expect=[{"title": "Ran"}, {}])
     assert tell(MOVIE, other, REPORT, test) == []

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,10 +23,11 @@ from genesis.errors import suggest as suggested
 from genesis.folders import file_name
 
 if TYPE_CHECKING:
-    from genesis.compile.given import Trial
-    from genesis.compile.statement import Statement
+    from genesis.compile.given import Parts, Trial
+    from genesis.compile.statement import Scan, Statement
     from genesis.review.rows import RowDifference
     from genesis.spec.project import Project
+    from genesis.spec.types import Type
 
 WRONG, FAILED = 2, 5
 MOST = 20  # rows that differ, of a test, in a table
@@ -156,18 +158,24 @@ def _compile(project: Project, trial: Trial, found: Problems) -> Statement | Non
     return statement
 
 
-def _result(trial: Trial, statement: Statement, known: Any, project: Project) -> Result:
+def _result(
+    trial: Trial,
+    statement: Statement,
+    known: Mapping[Parts, Mapping[str, Type | None]],
+    project: Project,
+) -> Result:
     from genesis.compile.given import comparable_value, relation
     from genesis.compile.identifiers import table_parts
     from genesis.engines.duckdb import query_over
-    from genesis.engines.scans import merged
     from genesis.review.rows import compare_rows
 
-    relations = {}
-    for scan in merged(statement.scans):
-        parts = table_parts(scan.table)
-        table = tuple(part.lower() for part in parts)
-        relations[parts] = relation(known.get(table, {}), trial.records.get(table, ()), scan)
+    scans: dict[Parts, list[Scan]] = defaultdict(list)
+    for scan in statement.scans:
+        scans[tuple(part.lower() for part in table_parts(scan.table))].append(scan)
+    relations = {
+        table: relation(known.get(table, {}), trial.records.get(table, ()), of_it)
+        for table, of_it in scans.items()
+    }
     result = Result(trial.name, trial.input, project.tests[trial.name].locate_key())
     try:
         answer = query_over(relations, statement)

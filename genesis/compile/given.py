@@ -146,17 +146,16 @@ def tables(project: Project) -> dict[Parts, dict[str, Type | None]]:
     for source in project.data_sources.values():
         known = found.setdefault(_table(source), {})
         for column, type_ in _columns(source).values():
-            known[column] = known.get(column) or type_
+            known[column.lower()] = known.get(column.lower()) or type_
     return found
 
 
 def relation(
-    columns: Mapping[str, Type | None], records: Sequence[Record], scan: Scan
+    columns: Mapping[str, Type | None], records: Sequence[Record], scans: Iterable[Scan]
 ) -> exp.Query:
     """What has the rows of a table, with every column that is known of it or read; what is not said is NULL."""
-    known = {name.lower() for name in columns}
-    read = {name: None for name in scan.columns or () if name.lower() not in known}
-    every = {**columns, **read}
+    read = {name.lower(): None for scan in scans for name in scan.columns or ()}
+    every = {**read, **columns}
     if not records:
         nothing = exp.select(*_cells(every, {}), copy=False)
         return nothing.where(exp.false(), copy=False)
@@ -245,7 +244,7 @@ class _Given:
             type_ = type_ or self._guess(column, given)
             value = _value(given, type_, self._test.locate(*path), self._problems, _literal)
             if value is not None:
-                yield column, value
+                yield column.lower(), value
 
     def _guess(self, column: str, given: Any) -> Type:
         """The type of a column that no field reads: that of its first value."""

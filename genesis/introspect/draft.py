@@ -44,6 +44,8 @@ def _lines(
     yield f"data_source: {called[table.parts]}"
     yield f"table: {_text(table.called)}"
     yield from _key_lines(table, key, own)
+    if table.is_log:
+        yield "latest: true # it has the columns of a change log"
     yield from _unique_lines(table, key, own)
     yield "fields:"
     for column in table.columns:
@@ -58,7 +60,8 @@ def _key_lines(table: Table, key: Key, own: Mapping[str, str]) -> Iterator[str]:
     names = [own[name] for name in key.columns if name in own]
     readable = {own[column.name] for column in table.columns if column.type is not None}
     if key.is_guess or not readable.issuperset(names):
-        yield _comment(f"TODO: no key was found: {key.why}")
+        why = key.why if key.is_guess else "a column of it is left out"
+        yield _comment(f"TODO: no key was found: {why}")
         names = [name for name in names if name in readable] or sorted(readable)[:1] or ["TODO"]
         yield f"primary_key: {_listed(names)}"
     else:
@@ -66,7 +69,8 @@ def _key_lines(table: Table, key: Key, own: Mapping[str, str]) -> Iterator[str]:
 
 
 def _unique_lines(table: Table, key: Key, own: Mapping[str, str]) -> Iterator[str]:
-    others = [each for each in table.unique_keys if each != key.columns]
+    readable = {column.name for column in table.columns if column.type is not None}
+    others = [each for each in table.unique_keys if each != key.columns and readable >= {*each}]
     if others:
         listed = ", ".join(f"[{', '.join(own[name] for name in each)}]" for each in others)
         yield f"unique_keys: [{listed}] # declared"
@@ -151,10 +155,13 @@ def _listed(names: Sequence[str]) -> str:
 def _text(value: str) -> str:
     """A text as YAML takes any."""
     is_plain = re.fullmatch(r"[A-Za-z_][\w.-]*", value) and value not in _WORDS
-    return value if is_plain else json.dumps(value, ensure_ascii=False)
+    if is_plain:
+        return value
+    quoted = json.dumps(value, ensure_ascii=False)
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in quoted)
 
 
-_WORDS = frozenset(["true", "True", "TRUE", "false", "False", "FALSE", "null", "Null", "NULL"])
+_WORDS = frozenset(word for w in ("true", "false", "null") for word in (w, w.title(), w.upper()))
 
 
 def _comment(text: str) -> str:

@@ -36,7 +36,10 @@ class ForeignKey:
 
 @dataclass(frozen=True)
 class Table:
-    """A table and what is declared of it. `called` is its name in a definition, `origin` where it was found."""
+    """A table and what is declared of it. `called` is its name in a definition, `origin` where it was found.
+
+    A log has the columns of events beside these: several rows may be of one record.
+    """
 
     parts: Parts
     called: str
@@ -45,6 +48,7 @@ class Table:
     unique_keys: tuple[tuple[str, ...], ...] = ()
     foreign_keys: tuple[ForeignKey, ...] = ()
     origin: str | None = None
+    is_log: bool = False
     source: exp.Expr | None = field(default=None, compare=False)
 
     @property

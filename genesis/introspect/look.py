@@ -15,6 +15,7 @@ from itertools import combinations, islice
 
 from sqlglot import exp
 
+from genesis.errors import EngineBusy, EngineError
 from genesis.introspect.facts import Column, ForeignKey, Parts, Place, Table
 from genesis.introspect.names import evidence, is_key_like, key_rank, says
 from genesis.spec.types import STRING
@@ -85,7 +86,17 @@ class _Look:
         self._remarks: dict[Parts, list[str]] = {table.parts: [] for table in tables}
 
     def found(self) -> Found:
-        keys = {parts: self._key(table) for parts, table in self._tables.items()}
+        keys = {}
+        for parts, table in list(self._tables.items()):
+            try:
+                keys[parts] = self._key(table)
+            except EngineBusy:
+                raise
+            except (
+                EngineError
+            ) as error:  # what is wrong with one table keeps no other from its draft
+                keys[parts] = Key((), error.problems[0].message, is_guess=True)
+                del self._tables[parts]
         links = [link for table in self._tables.values() for link in self._links(table, keys)]
         return Found(keys, tuple(links), self._remarks)
 
@@ -98,9 +109,12 @@ class _Look:
             if not any(table.column(name).nullable for name in unique):
                 return Key(unique, "declared to be unique")
         candidates = [column.name for column in table.columns if _may_be_key(column)]
+        likeliest = min(candidates, key=lambda name: key_rank(table, name), default="")
+        if table.is_log:
+            is_named = bool(likeliest) and key_rank(table, likeliest) == 0
+            return Key((likeliest,), "by its name, since rows are events", is_guess=not is_named)
         sample = self._sample(table, candidates)
         if not sample.rows:
-            likeliest = min(candidates, key=lambda name: key_rank(table, name), default="")
             return Key((likeliest,), "the table is empty", is_guess=True)
         differing = [name for name in candidates if sample.is_unique(name)]
         anothers = {name for name in differing if self._is_anothers(table, name)}
@@ -276,6 +290,8 @@ class _Look:
         grouped = grouped.group_by(*(_column(name) for name in columns))
         others = [exp.alias_(_column(name), f"t{n}") for n, name in enumerate(there)]
         keys = _select(list(others), self._rows(target, there, whole=True))
+        if target.is_log:
+            keys = keys.distinct()
         on = [exp.column(f"h{n}", "h").eq(exp.column(f"t{n}", "t")) for n in range(len(columns))]
         has_one = exp.Not(this=exp.Is(this=exp.column("t0", "t"), expression=exp.null()))
         found = exp.Case(ifs=[exp.If(this=has_one, true=exp.column("n", "h"))])

@@ -136,4 +136,6 @@ def role(table: Table, column: str) -> str:
 def snake(name: str) -> str:
     """A name as definitions take it; nothing where none can be made of it."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+", "_", name).lower().strip("_")
-    return spaced if spaced[:1].isalpha() and spaced.isascii() else f"n{spaced}" if spaced else ""
+    if spaced in ("true", "false", "null"):  # YAML reads them as something else
+        return f"{spaced}_"
+    return f"n{spaced}" if spaced[:1].isdecimal() else spaced

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from sqlglot import exp
 from genesis.compile.identifiers import identifier
 from genesis.errors import EngineError, Problem
 from genesis.introspect.facts import Column, ForeignKey, Parts, Place, Table, read_type
+from genesis.lake.columns import OP, OWN, POS, TS
 from genesis.lake.duck import in_memory
 from genesis.spec.project import SourceSystem, TrinoTarget
 
@@ -34,11 +36,20 @@ class Asked:
 
     def tables(self) -> list[Table]:
         """All of them, in the order of their names."""
-        return sorted(self._tables, key=lambda table: table.parts)
+        return sorted(map(_without_events, self._tables), key=lambda table: table.parts)
 
     def ask(self, query: exp.Query) -> Sequence[Sequence[Any]]:
         """The rows of a query. Raises `EngineError`."""
         return self._ask(query.sql(self.dialect))
+
+
+def _without_events(table: Table) -> Table:
+    """The table; of a change log that genesis writes, the columns of its records alone."""
+    if not {OP.name, TS.name, POS.name} <= {column.name for column in table.columns}:
+        return table
+    own = {column.name for column in OWN}
+    columns = tuple(column for column in table.columns if column.name not in own)
+    return replace(table, columns=columns, is_log=True)
 
 
 # --- DuckDB -----------------------------------------------------------------------------------------

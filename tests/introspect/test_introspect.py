@@ -243,7 +243,7 @@ def test_odd_names_and_types_are_read(of: Drafts) -> None:
     """What the language has no type for is left out, and told; names are as definitions have them."""
     drafts = of(
         "CREATE SCHEMA \"Sales 1\"", "CREATE TYPE mood AS ENUM ('good', 'bad')",
-        'CREATE TABLE "Sales 1"."Order Lines" ("Line ID" UUID PRIMARY KEY, "order" VARCHAR, order_ INT, "2nd" mood,'
+        'CREATE TABLE "Sales 1"."Order Lines" ("Line ID" UUID PRIMARY KEY, "NULL" INT, "true" INT UNIQUE, "order" VARCHAR, order_ INT, "2nd" mood,'
         " photo BLOB NOT NULL, took INTERVAL, n HUGEINT NOT NULL, tags VARCHAR[], facts JSON, seen TIMESTAMPTZ,"
         " d DECIMAL(9,2), s STRUCT(a INT), u UBIGINT, \"héllo\" TIME, \"😀\" DOUBLE)",
     )  # fmt: skip
@@ -253,6 +253,8 @@ def test_odd_names_and_types_are_read(of: Drafts) -> None:
         "primary_key: line_id # declared",
         '  line_id: {type: string, column: "Line ID"}',
         "  order: string",
+        '  null_: {type: integer, column: "NULL"}',
+        '  true_: {type: integer, column: "true"}',
         "  order_2: {type: integer, column: order_}",
         "  # `photo` is left out: there is no type for BLOB",
         "  # `took` is left out: there is no type for INTERVAL",
@@ -261,6 +263,28 @@ def test_odd_names_and_types_are_read(of: Drafts) -> None:
         "  seen: timestamptz",
     ):
         assert line in text.splitlines(), text
+
+
+def test_a_change_log_is_told_by_its_columns(of: Drafts) -> None:
+    """Its key is by its name, since a record has many events; joins lead to it all the same."""
+    own = "'c' AS _op, TIMESTAMPTZ '2026-01-01' AS _ts, i AS _pos, 'b' AS _batch"
+    drafts = of(
+        f"CREATE TABLE movie AS SELECT i // 2 AS movie_id, 'x' AS title, {own} FROM range(100) t(i)",
+        f"CREATE TABLE task AS SELECT i // 3 AS task_id, i // 4 AS movie_id, {own} FROM range(100) t(i)",
+    )
+    lines = drafts["task"].splitlines()
+    assert "primary_key: task_id # by its name, since rows are events" in lines
+    assert "latest: true # it has the columns of a change log" in lines
+    assert "_op" not in drafts["task"]
+    assert joins(drafts["task"]) == ["movie: {by: movie_id} # 100 of 100 rows find one"]
+
+
+def test_a_table_that_cannot_be_read_keeps_no_other_from_its_draft(of: Drafts) -> None:
+    drafts = of(
+        CUSTOMERS, "CREATE TABLE gone (a INT)", "CREATE VIEW v AS FROM gone", "DROP TABLE gone"
+    )
+    assert "# TODO: no key was found: `x.duckdb` cannot be read: " in drafts["v"]
+    assert "primary_key: id #" in drafts["customers"]
 
 
 # --- the command ------------------------------------------------------------------------------------
