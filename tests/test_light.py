@@ -30,6 +30,8 @@ def imported(*arguments: str) -> set[str]:
         "check",
         "compile production_tracker",
         "compile --help",
+        "test --help",
+        "introspect --help",
         "lineage production_tracker --format svg",
         "diff HEAD",
         "impact movie",

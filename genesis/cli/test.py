@@ -1,6 +1,6 @@
 """`genesis test`: reports of rows that are given, held against what they should say.
 
-Each test has a DuckDB of its own in memory: no lake, no catalog and no tracker is touched.
+They run in a DuckDB in memory: no lake, no catalog and no tracker is touched.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ from genesis.folders import file_name
 if TYPE_CHECKING:
     from genesis.compile.given import Parts, Trial
     from genesis.compile.statement import Scan, Statement
+    from genesis.engines.duckdb import GivenTables
     from genesis.review.rows import RowDifference
     from genesis.spec.project import Project
     from genesis.spec.types import Type
@@ -77,7 +79,7 @@ def command(
     files = {project.tests[name].file for name in wanted}
     found = Problems(p for p in problems.errors if not names or (p.at and p.at.file in files))
     results = list(_run(project, wanted, found))
-    show_problems(found, root=session.shown_root)
+    show_problems(found.errors, root=session.shown_root)
     if format_ == "json":
         click.echo(json.dumps(_as_json(results), indent=2, ensure_ascii=False))
     else:
@@ -120,6 +122,7 @@ def _run(project: Project, wanted: Sequence[str], found: Problems) -> Iterator[R
     """The results of tests; what is wrong in them, or in their inputs, is told instead."""
     from genesis.compile.given import read_test, tables, without_queries
     from genesis.compile.sound import Sound
+    from genesis.engines.duckdb import GivenTables
 
     project = without_queries(project)
     known, sound = tables(project), Sound(project)
@@ -130,13 +133,14 @@ def _run(project: Project, wanted: Sequence[str], found: Problems) -> Iterator[R
         for name, definition in project.inputs.items()
         if name in named
     }
-    for name in wanted:
-        began = time.perf_counter()
-        trial = read_test(project, name, headings, found)
-        statement = _compile(project, trial, found) if trial is not None else None
-        if trial is not None and statement is not None:
-            result = _result(trial, statement, known, project)
-            yield replace(result, seconds=time.perf_counter() - began)
+    with closing(GivenTables()) as duck:
+        for name in wanted:
+            began = time.perf_counter()
+            trial = read_test(project, name, headings, found)
+            statement = _compile(project, trial, found) if trial is not None else None
+            if trial is not None and statement is not None:
+                result = _result(trial, statement, known, project, duck)
+                yield replace(result, seconds=time.perf_counter() - began)
 
 
 def _compile(project: Project, trial: Trial, found: Problems) -> Statement | None:
@@ -163,10 +167,10 @@ def _result(
     statement: Statement,
     known: Mapping[Parts, Mapping[str, Type | None]],
     project: Project,
+    duck: GivenTables,
 ) -> Result:
     from genesis.compile.given import comparable_value, relation
     from genesis.compile.identifiers import table_parts
-    from genesis.engines.duckdb import query_over
     from genesis.review.rows import compare_rows
 
     scans: dict[Parts, list[Scan]] = defaultdict(list)
@@ -178,7 +182,7 @@ def _result(
     }
     result = Result(trial.name, trial.input, project.tests[trial.name].locate_key())
     try:
-        answer = query_over(relations, statement)
+        answer = duck.query(statement, relations)
     except EngineError as error:
         return replace(result, refusal=error.problems[0].message)
     expected = trial.expected

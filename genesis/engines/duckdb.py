@@ -208,15 +208,28 @@ class DuckDBEngine:
         )
 
 
-def query_over(relations: Mapping[Identifier, exp.Query], statement: Statement) -> pa.Table:
-    """The rows of a statement over tables that are nowhere: each is a query without a table. Raises `EngineError`."""
-    with told_as_problem(), closing(in_memory((*WRONG_OPTIMIZERS, *FAILING_OPTIMIZERS))) as duck:
-        for parts, relation in relations.items():
-            if len(parts) > 1:
-                _make_schema(duck, parts[:-1])
-            _execute(duck, exp.Create(this=_table(parts), kind="VIEW", expression=relation))
-        lock_down(duck, [])
-        return duck.sql(statement.sql).to_arrow_table()
+class GivenTables:
+    """Runs statements over tables that are nowhere: each is a query without a table."""
+
+    def __init__(self) -> None:
+        self._duck = in_memory((*WRONG_OPTIMIZERS, *FAILING_OPTIMIZERS))
+        lock_down(self._duck, [])
+
+    def query(self, statement: Statement, relations: Mapping[Identifier, exp.Query]) -> pa.Table:
+        """The rows of a statement; `relations` are all tables that it reads. Raises `EngineError`."""
+        with told_as_problem():
+            for parts, relation in relations.items():
+                if len(parts) > 1:
+                    _make_schema(self._duck, parts[:-1])
+                view = exp.Create(
+                    this=_table(parts), kind="VIEW", expression=relation, replace=True
+                )
+                _execute(self._duck, view)
+            return self._duck.sql(statement.sql).to_arrow_table()
+
+    def close(self) -> None:
+        """End it."""
+        self._duck.close()
 
 
 def _make_view(duck: duckdb.DuckDBPyConnection, scan: Scan, found: _Found) -> None:
