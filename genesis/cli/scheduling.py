@@ -190,9 +190,8 @@ class _Current:
                 tables = {each.name: doing.tables(each, engine) for each in workflows}
                 self._followed = doing, tables
             followed = self._followed[1]
-            began = (
-                time.monotonic()
-            )  # who reads what is found out once, and nobody waits for that again
+            # Who reads what is found out once: nobody waits for that again.
+            began = time.monotonic()
             found = engine.snapshots(tuple(sorted(set().union(*followed.values()))))
         took = time.monotonic() - began
         self._looks_at = began + took * _REST

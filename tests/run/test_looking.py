@@ -53,8 +53,8 @@ def test_each_table_is_asked_for_once(lake: Lake, monkeypatch: pytest.MonkeyPatc
 
 
 def test_looks_that_take_long_come_seldom(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They take a tenth of the time at most; in between nothing is said, and nothing asked."""
-    ticks = iter([0.0, 3.0, 29.0, 33.0, 34.0])
+    """They take a fifth of the time at most; in between nothing is said, and nothing asked."""
+    ticks = iter([0.0, 1.0, 4.0, 15.0, 17.0, 17.0, 18.0])
     monkeypatch.setattr(scheduling.time, "monotonic", lambda: next(ticks))
     looks = _Current(lake, None)  # type: ignore[arg-type]
     assert [bool(looks.snapshots()) for _ in range(3)] == [True, False, True]
