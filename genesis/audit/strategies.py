@@ -8,22 +8,23 @@ remembered of earlier runs is listed always, or it would seem to have healed.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
 from genesis.audit.decide import KINDS, Finding, Findings, Key, Kind, Strategy
-from genesis.audit.packed import differing
+from genesis.audit.sets import Keys, differing
 from genesis.audit.sides import Side, segments_for
 from genesis.lake.duck import in_memory, lock_down
 from genesis.spec.types import Type
 
+T = TypeVar("T")
 Shown = Literal["text", "float", "date", "timestamp", "hidden"]
 
 # How a part of a key, `{x}` as the sides write it, is shown to people.
@@ -55,26 +56,25 @@ def find_differences(
     """
     with ThreadPoolExecutor(max_workers=1) as aside:
 
-        def both(ask: str, *arguments: Any) -> tuple[pa.Table, pa.Table]:
+        def both(ask: Callable[[Side], T]) -> tuple[T, T]:
             """What both sides answer, asked at once."""
-            waiting = aside.submit(getattr(there, ask), *arguments)
-            found = getattr(here, ask)(*arguments)
+            waiting = aside.submit(ask, there)
+            found = ask(here)
             return found, waiting.result()
 
         match strategy:
             case "keys":
-                ours, theirs = both("keys")
+                ours, theirs = differing(*both(lambda side: Keys.of(side.keys())))
             case "rows":
-                ours, theirs = both("rows")
+                ours, theirs = both(lambda side: side.rows())
             case "checksums":
-                segments = segments_for(max(here.count(), there.count()))
-                which = _differing_segments(*both("sums", segments))
+                segments = segments_for(max(both(lambda side: side.count())))
+                which = _differing_segments(*both(lambda side: side.sums(segments)))
                 if not which:
                     return Findings.of()
-                ours, theirs = both("hashes", segments, which)
+                ours, theirs = both(lambda side: side.hashes(segments, which))
     named = columns if strategy == "rows" else ()
     with closing(in_memory()) as duck:
-        ours, theirs = differing(duck, ours, theirs)
         young = theirs.slice(0, 0) if since is None else there.young(since)
         return _Comparison(duck, ours, theirs, young, named, shown).findings(remembered)
 
