@@ -1,4 +1,4 @@
-"""What `genesis diff` takes for one edited definition, beside compiling every report once.
+"""What `genesis diff` takes for an edit, of one report or of all, beside compiling every report once.
 
 The generated project of `compile_many.py`, as texts: reading it from git is measured apart, on a repository
 made for it. CPU time of one process; loading counts on both sides. Best of 3 where that is soon done.
@@ -25,13 +25,16 @@ from genesis.load import load_texts
 from genesis.review.diff import diff_projects
 from genesis.revisions import Revision, files
 
+_RECORDS = ("definitions/orders.yaml", "where: not is_test", "where: is_test = false")
+_KEY = ("definitions/orders.yaml", "  order_id: integer\n  customer_id", "  order_id: {type: integer, column: id}\n  customer_id")  # fmt: skip
 EDITS = {
-    "nothing": ("", "", ""),
-    "a comment": ("definitions/orders.yaml", "table: shop.orders", "table: shop.orders # all"),
-    "a field that nobody uses": ("definitions/part.yaml", "size: integer", "size: string"),
-    "one report": ("inputs/report_0.yaml", "source: orders", "source: orders\nlimit: 7"),
-    "a field of a joined table": ("definitions/clerk.yaml", "name: string", "name: {type: string, label: Who}"),
-    "the records that count": ("definitions/orders.yaml", "where: not is_test", "where: is_test = false"),
+    "nothing": [],
+    "a comment": [("definitions/orders.yaml", "table: shop.orders", "table: shop.orders # all")],
+    "a field that nobody uses": [("definitions/part.yaml", "size: integer", "size: string")],
+    "one report": [("inputs/report_0.yaml", "source: orders", "source: orders\nlimit: 7")],
+    "a field of a joined table": [("definitions/clerk.yaml", "name: string", "name: {type: string, label: Who}")],
+    "the records that count, of all reports": [_RECORDS],
+    "two edits, each of all reports": [_RECORDS, _KEY],
 }  # fmt: skip
 
 
@@ -52,9 +55,9 @@ def measure(root: Path, inputs: int) -> None:
     print(f"{inputs} inputs: read from git in {time.perf_counter() - began:.2f} s")
     whole = best(lambda: compile_all(texts))
     print(f"  load and compile each once: {whole:.2f} s")
-    for name, (file, old, new) in EDITS.items():
+    for name, edits in EDITS.items():
         edited = dict(texts)
-        if file:
+        for file, old, new in edits:
             assert old.encode() in edited[file]
             edited[file] = edited[file].replace(old.encode(), new.encode())
         counts: list[int] = []

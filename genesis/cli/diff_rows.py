@@ -12,7 +12,7 @@ from genesis.errors import GenesisError
 from genesis.interfaces import Engine
 from genesis.redaction import redact
 from genesis.review.changed import Change, Diff
-from genesis.review.differences import Report
+from genesis.review.report import Report
 from genesis.review.reviewed import Looked
 from genesis.review.risks import row_marks
 from genesis.review.row_changes import (
@@ -88,7 +88,7 @@ class Looking:
     def _whole(self, report: Report) -> Rows:
         """The rows of a report in its order; one more than the limit shows that there are too many."""
         run = replace(report.run, limit=self.limit + 1)
-        statement = Report(report.project, report.name, run, report.dialect).statement
+        statement = replace(report, run=run).statement
         rows = self._fetch(statement)
         return Rows(statement.columns, rows, len(rows))
 

@@ -108,10 +108,11 @@ def _of_input(
     from genesis.compile.run import Run
     from genesis.review.explain import explain
     from genesis.review.lineage import lineages
+    from genesis.review.report import Report
 
     run = Run(parse_parameters(pairs) if pairs else None)
     if column is None:
-        return explain(project, name, run)
+        return explain(Report(project, name, run))
     found = {one.column: one for one in lineages(project, name, run)}
     if column not in found:
         hint = did_you_mean(column, found) or f"its columns are {', '.join(found)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from genesis.compile.passes import PASSES
-from genesis.compile.plan import plan_query
+from genesis.compile.plan import Plan, plan_query
 from genesis.compile.query import Query
 from genesis.compile.render import render
 from genesis.compile.resolve import resolve
@@ -18,10 +18,19 @@ from genesis.spec.project import Project
 def compile_input(project: Project, name: str, dialect: str, run: Run | None = None) -> Statement:
     """The SQL of an input for a dialect. Raises `DefinitionError` with every problem of the input."""
     run = replace(run or Run(), dialect=dialect)
-    plan = plan_query(resolve_input(project, name, run))
+    plan = _rewritten(plan_query(resolve_input(project, name, run)))
+    return render(plan, dialect, run, project.settings.dialect)
+
+
+def compile_plan(plan: Plan, project: Project, dialect: str, run: Run) -> Statement:
+    """The SQL of what an input was resolved to; the plan stays as it is."""
+    return render(_rewritten(plan), dialect, run, project.settings.dialect, is_kept=True)
+
+
+def _rewritten(plan: Plan) -> Plan:
     for rewrite in PASSES:
         plan = rewrite(plan)
-    return render(plan, dialect, run, project.settings.dialect)
+    return plan
 
 
 def resolve_input(project: Project, name: str, run: Run) -> Query:

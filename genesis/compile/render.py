@@ -36,13 +36,16 @@ from genesis.compile.statement import Scan, Statement
 from genesis.compile.trees import copied
 
 
-def render(plan: Plan, dialect: str, run: Run, source_dialect: str) -> Statement:
+def render(
+    plan: Plan, dialect: str, run: Run, source_dialect: str, *, is_kept: bool = False
+) -> Statement:
     """The statement of a plan.
 
     Staged, newest records are found by statements that run before (DuckDB, tables with positions);
-    else everything is one readable text.
+    else everything is one readable text. Unless it `is_kept`, the plan is used up by it.
     """
-    text = _Text(dialect, source_dialect, run.moment if run.as_of else None, views=run.views)
+    as_of = run.moment if run.as_of else None
+    text = _Text(dialect, source_dialect, as_of, is_kept=is_kept, views=run.views)
     setup: list[exp.Expr] = []
     unstaged = None
     is_staged = run.staged and not run.views and dialect == "duckdb"

@@ -3,12 +3,13 @@
 | module   | tells                                                                    |
 |----------|--------------------------------------------------------------------------|
 | graph    | which part of a plan a column comes from, and through which definitions  |
+| report   | one reading of an input: its plan, its statement, each made once          |
 | askers   | who asked for a join or a branch: columns, filters, sort keys, other joins |
 | lineage  | of one column: its values down to table columns, and what chooses rows   |
 | explain  | of an input: its grain, each join and who asked for it, what was pruned  |
 | expand   | an expression without the plan round it, so that two reports can be compared |
 | conditions | whether one condition is surely true only where another is             |
-| differences | what a change does to one report                                      |
+| differences/ | what a change does to one report                                     |
 | risks    | what that puts at risk in a tracker, and what would be held there         |
 | impact   | what a data source, a member of one, a table or a column reaches         |
 | trackers | which trackers show an input, where they are, who answers for them       |

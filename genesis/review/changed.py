@@ -11,7 +11,7 @@ from typing import Literal
 
 from genesis.compile.statement import Column
 from genesis.errors import Location, Problem
-from genesis.review.differences import Difference
+from genesis.review.differences.difference import Difference
 from genesis.review.risks import Mark
 
 Subject = Literal["tracker", "report"]

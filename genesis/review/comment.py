@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from genesis.review.changed import Change, Touched, Version
-from genesis.review.differences import code
+from genesis.review.differences.difference import code
 from genesis.review.reviewed import Review, causes, sentences, summary
 from genesis.review.row_changes import RowChange, Sample
 

@@ -17,7 +17,8 @@ from genesis.compile.statement import Statement
 from genesis.compile.trackers import place_key, renamed
 from genesis.errors import Location
 from genesis.review.changed import Aspect, Change, Diff, Edit, Kind, Reason
-from genesis.review.differences import Difference, differences
+from genesis.review.differences.difference import Difference
+from genesis.review.differences.reports import differences
 from genesis.review.pieces import (
     IN_SOURCES,
     Piece,
@@ -27,6 +28,7 @@ from genesis.review.pieces import (
     in_order_of,
     with_piece_of,
 )
+from genesis.review.report import Report
 from genesis.review.risks import marks
 from genesis.review.sides import Found, Problems, Side, schedule_text, statement
 from genesis.review.touched import touched
@@ -302,8 +304,7 @@ class _Comparison:
         project = self._undone[piece]
         if found.input not in project.inputs:
             return True
-        run = self._after.run_of(found)
-        without = statement(project, found.input, self._after.dialect, run)
+        without = statement(Report(project, found.input, self._after.run_of(found)))
         now = self._after.compiled(found)
         if not isinstance(without, Statement) or not isinstance(now, Statement):
             return True

@@ -10,28 +10,22 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from genesis.compile.compiler import compile_input, resolve_input
 from genesis.compile.expression import Fragment, fragments_of
 from genesis.compile.joins import fans_out, key_pairs, raw_column
 from genesis.compile.latest import log_columns
-from genesis.compile.plan import JoinTo, Newest, Select, Written, plan_query
-from genesis.compile.query import Branch, Node, Query
-from genesis.compile.run import Run
+from genesis.compile.plan import JoinTo, Newest, Select, Written
+from genesis.compile.query import Node
 from genesis.compile.scope import split_direction
 from genesis.compile.statement import Scan
 from genesis.errors import Location
-from genesis.review.askers import Asker, Askers
+from genesis.review.askers import Asker
 from genesis.review.graph import (
-    Graph,
     JoinUse,
     Origin,
-    joins_of,
-    path_to,
     spelled,
 )
+from genesis.review.report import Report
 from genesis.spec.data_source import DataSource
-from genesis.spec.input import Input
-from genesis.spec.project import Project
 
 
 @dataclass(frozen=True)
@@ -172,32 +166,23 @@ class Explanation:
     scans: tuple[Scan, ...]
 
 
-def explain(project: Project, name: str, run: Run) -> Explanation:
+def explain(report: Report) -> Explanation:
     """What an input means and why. Raises `DefinitionError` with its problems."""
-    query = resolve_input(project, name, run)
-    return _Explainer(project, project.inputs[name], query, run).explanation()
+    return _Explainer(report).explanation()
 
 
 @dataclass
 class _Explainer:
-    project: Project
-    definition: Input
-    query: Query
-    run: Run
+    report: Report
 
     def __post_init__(self) -> None:
-        self.graph = Graph(plan_query(self.query), self.project)
-        self.askers = Askers(self.graph, self.definition, self.query)
+        report = self.report
+        self.project, self.definition, self.query = report.project, report.definition, report.query
+        self.graph, self.askers = report.graph, report.askers
         self.source = self.project.data_sources[self.definition.source]
 
     def explanation(self) -> Explanation:
         definition = self.definition
-        of_report = self.graph.report_selects
-        relations = [
-            cte.name
-            for cte in self.graph.plan.ctes
-            if cte.name not in self.graph.branches and cte.name not in of_report
-        ]
         return Explanation(
             input=definition.name,
             title=definition.title,
@@ -206,18 +191,14 @@ class _Explainer:
             columns=tuple(self._columns()),
             filters=tuple(self._written("filters", definition.filters)),
             having=tuple(self._written("having", definition.having)),
-            joins=tuple(join for name in of_report for join in self._joins(name)),
+            joins=tuple(join for name in self.graph.report_selects for join in self._joins(name)),
             branches=tuple(map(self._branch, self.graph.branches)),
-            rows=tuple(filter(None, map(self._choice, relations))),
+            rows=tuple(filter(None, map(self._choice, self.graph.choices))),
             order=tuple(self._order()),
             limit=self.graph.plan.root.limit,
             pruned=self._pruned(),
-            scans=self._scans(),
+            scans=self.report.statement.scans,
         )
-
-    def _scans(self) -> tuple[Scan, ...]:
-        dialect = self.run.dialect or "duckdb"
-        return compile_input(self.project, self.definition.name, dialect, self.run).scans
 
     # --- what one row is ------------------------------------------------------------------------
 
@@ -286,12 +267,9 @@ class _Explainer:
 
         `matched` says what becomes of rows that an INNER join finds.
         """
-        for join in joins_of(self.graph.selects[name]):
-            use = self.graph.join_at(join.to)
-            if use is not None and isinstance(join.to.use, Node):
-                path = ".".join((*before, *path_to(join.to.use)))
-                effect = _effect(use, join, matched)
-                yield self._join(path, use, join.kind, effect, self.askers.of_join(name, join))
+        for path, use, to in self.graph.made_in(name):
+            effect, asked_by = _effect(use, to, matched), self.askers.of_join(name, to)
+            yield self._join(".".join((*before, *path)), use, to.kind, effect, asked_by)
 
     def _join(
         self, path: str, use: JoinUse, kind: str, effect: str, asked_by: tuple[Asker, ...]
@@ -349,7 +327,7 @@ class _Explainer:
         is_of_groups = branch.anchor.relation.block is not None and not branch.key_here
         anchor = branch.anchor.source.name
         return BranchReason(
-            path=".".join(_whole_path(branch, chain)),
+            path=".".join(self.graph.path_of(branch)),
             name=name,
             of=f"group of {anchor}" if is_of_groups else anchor,
             target=chain[-1].target,
@@ -473,16 +451,6 @@ def _effect(use: JoinUse, to: JoinTo, matched: str) -> str:
     if matched:
         return f"only rows that have a match {matched}"
     return f"`required`: without a match it is no record of {use.source.name}"
-
-
-def _whole_path(branch: Branch, chain: tuple[JoinUse, ...]) -> tuple[str, ...]:
-    """The steps from the root of the SELECT that a branch is joined in to the rows it aggregates."""
-    before, steps = path_to(branch.anchor), tuple(use.name for use in chain)
-    if () not in branch.places or branch.block.root.source is branch.anchor.source:
-        return (*before, *steps)
-    # The branch goes again from a record before its anchor: what they have in common is said once.
-    shared = (n for n in range(min(len(before), len(steps)), 0, -1) if before[-n:] == steps[:n])
-    return (*before, *steps[next(shared, 0) :])
 
 
 def _words(name: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from sqlglot import exp
 
@@ -65,6 +66,14 @@ class JoinUse:
 
     def __str__(self) -> str:
         return f"{self.source.name}.{self.name}"
+
+
+class MadeJoin(NamedTuple):
+    """A join of a definition that a SELECT makes; `path` are the steps that lead to it from the SELECT's root."""
+
+    path: tuple[str, ...]
+    use: JoinUse
+    to: JoinTo
 
 
 @dataclass(frozen=True)
@@ -177,6 +186,13 @@ class Graph:
         before, name = source.use.via
         return JoinUse(before.source, name, source.use.source.name)
 
+    def made_in(self, name: str) -> Iterator[MadeJoin]:
+        """The joins of definitions that a SELECT makes."""
+        for join in joins_of(self.selects[name]):
+            use = self.join_at(join.to)
+            if use is not None and isinstance(join.to.use, Node):
+                yield MadeJoin(path_to(join.to.use), use, join)
+
     def chosen_by(self, name: str) -> JoinUse | None:
         """The join whose choice of one row of many a relation is."""
         for select in self.selects.values():
@@ -194,6 +210,21 @@ class Graph:
             uses.append(JoinUse(source, name, target))
             source = self.project.data_sources[target]
         return tuple(uses)
+
+    def path_of(self, branch: Branch) -> tuple[str, ...]:
+        """The steps from the root of the SELECT that a branch is joined in to the rows it aggregates."""
+        before, steps = path_to(branch.anchor), tuple(use.name for use in self.chain(branch))
+        if () not in branch.places or branch.block.root.source is branch.anchor.source:
+            return (*before, *steps)
+        # The branch goes again from a record before its anchor: what they have in common is said once.
+        shared = (n for n in range(min(len(before), len(steps)), 0, -1) if before[-n:] == steps[:n])
+        return (*before, *steps[next(shared, 0) :])
+
+    @cached_property
+    def choices(self) -> tuple[str, ...]:
+        """The CTEs that are neither the report's own nor branches: they choose rows of a data source."""
+        others = {*self.report_selects, *self.branches}
+        return tuple(name for name in self.ctes if name not in others)
 
     def field_at(self, source: DataSource, raw: str) -> tuple[str, Location]:
         """The declared field of a raw column with its place; the data source's own, where none is."""
@@ -254,20 +285,34 @@ _OWN_AGGREGATES = ("list", "list_distinct", "first", "last", "sorted_values")
 
 def spelled(tree: exp.Expr, dialect: str) -> str:
     """An expression of a plan as an analyst would write it."""
-    plain: exp.Expr = tree.transform(_spelled_node)
-    return plain.sql(dialect=dialect, normalize_functions="lower", comments=False)
+    return _spelled(tree).sql(dialect=dialect, normalize_functions="lower", comments=False)
 
 
 def _spelled_node(node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.Filter):
-        plain: exp.Expr = node.this.transform(_spelled_node)
-        return plain
+        return _spelled(node.this)
+    if isinstance(node, exp.CurrentTimestamp):
+        return exp.Anonymous(this="now")
     name = own_name(node)
     if name is None:
         return node
-    if name == "median":  # of values that a branch sorted, where they are spelled as the median
-        sorted_values: exp.Expr = node.expressions[0]
-        return sorted_values
-    name = "median" if name == "sorted_values" else name
-    values = [one for one in node.expressions if not isinstance(one, exp.Ordered)]
+    values = [_spelled(one) for one in node.expressions if not isinstance(one, exp.Ordered)]
+    match name:
+        case "today":
+            return exp.Anonymous(this=name)
+        case "local_date":
+            return exp.Anonymous(this=name, expressions=values[:1])
+        case (
+            "instant" | "float_text" | "median"
+        ):  # the median is of values that a branch sorted: they are spelled so
+            return values[0]
+        case "wall":
+            return exp.AtTimeZone(this=values[0], zone=values[1])
+        case "sorted_values":
+            return exp.Anonymous(this="median", expressions=values)
     return exp.Anonymous(this=name, expressions=values[:1] if name.startswith("list") else values)
+
+
+def _spelled(tree: exp.Expr) -> exp.Expr:
+    plain: exp.Expr = tree.transform(_spelled_node)
+    return plain

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from genesis.review.changed import Change, Diff
-from genesis.review.differences import code
+from genesis.review.differences.difference import code
 from genesis.review.risks import Mark
 from genesis.review.row_changes import RowChange
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
-from genesis.review.differences import Difference, Risk
+from genesis.review.differences.difference import Difference, Risk
 from genesis.review.row_changes import RowChange
 from genesis.spec.workflow import EXPORTS, Job, allowed_deletes
 

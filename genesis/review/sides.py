@@ -8,15 +8,14 @@ from functools import cached_property
 from itertools import starmap
 
 from genesis.compile.check import refreshes_of
-from genesis.compile.compiler import compile_input
 from genesis.compile.run import Run
 from genesis.compile.statement import Statement
 from genesis.compile.survey import survey
 from genesis.errors import DefinitionError, Location, Problem
 from genesis.errors import Problems as Told
 from genesis.review.changed import Subject, Version
-from genesis.review.differences import Report
 from genesis.review.pieces import Piece, Pieces
+from genesis.review.report import Report
 from genesis.spec.project import SETTINGS, Project
 from genesis.spec.values import short_duration
 from genesis.spec.workflow import Job, Workflow
@@ -47,6 +46,8 @@ class Side:
         self._pieces = Pieces(project)
         self._used: dict[str, frozenset[Piece]] = {}
         self._compiled: dict[tuple[str, str], Statement | Problems] = {}
+        # Of thousands that are resolved one is kept: what is compiled is explained right after.
+        self._last: tuple[tuple[str, str], Report] | None = None
 
     @cached_property
     def trackers(self) -> Mapping[str, Found]:
@@ -89,10 +90,10 @@ class Side:
     def run_of(self, found: Found) -> Run:
         """The reading of an input; one whose parameters nobody gives is only checked."""
         if found.job is not None:
-            return Run(found.job.parameters)
+            return Run(found.job.parameters, dialect=self.dialect)
         parameters = self.project.inputs[found.input].parameters.values()
         has_values = all(parameter.default is not None for parameter in parameters)
-        return Run({} if has_values else None)
+        return Run({} if has_values else None, dialect=self.dialect)
 
     def compiled(self, found: Found) -> Statement | Problems:
         """The statement of a tracker or a report, or the problems that it has none for."""
@@ -100,11 +101,13 @@ class Side:
             return self.faults_in(SETTINGS[1])
         if found.input not in self.project.inputs or (found.job and found.job.to is None):
             return self._lacking(found)
-        run = self.run_of(found)
-        key = (found.input, repr(run.parameters))
+        key = self._key(found)
         if key not in self._compiled:
-            self._compiled[key] = statement(self.project, found.input, self.dialect, run)
+            self._compiled[key] = statement(self.report(found))
         return self._compiled[key]
+
+    def _key(self, found: Found) -> tuple[str, str]:
+        return found.input, repr(self.run_of(found).parameters)
 
     def _lacking(self, found: Found) -> Problems:
         if ("input", found.input) in self.project.broken or found.input in self.project.inputs:
@@ -118,10 +121,11 @@ class Side:
         return tuple(one for one in faults if one.at and one.at.file == file) or faults
 
     def report(self, found: Found) -> Report:
-        """The reading of a tracker's input."""
-        made = self.compiled(found)
-        known = made if isinstance(made, Statement) else None
-        return Report(self.project, found.input, self.run_of(found), self.dialect, known)
+        """The reading of a tracker's input; the last one that was asked for is resolved already."""
+        key = self._key(found)
+        if self._last is None or self._last[0] != key:
+            self._last = key, Report(self.project, found.input, self.run_of(found))
+        return self._last[1]
 
     def version(self, found: Found) -> Version:
         """A tracker or a report as it is here."""
@@ -147,10 +151,10 @@ class Side:
         return self.project.inputs[found.input].locate_name()
 
 
-def statement(project: Project, name: str, dialect: str, run: Run) -> Statement | Problems:
-    """The statement of an input, or the problems that it has none for."""
+def statement(report: Report) -> Statement | Problems:
+    """The statement of a report, or the problems that it has none for."""
     try:
-        return compile_input(project, name, dialect, run)
+        return report.statement
     except DefinitionError as error:
         return error.problems
 

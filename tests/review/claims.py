@@ -22,7 +22,7 @@ from tests.review.reports import Report
 
 def text_and_json_hold_the_same_facts(report: Report) -> None:
     """Every value of the data, each with its place, stands in the text."""
-    told = explain(report.project, report.name, report.run)
+    told = explain(report)
     _assert_told(facts(told), explanation_text(told))
     for one in lineages(report.project, report.name, report.run):
         _assert_told(facts(one), lineage_text(one))
@@ -51,7 +51,7 @@ def _values(data: object) -> Iterator[str]:
 
 def every_join_was_asked_for(report: Report) -> None:
     """By something with a place in a file that exists."""
-    told = explain(report.project, report.name, report.run)
+    told = explain(report)
     for join in _joins_of(told):
         assert join.asked_by, join.path
         assert all(asker.at.line > 0 for asker in join.asked_by)
@@ -59,7 +59,7 @@ def every_join_was_asked_for(report: Report) -> None:
 
 def every_join_of_the_sql_is_told(report: Report) -> None:
     """As many as the statement joins, those of definitions and branches; not again where it is narrowed."""
-    told = explain(report.project, report.name, report.run)
+    told = explain(report)
     made = [join for join in _joins_of(told) if join.kind != "GROUP"]
     sql = compile_input(report.project, report.name, "duckdb", report.run).sql
     tree = sqlglot.parse_one(sql, dialect="duckdb")

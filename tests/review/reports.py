@@ -11,6 +11,7 @@ from genesis.compile.compare import parse_moment
 from genesis.compile.run import Run
 from genesis.errors import Problems
 from genesis.load import load_files, load_project
+from genesis.review import report
 from genesis.spec.project import Project
 
 STUDIO = Path(__file__).parents[2]
@@ -18,12 +19,9 @@ CASES = sorted((Path(__file__).parents[1] / "fixtures" / "cases").iterdir())
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(report.Report):
     """An input of a project, with its run and, for a case, its folder."""
 
-    project: Project
-    name: str
-    run: Run
     folder: Path | None = None
 
 

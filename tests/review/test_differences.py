@@ -13,7 +13,9 @@ import pytest
 
 from genesis.errors import Problems
 from genesis.load import load_files
-from genesis.review.differences import Difference, Report, differences
+from genesis.review.differences.difference import Difference
+from genesis.review.differences.reports import differences
+from genesis.review.report import Report
 from genesis.spec.project import Project
 from tests.review.reports import of_studio, studio
 

@@ -27,7 +27,7 @@ report = pytest.mark.parametrize("report", REPORTS.values(), ids=REPORTS)
 
 def explained(name: str) -> Explanation:
     found = REPORTS[name]
-    return explain(found.project, found.name, found.run)
+    return explain(found)
 
 
 def test_the_readme_shows_what_is_told() -> None:
@@ -48,7 +48,5 @@ def test_every_report_is_told_whole(report: Report, claim: Claim) -> None:
 @report
 def test_explaining_twice_gives_the_same_bytes(report: Report) -> None:
     """Nothing depends on the order of a set or on an address."""
-    first, second = (
-        json.dumps(facts(explain(report.project, report.name, report.run))) for _ in range(2)
-    )
+    first, second = (json.dumps(facts(explain(report))) for _ in range(2))
     assert first == second

@@ -10,7 +10,8 @@ import pytest
 from genesis.cli import run_command
 from genesis.errors import Problems
 from genesis.load import load_project
-from genesis.review.differences import Report, differences
+from genesis.review.differences.reports import differences
+from genesis.review.report import Report
 from genesis.review.risks import Mark, marks
 from genesis.spec.project import Project
 
