@@ -61,6 +61,7 @@ runs = sa.Table(
     sa.Column("phases", sa.Text),
     sa.Column("error_class", sa.String(20)),
     sa.Index("run_by_job", "job", "id"),
+    sa.Index("run_by_time", "job", "logical_time"),
     sa.Index("run_by_slot", "slot"),
     sa.Index(
         "run_open",

@@ -16,10 +16,10 @@ import os
 import socket
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,11 @@ class Claim:
     fence: int
     owner: str
     lease_until: datetime
+    is_superseded: bool = False
+    """Whether a run of the job for a later moment has succeeded, or was begun and will be tried until it does.
+
+    This one would do the same again; and what a later one wrote may be there although its answer was lost.
+    """
 
 
 @dataclass(frozen=True)
@@ -120,7 +125,7 @@ class _Wish:
     now: datetime
     lease: timedelta
     limits: Mapping[str, int]
-    only: str | None
+    only: str | None = None
     claim: Claim | None = None
 
     def is_like(self, other: _Wish) -> bool:
@@ -174,7 +179,7 @@ class Queue:
             only: The key of the one run that is wanted.
         """
         wish = _Wish(owner, now, lease, limits or {}, only)
-        self._together(wish)
+        self._together((wish,))
         return wish.claim
 
     def claim_within(
@@ -216,7 +221,7 @@ class Queue:
                 has_permits = connection.execute(_EXTEND, given).rowcount
                 values = {"lease_until": text(until), "phase": phase}
                 if has_permits and _change(connection, claim, values):
-                    kept.append(Claim(claim.run, claim.fence, claim.owner, until))
+                    kept.append(replace(claim, lease_until=until))
                 else:
                     lost.append(claim)
         return tuple(kept), tuple(lost)
@@ -232,7 +237,22 @@ class Queue:
 
         `False`, and nothing written, where the run is no longer the claim's.
         """
-        return self._say(claim, {**end.values(), "state": end.state, "finished_at": text(at)})
+        return self._say(claim, _finished(end, at))
+
+    def finish_and_claim(
+        self,
+        claim: Claim,
+        end: End,
+        *,
+        at: datetime,
+        lease: timedelta,
+        limits: Mapping[str, int] | None = None,
+    ) -> tuple[bool, Claim | None]:
+        """Finish a run, and claim the next one for its owner, in one transaction: what each of both gives."""
+        word = _Word(claim, _finished(end, at))
+        wish = _Wish(claim.owner, at, lease, limits or {})
+        self._together((word, wish))
+        return word.is_own, wish.claim
 
     def retry(self, claim: Claim, end: End, *, at: datetime, spends: bool = True) -> bool:
         """Queue a run again for later; one that `spends` nothing has its attempt back."""
@@ -298,14 +318,17 @@ class Queue:
     def _say(self, claim: Claim, values: Mapping[str, Any]) -> bool:
         """Change a run, with what other threads say of theirs; whether it is still the claim's."""
         word = _Word(claim, values)
-        self._together(word)
+        self._together((word,))
         return word.is_own
 
-    def _do(self, requests: Sequence[_Word | _Wish]) -> None:
+    def _do(self, requests: Sequence[tuple[_Word | _Wish, ...]]) -> None:
         """All that threads want at once: what ended makes room for what begins."""
+        wanted = list(chain.from_iterable(requests))
+        words = [each for each in wanted if isinstance(each, _Word)]
+        wishes = [each for each in wanted if isinstance(each, _Wish)]
         with self._state.transaction() as connection:
-            _say(connection, [each for each in requests if isinstance(each, _Word)])
-            wishes = [each for each in requests if isinstance(each, _Wish)]
+            if words:
+                _say(connection, words)
             while wishes:
                 same = [each for each in wishes if each.is_like(wishes[0])]
                 self._grant(connection, same)
@@ -336,22 +359,6 @@ class Queue:
             query = query.where(runs.c.job.in_(names))
         with self._state.reading() as connection:
             return tuple(run_of(row) for row in connection.execute(query).mappings())
-
-    def is_superseded(self, run: Run) -> bool:
-        """Whether a run of the job for a later moment has succeeded, or was begun and will be tried until it does.
-
-        This one would do the same again; and what a later one wrote may be there although its answer was lost.
-        """
-        if run.logical_time is None:
-            return False
-        has_begun = sa.and_(runs.c.finished_at.is_(None), runs.c.fence > 0)
-        later = sa.select(runs.c.id).where(
-            runs.c.job == run.job,
-            runs.c.state.in_(SUCCESSES) | has_begun,
-            runs.c.logical_time > text(run.logical_time),
-        )
-        with self._state.reading() as connection:
-            return connection.execute(later.limit(1)).first() is not None
 
     def permits(self, *, now: datetime) -> Counter[str]:
         """How many permits are taken: of places together, of engines and accounts by their names."""
@@ -558,6 +565,15 @@ _TAKE = {False: _taking(sqlite), True: _taking(postgresql)}
 
 
 _CLAIM = runs.update().where(runs.c.id == sa.bindparam("id_"))
+_LATER = runs.alias("later")
+_SUPERSEDED = sa.select(runs.c.id).where(
+    runs.c.id.in_(sa.bindparam("ids", expanding=True)),
+    sa.exists().where(
+        _LATER.c.job == runs.c.job,
+        _LATER.c.logical_time > runs.c.logical_time,
+        _LATER.c.state.in_(SUCCESSES) | sa.and_(_LATER.c.finished_at.is_(None), _LATER.c.fence > 0),
+    ),
+)
 
 
 def _claim(
@@ -580,12 +596,20 @@ def _claim(
             "phase": None,
         }
         found.append((row, held))
-    if found:
-        connection.execute(_CLAIM, [{**held, "id_": row["id"]} for row, held in found])
+    if not found:
+        return []
+    connection.execute(_CLAIM, [{**held, "id_": row["id"]} for row, held in found])
+    # Only now that its place is the owner's can no later run begin there.
+    ids = [row["id"] for row, _ in found]
+    superseded = set(connection.execute(_SUPERSEDED, {"ids": ids}).scalars())
     return [
-        Claim(run_of({**row, **held}), held["fence"], owner, until)  # type: ignore[arg-type]  # as a row is
+        Claim(run_of({**row, **held}), held["fence"], owner, until, row["id"] in superseded)  # type: ignore[arg-type]  # as a row is
         for row, held in found
     ]
+
+
+def _finished(end: End, at: datetime) -> dict[str, Any]:
+    return {**end.values(), "state": end.state, "finished_at": text(at)}
 
 
 _MINE = (

@@ -55,6 +55,14 @@ class Doer(Protocol):
 
 
 @dataclass
+class Hand:
+    """One of those that work for a worker, and the run that it has got and not begun."""
+
+    wants_more: Callable[[], bool]
+    lease: Lease | None = None
+
+
+@dataclass
 class Worker:
     """Does the runs of a queue, one after another, as one owner.
 
@@ -78,14 +86,26 @@ class Worker:
 
     def step(self, only: str | None = None) -> End | None:
         """Do the next run that is due; how it ended, or nothing where none is."""
-        asked = self.keeper.ticks()
-        now, length = self.clock.now(), self.keeper.length
-        claim = self.queue.claim(self.owner, now=now, lease=length, limits=self.limits, only=only)
-        return self._do(claim, asked) if claim else None
+        lease = self._claim(only)
+        return self._do(lease, Hand(lambda: False)) if lease else None
 
-    def _do(self, claim: Claim, asked: float) -> End | None:
-        keeper, phases = self.keeper, _Phases(self.keeper.ticks)
-        lease = Lease(claim, keeper.length, asked=asked, ticks=keeper.ticks)
+    def go_on(self, hand: Hand) -> bool:
+        """Do the run that a thread has, or else the next one that is due; whether there was one."""
+        lease, hand.lease = hand.lease or self._claim(), None
+        if lease:
+            self._do(lease, hand)
+        return lease is not None
+
+    def _claim(self, only: str | None = None) -> Lease | None:
+        asked, now, length = self.keeper.ticks(), self.clock.now(), self.keeper.length
+        claim = self.queue.claim(self.owner, now=now, lease=length, limits=self.limits, only=only)
+        return self._lease(claim, asked) if claim else None
+
+    def _lease(self, claim: Claim, asked: float) -> Lease:
+        return Lease(claim, self.keeper.length, asked=asked, ticks=self.keeper.ticks)
+
+    def _do(self, lease: Lease, hand: Hand) -> End | None:
+        claim, keeper, phases = lease.claim, self.keeper, _Phases(self.keeper.ticks)
 
         def enter(phase: str) -> None:
             lease.check()
@@ -99,8 +119,8 @@ class Worker:
         options = Options()
         with keeper.keeping(lease):
             try:
-                if self._may_be_late(claim.run) and self.queue.is_superseded(claim.run):
-                    return self._write(claim, End("skipped", reason=SUPERSEDED), options)
+                if claim.is_superseded and self._may_be_late(claim.run):
+                    return self._write(claim, End("skipped", reason=SUPERSEDED), options, hand)
                 options = self.doer.options(claim.run)
                 if options.timeout:
                     lease.until = self.clock.now() + options.timeout
@@ -114,18 +134,18 @@ class Worker:
             except Exception as error:  # one run's bug may not end the others
                 end = _broken(error)
                 if self.is_by_hand:
-                    self._write(claim, end, options)
+                    self._write(claim, end, options, hand)
                     raise
             except KeyboardInterrupt:
-                self._write(claim, End("cancelled", reason="interrupted"), options)
+                self._write(claim, End("cancelled", reason="interrupted"), options, hand)
                 raise
-            return self._write(claim, replace(end, phases=phases.lengths()), options)
+            return self._write(claim, replace(end, phases=phases.lengths()), options, hand)
 
     def _may_be_late(self, run: Run) -> bool:
         """Whether a later run may have come first: of those that claim at once, one may get the second slot."""
         return run.attempt > 1 or (run.trigger in SCHEDULED and not self.is_by_hand)
 
-    def _write(self, claim: Claim, end: End, options: Options) -> End | None:
+    def _write(self, claim: Claim, end: End, options: Options, hand: Hand) -> End | None:
         """Write how it ended, or when it is tried again; nothing of a run that is no longer ours."""
         if end.state == "lost":
             self.on_lost(claim)
@@ -136,12 +156,23 @@ class Worker:
             is_ours = self.queue.retry(claim, end, at=again, spends=spends)
             end = replace(end, state="retrying")
         else:
-            is_ours = self.queue.finish(claim, end, at=self.clock.now())
+            is_ours = self._finish(claim, end, hand)
         if not is_ours:
             self.on_lost(claim)
             return None
         self.on_end(claim, end)
         return end
+
+    def _finish(self, claim: Claim, end: End, hand: Hand) -> bool:
+        """Write how it ended, and take the next one in the same go, if more is wanted."""
+        asked, now, length = self.keeper.ticks(), self.clock.now(), self.keeper.length
+        if not hand.wants_more():
+            return self.queue.finish(claim, end, at=now)
+        is_ours, following = self.queue.finish_and_claim(
+            claim, end, at=now, lease=length, limits=self.limits
+        )
+        hand.lease = self._lease(following, asked) if following else None
+        return is_ours
 
     def _try_again(self, claim: Claim, end: End, options: Options) -> datetime | None:
         """When the run is tried again; nothing where it is not, or where that would be after its deadline."""
@@ -202,15 +233,16 @@ class Pool:
         return not any(thread.is_alive() for thread in self._threads)
 
     def _work(self) -> None:
-        while not self._ends:
+        hand = Hand(lambda: not self._ends)
+        while hand.lease or not self._ends:
             try:
-                found = self._worker.step()
+                found = self._worker.go_on(hand)
             except GenesisError:  # the ledger cannot be reached; the tick tells so
-                found = None
+                found = False
             except Exception as error:  # noqa: BLE001  # a bug between runs may not end the thread
                 self._tell("work", error)
-                found = None
-            if found is None:
+                found = False
+            if not found and not hand.lease:
                 with self._wake:
                     if not self._ends:
                         self._wake.wait(self._idle.total_seconds())
