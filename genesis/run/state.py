@@ -3,7 +3,7 @@
 SQLite runs with a write-ahead log, every commit on disk, so that a second process reads while one
 writes. A transaction that will write says so at its start: SQLite refuses one that read an older
 state before. What passes by itself, a full disk or a server that is away, is an `EngineBusy`. Columns
-that a newer genesis brought are added to the tables of an older one.
+and indexes that a newer genesis brought are added to the tables of an older one.
 """
 
 from __future__ import annotations
@@ -162,6 +162,10 @@ def _make(engine: sa.Engine) -> None:
                     kind = column.type.compile(engine.dialect)
                     text = f'ALTER TABLE "{table.name}" ADD COLUMN "{column.name}" {kind}'
                     connection.execute(sa.text(text))
+        indexed = {index["name"] for index in known.get_indexes(table.name)}
+        for index in table.indexes:
+            if index.name not in indexed:
+                index.create(engine, checkfirst=True)
 
 
 def _make_durable(connection: Any, _: object) -> None:

@@ -41,6 +41,7 @@ class Together(Generic[Request]):
         self._lock = threading.Lock()
         self._waiting: list[_Call[Request]] = []
         self._is_led = False
+        self._served = 1  # at once, the last time
 
     def __call__(self, request: Request) -> None:
         """Return when it is done. Raises what `do` raises."""
@@ -56,9 +57,14 @@ class Together(Generic[Request]):
             raise call.error
 
     def _lead(self) -> None:
-        time.sleep(0)  # those who have just been served come with their next: twice as many at once
+        # Those who were served together come with their next together, if each has a turn before.
+        for _ in range(self._served):
+            time.sleep(0)
+            if len(self._waiting) >= self._served:
+                break
         with self._lock:
             calls, self._waiting = self._waiting, []
+        self._served = len(calls)
         try:
             self._serve(calls)
         finally:

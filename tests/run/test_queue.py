@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from genesis.run import queue as module
 from genesis.run.ledger import Ledger
@@ -128,6 +129,21 @@ def test_who_lost_its_place_ends_nothing(queue: Queue, ledger: Ledger) -> None:
     assert not queue.retry(slow, End("failed"), at=later)
     assert queue.extend([(slow, None)], now=later, lease=LEASE) == ((), (slow,))
     assert states(ledger) == {"w.a": "running", "v.a": "running"}
+
+
+def test_the_end_of_a_run_makes_room_for_the_next(queue: Queue, ledger: Ledger) -> None:
+    """In one transaction; who lost its run gets another one all the same."""
+    queue.ask([ask(f"w.{n}", place="sheet", slot=f"{n}") for n in range(3)], at=NOON)
+    first = claim(queue)
+    is_own, second = queue.finish_and_claim(first, DONE, at=NOON, lease=LEASE)
+    assert is_own
+    assert second
+    assert (second.run.job, second.owner) == ("w.1", HERE)
+    queue.finish(second, DONE, at=NOON)
+    is_own, third = queue.finish_and_claim(second, End("failed"), at=NOON, lease=LEASE)
+    assert not is_own
+    assert third
+    assert states(ledger) == {"w.0": "succeeded", "w.1": "succeeded", "w.2": "running"}
 
 
 def test_a_run_that_ended_never_changes(queue: Queue, ledger: Ledger) -> None:
@@ -290,9 +306,7 @@ def test_many_owners_at_once_claim_each_run_once(queue: Queue, ledger: Ledger) -
     assert {run.attempt for run in ledger.newest(100)} == {1}
 
 
-def test_an_older_ledger_has_the_columns_that_it_lacks(tmp_path: Path) -> None:
-    import sqlalchemy as sa
-
+def test_an_older_ledger_has_the_columns_and_indexes_that_it_lacks(tmp_path: Path) -> None:
     older = sa.create_engine(f"sqlite:///{tmp_path}/state.db")
     with older.begin() as connection:
         connection.exec_driver_sql(
@@ -311,4 +325,7 @@ def test_an_older_ledger_has_the_columns_that_it_lacks(tmp_path: Path) -> None:
     queue.ask([ask("w.b")], at=NOON)
     assert claim(queue).run.job == "w.b"
     assert states(ledger) == {"w.a": "succeeded", "w.b": "running"}
+    with ledger.state.reading() as connection:
+        indexes = {index["name"] for index in sa.inspect(connection).get_indexes("run")}
+    assert indexes == {"run_by_job", "run_by_slot", "run_by_time", "run_open"}
     ledger.close()

@@ -335,7 +335,7 @@ def test_a_thread_outlives_what_goes_wrong_between_runs(ledger: Ledger, node: No
         done.set()
 
     node.worker.on_end = end
-    ask(node, "w.a", "w.b")
+    ask(node, "w.a", "w.b")  # with the end of the first the thread has the second
     pool = Pool(node.worker, 1, lambda what, error: told.append(f"{what}: {error!r}"))
     pool.start()
     assert done.wait(30)
