@@ -1,13 +1,25 @@
-"""What all tests share: no network but loopback, `--accept` for expected files, a PostgreSQL."""
+"""What all tests share: no network but loopback, no wait for a disk, `--accept` for expected files, a PostgreSQL."""
 
 from __future__ import annotations
 
+import sqlite3
+from typing import Any
+
 import pytest
+import sqlalchemy as sa
 
 from genesis import redaction
 from tests.postgres import database, postgres
 
 __all__ = ["database", "postgres"]
+
+
+# The databases of a test process that is killed are whole: only a power cut takes what no disk has yet.
+@sa.event.listens_for(sa.Pool, "checkout")
+def wait_for_no_disk(connection: Any, record: Any, _: object) -> None:
+    if isinstance(connection, sqlite3.Connection) and "hurries" not in record.info:
+        connection.execute("PRAGMA synchronous=OFF")
+        record.info["hurries"] = True
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

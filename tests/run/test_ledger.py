@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import pytest
 from genesis.errors import EngineError
 from genesis.run.ledger import Ledger
 from genesis.run.queue import Asked, Claim, End, Queue
+from genesis.run.state import _make_durable
 
 URL = "sqlite:///.genesis/state.db"
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -38,6 +41,14 @@ def test_a_run_is_there_before_it_ends(ledger: Ledger) -> None:
     start(ledger, "a")
     (run,) = ledger.last_runs("w.j")
     assert (run.state, run.finished_at) == ("running", None)
+
+
+def test_a_commit_survives_a_power_cut(tmp_path: Path) -> None:
+    """Each one waits for the disk; but for those of other tests, see the root conftest."""
+    with closing(sqlite3.connect(tmp_path / "state.db")) as connection:
+        _make_durable(connection, None)
+        full = 2
+        assert connection.execute("PRAGMA synchronous").fetchone() == (full,)
 
 
 def test_what_a_run_found_is_kept(ledger: Ledger) -> None:

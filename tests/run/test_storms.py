@@ -10,10 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from genesis.errors import Problem, RateLimited
 from genesis.interfaces import Limit
@@ -63,14 +61,8 @@ def account_of(run: Run) -> str:
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
     ledger = Ledger("sqlite:///state.db", tmp_path)
-    sa.event.listen(ledger.state._engine, "connect", _hurry)  # no disk has to be waited for here
-    ledger.close()  # connections that wait already
     yield ledger
     ledger.close()
-
-
-def _hurry(connection: Any, _: object) -> None:
-    connection.execute("PRAGMA synchronous=OFF")
 
 
 def node_at(office: Office, ledger: Ledger) -> Node:

@@ -50,4 +50,4 @@ def test_a_seed_tells_the_same_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize("faults", [Faults(answer_is_lost=0.2), Faults(stands_still=0.1)])
 def test_a_place_that_is_written_unread_is_found_out(tmp_path: Path, faults: Faults) -> None:
     """The checker finds what comes of no look before the write, and of no look at the lease."""
-    assert wrong(lived(tmp_path, trackers=100, days=3, faults=faults, checks=False))
+    assert wrong(lived(tmp_path, trackers=60, days=2, faults=faults, checks=False))

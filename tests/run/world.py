@@ -26,13 +26,15 @@ from genesis.run.scheduler import Scheduler
 from genesis.run.triggers import Triggers
 from genesis.run.worker import Options
 from tests.run.virtual import Node, Places, VirtualClock, busy, project_of, workflow
-from tests.schedule.debian import clocks, fires
+from tests.schedule.debian import Clocks, clocks, fires
 
 ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "UTC")
 START = datetime(
     2026, 10, 23, tzinfo=UTC
 )  # Berlin's clocks are put two days later, New York's nine
 MINUTE = timedelta(minutes=1)
+# How often, of the times that something is due, one of the schedulers looks for leases that ran out.
+_LOOKS_FOR_THE_DEAD = 0.3
 
 
 class Killed(BaseException):
@@ -83,22 +85,26 @@ class World:
         """Let the days pass."""
         asks = [self._scheduler() for _ in range(2)]
         nodes = [self._node(n) for n in range(3)]
+        queue = Queue(self.ledger.state)
         while self.clock.at < self.end:
             self._let_time_pass(asks)
-            self._take_over(Queue(self.ledger.state))
-            for number in range(len(asks)):
-                if self._tick(asks[number]):
-                    asks[number] = self._scheduler()
-            for number in range(len(nodes)):
-                if self._work(nodes[number]):
-                    nodes[number] = self._node(number)
-        self._calm_down(asks[0])
+            if self._happens(_LOOKS_FOR_THE_DEAD):
+                self._take_over(queue)
+            number = self.dice.randrange(len(asks))
+            if self._tick(asks[number]):
+                asks[number] = self._scheduler()
+            for number in self.dice.sample(range(len(nodes)), len(nodes)):
+                if not self._work(nodes[number]):
+                    break  # it left nothing to do
+                nodes[number] = self._node(number)
+        self._calm_down(asks)
 
     def wrong(self) -> Iterator[str]:
         """What is not as the oracle says."""
+        runs = self._runs()
         for job, (shape, zone) in self.shapes.items():
             wanted = [at for at in _oracle(shape, zone, self.end) if at > START]
-            found = self._found(f"{job}.movies")
+            found = runs.get(f"{job}.movies", [])
             if [run.logical_time for run in found] != wanted:
                 yield f"{job} {shape} {zone}: slots {len(found)}, not {len(wanted)}"
             if odd := [run for run in found if run.state not in (*SUCCESSES, "skipped")]:
@@ -116,10 +122,10 @@ class World:
     # ---- what happens
 
     def _let_time_pass(self, asks: list[Scheduler]) -> None:
-        due = min((each.next_at for each in asks if each.next_at), default=self.end)
-        ahead = max(due - self.clock.at, timedelta(0)) + timedelta(
-            seconds=self.dice.randrange(1, 40)
-        )
+        now = self.clock.at
+        coming = (each.next_at for each in asks if each.next_at and each.next_at > now)
+        due = min(coming, default=self.end)
+        ahead = due - now + timedelta(seconds=self.dice.randrange(1, 40))
         self.clock.sleep(min(ahead, 10 * MINUTE))
         if self._happens(self.faults.clock_is_put):
             by = self.dice.choice([-10 * MINUTE, timedelta(hours=3)])
@@ -146,10 +152,11 @@ class World:
             return True
         return False
 
-    def _calm_down(self, asks: Scheduler) -> None:
+    def _calm_down(self, asks: list[Scheduler]) -> None:
         """Let what is left be done: nothing goes wrong any more."""
         self.faults = Faults(*[0.0] * 6)
-        asks.tick()
+        for each in asks:
+            each.tick()
         self.end = self.clock.at
         queue = Queue(self.ledger.state)
         while queue.open_runs():
@@ -217,10 +224,12 @@ class World:
             schedule = f"schedule: {{cron: '{shape}', timezone: {zone}}}"
             yield workflow(name, schedule, "catchup: all")
 
-    def _found(self, job: str) -> list[Run]:
-        """The runs of a job by their slots."""
-        found = self.ledger.last_runs(job, limit=100_000)
-        return sorted(found, key=lambda run: run.logical_time or START)
+    def _runs(self) -> dict[str, list[Run]]:
+        """All runs, by their jobs, in the order of their slots."""
+        found: dict[str, list[Run]] = {}
+        for run in sorted(self.ledger.newest(10**9), key=lambda run: run.logical_time or START):
+            found.setdefault(run.job, []).append(run)
+        return found
 
 
 class _DyingTriggers(Triggers):
@@ -244,5 +253,9 @@ def _shape(dice: random.Random) -> str:
 
 @cache
 def _oracle(shape: str, zone: str, end: datetime) -> list[datetime]:
-    shown = clocks(ZoneInfo(zone), START - timedelta(hours=3), end + timedelta(hours=3))
-    return [at for at in fires(shape, shown) if at <= end]
+    return [at for at in fires(shape, _clocks(zone, end)) if at <= end]
+
+
+@cache
+def _clocks(zone: str, end: datetime) -> Clocks:
+    return clocks(ZoneInfo(zone), START - timedelta(hours=3), end + timedelta(hours=3))
