@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -120,15 +120,15 @@ def _resume(session: Session, names: tuple[str, ...], *, accept: bool) -> int:
     wanted = names or tuple(pause.data_source for pause, _ in all_held(session.root))
     exit_code = 0
     for source in [_find(project, name, problems) for name in dict.fromkeys(wanted)]:
-        why = Holding(session.root, source.name).pause
         consumed = consumed_columns(project, source.table or "")
         landings = resume(
             source, root=session.root, target=target, consumed=consumed, accept=accept
         )
         for landing in landings:
             exit_code = max(exit_code, _tell(landing, project, session.root, resumed=True))
-        if why is not None and Holding(session.root, source.name).pause is None:
-            tell_resumed(project, session.root, why, datetime.now(UTC))
+        # Also where nothing waited: whoever was killed before this was told left an alert behind.
+        if Holding(session.root, source.name).pause is None:
+            tell_resumed(project, session.root, source.name, datetime.now(UTC))
     if not wanted:
         click.echo("nothing is held", err=True)
     return exit_code
@@ -151,11 +151,9 @@ def _follow(
     from genesis.sources.postgres import require_driver
 
     require_driver(name)
-    from genesis.cli.paused import tell_resumed
     from genesis.clock import SystemClock
     from genesis.lake.consumers import consumed_columns
     from genesis.lake.follow import Lake, Origin, follow
-    from genesis.lake.holding import Holding
 
     consumed = {each.name: consumed_columns(project, each.table or "") for each in sources}
     landings = follow(
@@ -165,12 +163,23 @@ def _follow(
         keep_going=keep_going,
         warned=lambda text: click.echo(f"warning: {text}", err=True),
     )
-    waited = [why for each in wanted if (why := Holding(session.root, each).pause)]
-    exit_code = _tell_all(landings, project, session.root, name)
-    for why in waited:  # a copy made anew holds nothing
-        if Holding(session.root, why.data_source).pause is None:
-            tell_resumed(project, session.root, why, datetime.now(UTC))
-    return exit_code
+    return _tell_all(_healing(landings, wanted, project, session.root), project, session.root, name)
+
+
+def _healing(
+    landings: Iterable[Landing], names: Iterable[str], project: Project, root: Path
+) -> Iterator[Landing]:
+    """The landings; whom a copy made anew relieves is told at once, for it may be followed for days."""
+    from genesis.cli.paused import tell_resumed
+    from genesis.lake.holding import Holding
+
+    waiting = {name for name in names if Holding(root, name).pause}
+    for landing in landings:
+        yield landing
+        name = landing.data_source
+        if name in waiting and Holding(root, name).pause is None:
+            waiting.remove(name)
+            tell_resumed(project, root, name, datetime.now(UTC))
 
 
 def _find(project: Project, name: str, problems: Problems) -> DataSource:

@@ -54,12 +54,12 @@ def tell_pause(
             holding.mark_told()
 
 
-def tell_resumed(project: Project, root: Path, pause: Pause, at: datetime) -> None:
+def tell_resumed(project: Project, root: Path, data_source: str, at: datetime) -> None:
     """Tell that a table goes on, to those who were told that it waits."""
     from genesis.schedule.alerting import Well
 
-    click.echo(f"{pause.data_source}: nothing waits any more", err=True)
-    _hear(project, root, Well(pause.data_source, ("ingest",)), at)
+    click.echo(f"{data_source}: nothing waits any more", err=True)
+    _hear(project, root, Well(data_source, ("ingest",)), at)
 
 
 def held_text(holding: Holding) -> str:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from genesis.cli import run_command
+from genesis.run.ledger import Ledger
 
 SETTINGS = """
 sources:
@@ -94,6 +100,52 @@ def test_a_table_that_waits_is_told_once_in_full(
     assert told.startswith("movie: waits for a person; 1 batch held (")
     assert said(capsys, "--resume", "--accept")[0] == 0
     assert said(capsys, "--from", "studio_db") == (0, "studio_db: nothing has changed\n")
+
+
+def wait_for_title(server: psycopg.Connection[tuple[object, ...]]) -> None:
+    """Have the table wait for a person, and give them the definition that a copy needs."""
+    run_command(["ingest", "--from", "studio_db"])
+    server.execute("ALTER TABLE film.movies DROP title")
+    server.execute("UPDATE film.movies SET hours = 3 WHERE id = 1")
+    assert run_command(["ingest", "--from", "studio_db"]) == 3
+    Path("definitions/movie.yaml").write_text(MOVIE.replace("title: string, ", ""))
+    Path("inputs/movies.yaml").unlink()
+
+
+def alerted() -> list[str]:
+    with closing(Ledger("sqlite:///.genesis/state.db", Path.cwd())) as ledger:
+        return [alert.subject for alert in ledger.alerts.open()]
+
+
+def test_a_copy_made_anew_ends_the_alert_while_it_is_followed(
+    server: psycopg.Connection[tuple[object, ...]], capsys: pytest.CaptureFixture[str]
+):
+    wait_for_title(server)
+    assert alerted() == ["movie"]
+
+    def interrupt() -> None:
+        deadline = time.monotonic() + 30
+        while alerted() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    capsys.readouterr()
+    threading.Thread(target=interrupt).start()
+    code, told = said(capsys, "--from", "studio_db", "--snapshot", "--follow")
+    assert (code, alerted()) == (130, [])
+    assert "movie: nothing waits any more\n" in told
+
+
+def test_an_alert_that_a_kill_left_behind_is_ended_by_resuming(
+    server: psycopg.Connection[tuple[object, ...]], capsys: pytest.CaptureFixture[str]
+):
+    """A copy that was killed right after it landed told nobody."""
+    wait_for_title(server)
+    state = Path(".genesis/state.db").read_bytes()
+    assert said(capsys, "--from", "studio_db", "--snapshot")[0] == 1
+    Path(".genesis/state.db").write_bytes(state)
+    assert said(capsys, "--resume", "movie") == (0, "movie: nothing waits any more\n")
+    assert alerted() == []
 
 
 @pytest.mark.parametrize(
