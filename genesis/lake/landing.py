@@ -203,10 +203,6 @@ class Rejects:
 
     def add(self, entry: Entry, reject: Reject) -> None:
         """Write down a line and what is wrong with it."""
-        if self._file is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            # Half of a surrogate pair has no bytes; its escape in JSON has.
-            self._file = self._part.open("w", encoding="utf-8", errors="backslashreplace")
         self.count += 1
         said = {
             "file": entry.file,
@@ -214,7 +210,12 @@ class Rejects:
             "reason": reject.reason,
             "text": entry.text,
         }
-        self._file.write(json.dumps(said, ensure_ascii=False) + "\n")
+        with told_as_problem(f"the file `{self.path}`"):
+            if self._file is None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                # Half of a surrogate pair has no bytes; its escape in JSON has.
+                self._file = self._part.open("w", encoding="utf-8", errors="backslashreplace")
+            self._file.write(json.dumps(said, ensure_ascii=False) + "\n")
 
     def publish(self) -> None:
         """Put the file in its place; before the commit, so that no refused line is ever lost."""
@@ -239,6 +240,7 @@ class Rejects:
 
     def _close(self) -> None:
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # a full disk refuses it once more
+                self._file.close()
             self._part.unlink(missing_ok=True)
             self._file = None

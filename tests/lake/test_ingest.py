@@ -184,6 +184,19 @@ def test_rejects_are_told_again_when_the_batch_comes_again(tmp_path: Path):
     assert (again.already_landed, again.rejected, again.rejects) == (True, 1, first.rejects)
 
 
+def test_rejects_that_find_no_room_stop_the_batch(tmp_path: Path):
+    """A line that nobody keeps is a line lost, so nothing lands."""
+    full = tmp_path / ".genesis" / "rejects" / "task-monday.jsonl.part"
+    full.parent.mkdir(parents=True)
+    full.symlink_to("/dev/full")
+    file = lines(tmp_path / "a.jsonl", {"task_id": 1}, *["nonsense" * 1000] * 3)
+    with pytest.raises(EngineError, match=r"task-monday\.jsonl` cannot be used: .*No space left"):
+        land(tmp_path, file, batch="monday")
+    assert log(tmp_path).current_snapshot() is None
+    land(tmp_path, file, batch="monday")
+    assert landed(tmp_path, "task_id") == [(1,)]
+
+
 def test_bytes_that_are_no_text_are_rejected(tmp_path: Path):
     file = tmp_path / "a.jsonl"
     file.write_bytes(b'{"task_id": 1}\n{"task_id": 2, "title": "caf\xe9"}\n')
