@@ -111,7 +111,8 @@ _REFUSALS = (
     (r"permission denied", "grant its user CONNECT on the database"),
     (r"must be (superuser|replication role)|replication attribute|REPLICATION", "ALTER ROLE ... REPLICATION lets its user follow changes"),
     (r"could not translate host name.*(not known|No address)", "is the host's name right?"),
-    (r"SSL|certificate", "does `sslmode` of the address suit the server?"),
+    # A server that dies while it is greeted is told of with `SSL`, too.
+    (r"support SSL|SSL error: (?!unexpected eof)|certificate", "does `sslmode` of the address suit the server?"),
 )  # fmt: skip
 
 

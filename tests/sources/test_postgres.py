@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import sys
+import threading
 from pathlib import Path
 
 import psycopg
@@ -49,6 +51,31 @@ def test_a_server_that_is_away_may_be_tried_again(tmp_path: Path):
     assert isinstance(error, EngineBusy)
     assert "source `studio_db` does not answer: Connection refused" in str(error)
     assert "secret" not in str(error)
+
+
+def test_a_server_that_dies_while_it_is_greeted_may_be_tried_again(tmp_path: Path):
+    """What is said of its connection then is of SSL, which is not what is wrong."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def agree_and_die() -> None:
+            asked, _ = server.accept()
+            with asked:
+                asked.recv(8)
+                asked.sendall(b"S")
+
+        dying = threading.Thread(target=agree_and_die)
+        dying.start()
+        address = f"postgresql://ann@127.0.0.1:{server.getsockname()[1]}/studio?sslmode=require"
+        error = refusal(address, tmp_path)
+        dying.join()
+    assert "SSL" in str(error)
+    assert isinstance(error, EngineBusy)
+
+
+def test_a_server_without_ssl_is_told_where_it_is_required(postgres: Postgres, tmp_path: Path):
+    error = refusal(f"{postgres.url()}?sslmode=require", tmp_path)
+    assert not isinstance(error, EngineBusy)
+    assert "does `sslmode` of the address suit the server?" in str(error)
 
 
 def test_a_database_that_is_not_there(postgres: Postgres, tmp_path: Path):
