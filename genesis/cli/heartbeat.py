@@ -74,7 +74,8 @@ def beater(
 
     def make(name: str, limit: timedelta | None) -> Health:
         path = _Path(project, find_source(project, name), root, target)
-        return beat(name, path, heartbeats, now=datetime.now(UTC), limit=limit or LATE)
+        patience = LATE if limit is None else limit
+        return beat(name, path, heartbeats, now=datetime.now(UTC), limit=patience)
 
     return make
 

@@ -140,12 +140,13 @@ def test_they_come_from_the_source_through_its_log(
         connection.execute("INSERT INTO task VALUES (1, 'a', 'Edit')")
         assert run_command(["ingest", "--from", "studio_db", "task"]) == 0
         assert run_command(["heartbeat", "task"]) == 0
+        assert run_command(["heartbeat", "task", "--late", "0s"]) == 5
         connection.execute("SELECT pg_logical_emit_message(true, 'genesis.heartbeat', 'nonsense')")
         connection.execute("SELECT pg_logical_emit_message(false, 'other', '\\xff'::bytea)")
         connection.execute("UPDATE task SET title = 'Cut'")
         assert events(project) == ["r"]
         assert run_command(["ingest", "--from", "studio_db", "task"]) == 0
-        assert events(project) == ["h", "r", "u"]
+        assert events(project) == ["h", "h", "r", "u"]
         assert preview(capsys).splitlines()[1] == "1,a,Cut"
         assert run_command(["heartbeat", "task", "--format", "json"]) == 0
         (path,) = json.loads(capsys.readouterr().out)["paths"]
