@@ -60,7 +60,8 @@ def command(
 
     write = _writer(report)
     project = session.load(Problems())
-    if not names and not project.audits:
+    broken = [] if names else _broken(project)
+    if not names and not project.audits and not broken:
         hint = "a document with `audit:` and its name makes one"
         raise DefinitionError(Problem("unknown-audit", "the project has no audits", hint=hint))
     wanted = [find_audit(project, name).name for name in dict.fromkeys(names or project.audits)]
@@ -76,7 +77,16 @@ def command(
         click.echo(json.dumps(said, indent=2, ensure_ascii=False))
     if write and report:
         _write_report(report, write(receipts))
-    return _exit_code([audited.exit_code for audited in done])
+    show_problems(broken)
+    left_out = [DefinitionError.exit_code for _ in broken]
+    return _exit_code([*(audited.exit_code for audited in done), *left_out])
+
+
+def _broken(project: Project) -> list[Problem]:
+    """What is to be told of the audits that cannot be made, where all are asked for."""
+    names = sorted(name for kind, name in project.broken if kind == "audit")
+    hint = "`genesis check` says why"
+    return [Problem("unknown-audit", f"audit `{name}` is broken", hint=hint) for name in names]
 
 
 def auditor(

@@ -234,6 +234,19 @@ def test_the_command_tells_and_writes_reports(
     assert "cannot write `nowhere/a.md`: no such file or directory" in capsys.readouterr().err
 
 
+def test_one_that_is_broken_is_told_where_all_are_asked_for(
+    shop: Shop, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shop.root)
+    broken = "audit: typo\ndata_source: product\nagainst: {table: others, kei: id}\n"
+    (shop.root / "definitions" / "typo.yaml").write_text(broken, encoding="utf-8")
+    assert run_command(["audit"]) == 2
+    told = capsys.readouterr()
+    assert "✓ shop" in told.out
+    assert "audit `typo` is broken" in told.err
+    assert run_command(["audit", "shop"]) == 0
+
+
 def test_a_workflow_makes_audits(
     shop: Shop, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
