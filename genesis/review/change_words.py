@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from genesis.review.changed import Change, Diff, Reason, Touched, Version
 from genesis.review.comment import row_lines
 from genesis.review.reviewed import Review
+from genesis.review.risks import Mark
 from genesis.review.words import shown
 
 Paint = Callable[[str], str]
@@ -26,10 +27,14 @@ def diff_text(review: Review, against: str, *, detailed: bool = False, paint: Pa
     told = review.diff
     lines = [f"{headline(told)}, against {against}"]
     for change in told.changes:
-        lines.append(line_of(change))
+        marks = review.marks(change)
+        lines.append(line_of(change, marks))
         lines += (f"  {line}" for line in _rows(review, change))
         if detailed:
             lines += (f"  {line}" for line in details(change))
+        lines += (shown(f"  ! {mark.said}") for mark in marks if detailed or mark.is_held)
+        if detailed:
+            lines += (f"  {line}" for line in _problems(change))
             lines += (f"    {paint(shown(line))}" for line in sql_diff(change))
     lines += map(touched_text, told.touched)
     return "\n".join(map(shown, lines[:1])) + "".join(f"\n{line}" for line in lines[1:])
@@ -45,7 +50,6 @@ def _rows(review: Review, change: Change) -> Iterator[str]:
         return
     yield f"rows: {looked.rows.before:,} before, {looked.rows.after:,} now"
     yield from (shown(f"rows: {line}") for line in row_lines(looked.rows))
-    yield from (shown(f"! {mark.said}") for mark in looked.risks)
 
 
 def headline(told: Diff) -> str:
@@ -61,7 +65,7 @@ def headline(told: Diff) -> str:
     return f"{', '.join(said)}; {told.unchanged} as before"
 
 
-def line_of(change: Change) -> str:
+def line_of(change: Change, marks: Iterable[Mark]) -> str:
     """One change in one line: what it is, why, whom to ask."""
     parts = [f"{change.kind:<7} {change.name}"]
     if change.kind == "unknown":
@@ -74,20 +78,21 @@ def line_of(change: Change) -> str:
         parts.append(f"by {reasons_text(change.reasons)}")
     line = ": ".join((parts[0], "; ".join(parts[1:]))) if parts[1:] else parts[0]
     about = filter(None, (change.now.sink, change.owner))
-    held = "; HELD until it is approved" if any(mark.is_held for mark in change.risks) else ""
+    held = "; HELD until it is approved" if any(mark.is_held for mark in marks) else ""
     return shown(f"{line}{held} [{'; '.join(about)}]".removesuffix(" []"))
 
 
 def details(change: Change) -> Iterator[str]:
-    """What a change comes to mean, what is at stake, and every reason for it."""
+    """What a change comes to mean, and every reason for it."""
     for reason in change.reasons:
         yield shown(f"since {reason_text(reason)}")
     yield from _moved("sink", change, lambda one: one.sink)
     yield from _moved("schedule", change, lambda one: one.schedule)
     for difference in change.differences:
         yield shown(f"* {difference.said}")
-    for mark in change.risks:
-        yield shown(f"! {mark.said}")
+
+
+def _problems(change: Change) -> Iterator[str]:
     for when, version in (("before", change.before), ("now", change.after)):
         for problem in version.problems if version is not None else ():
             place = f" ({problem.at})" if problem.at else ""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from genesis.review.changed import Change, Diff
 from genesis.review.differences.difference import code
-from genesis.review.risks import Mark
+from genesis.review.risks import Mark, beside_rows
 from genesis.review.row_changes import RowChange
 
 
@@ -39,10 +39,11 @@ class Review:
 
     def marks(self, change: Change) -> tuple[Mark, ...]:
         """The risks of a change, what is held first."""
-        seen = self.looked.get(change.name, Looked()).risks
-        return tuple(
-            sorted((*seen, *change.risks, *_moved(change)), key=lambda one: not one.is_held)
-        )
+        looked = self.looked.get(change.name, Looked())
+        told = [*looked.risks, *change.risks, *_moved(change)]
+        if looked.rows is not None:
+            told = [beside_rows(mark, looked.rows) for mark in told]
+        return tuple(sorted(told, key=lambda mark: not mark.is_held))
 
 
 def summary(change: Change) -> str:

@@ -7,7 +7,7 @@ told here of guards is what `sync.guards` does; a test holds the two together.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, assert_never
 
 from genesis.review.differences.difference import Difference, Risk
@@ -50,6 +50,17 @@ def row_marks(rows: RowChange, tracker: str, job: Job) -> tuple[Mark, ...]:
         f"{rows.removed:,} of {rows.before:,} rows go, {allowed:,} may at once: {_until(tracker)}"
     )
     return (Mark("many rows leave", said, is_held=True),)
+
+
+def beside_rows(mark: Mark, rows: RowChange) -> Mark:
+    """A mark with what the rows say of it: another key may be known by the same values, or by none of them."""
+    if mark.risk != "key changed" or rows.is_sampled or not rows.before:
+        return mark
+    kept = rows.before - rows.removed
+    said = f"{kept:,} of {rows.before:,} rows have a row of the same key now"
+    if not rows.key:
+        said = f"{kept:,} of {rows.before:,} rows are just as they were, their keys left aside"
+    return replace(mark, said=f"{mark.said}; {said}")
 
 
 def _of(one: Difference, risk: Risk, tracker: str, job: Job) -> Iterator[Mark]:

@@ -9,7 +9,10 @@ expected.json    the same as `genesis/diff@1`
 
 from __future__ import annotations
 
+import html
 import json
+import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,7 +25,9 @@ from genesis.load import load_texts
 from genesis.review.change_facts import diff_facts
 from genesis.review.change_words import diff_text
 from genesis.review.changed import Diff
+from genesis.review.comment import comment
 from genesis.review.diff import diff_projects
+from genesis.review.page import page
 from genesis.review.reviewed import Review
 from genesis.spec.project import Project
 
@@ -98,6 +103,34 @@ def test_an_edit_is_told_as_expected(folder: Path, accept: bool) -> None:
         if accept:
             (folder / name).write_text(text + "\n", encoding="utf-8")
         assert text + "\n" == (folder / name).read_text("utf-8")
+
+
+@edit
+def test_every_risk_is_told_in_every_format(folder: Path) -> None:
+    """With the same words, marks of code and escapes left aside."""
+    review = Review("main", "the work tree", told(folder))
+    texts = {
+        "text": diff_text(review, "what was before", detailed=True),
+        "json": "\n".join(_strings(diff_facts(review))),
+        "markdown": re.sub(r"\\(.)", r"\1", comment(review, "nowhere")),
+        "html": re.sub(r"<[^>]*>", "", page(review)),
+    }
+    plain = {name: _plain(html.unescape(text)) for name, text in texts.items()}
+    for change in review.diff.changes:
+        for mark in review.marks(change):
+            assert [name for name, text in plain.items() if _plain(mark.said) not in text] == []
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.replace("`", "").split())
+
+
+def _strings(data: Any) -> Iterator[str]:
+    if isinstance(data, str):
+        yield data
+    elif isinstance(data, dict | list):
+        for one in data.values() if isinstance(data, dict) else data:
+            yield from _strings(one)
 
 
 @edit

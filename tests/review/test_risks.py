@@ -79,6 +79,7 @@ EDITS = {
     "a column has another header": ("[title, year]", "[title, {field: year, label: Made}]"),
     "another column has the header": ("year]", "{field: seat, label: Year}]"),
     "another key": ("primary_key: id", "primary_key: seat"),
+    "another type of key": ("id: integer", "id: string"),
     "another filter": ("[title, year]\n", "[title, year]\nfilters: [seat > 0]\n"),
     "other values": ("[title, year]", "[title, {field: year || '!', name: year}]"),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from genesis.review.row_changes import RowChange
@@ -107,3 +108,21 @@ def test_rows_that_a_guard_would_hold_are_a_risk(tmp_path: Path) -> None:
     (mark, *_) = told.marks(told.diff.changes[0])
     assert mark.is_held
     assert "20 of 40 rows go, 8 may at once" in mark.said
+
+
+def test_the_rows_stand_beside_the_risk_of_another_key(tmp_path: Path) -> None:
+    """How many are the same but for it, or have a row of the key that means something else now."""
+    warehouse(tmp_path)
+    keys = {
+        ("primary_key: film_id", "primary_key: title"): "; 40 of 40 rows are just as they were,",
+        ("film_id: integer", "film_id: {type: integer, column: other_id}"): (
+            "; 39 of 40 rows have a row of the same key now"
+        ),
+    }
+    with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as duck:
+        duck.execute("ALTER TABLE studio.film ADD other_id INTEGER")
+        duck.execute("UPDATE studio.film SET other_id = if(film_id = 0, 1000, film_id)")
+    for edit, said in keys.items():
+        told = review(TEXTS, edited((FILM, *edit)), tmp_path)
+        (mark,) = told.marks(told.diff.changes[0])
+        assert (mark.risk, said in mark.said) == ("key changed", True), mark.said
