@@ -82,6 +82,14 @@ class Browser:
         source = {"type": "key", "id": "keyboard", "actions": [*down, *pressed, *up]}
         self._ask("actions", {"actions": [source]})
 
+    def emulate(self, what: str, **values: Any) -> None:
+        """Set something of the device: `DeviceMetricsOverride`, `EmulatedMedia`."""
+        self._ask("goog/cdp/execute", {"cmd": f"Emulation.set{what}", "params": values})
+
+    def told(self) -> list[str]:
+        """What the console has said since it was last asked: warnings and errors."""
+        return [entry["message"] for entry in self._ask("se/log", {"type": "browser"})]
+
     def screenshot(self, file: Path) -> None:
         """Keep what is to be seen."""
         answer = self._http.get(f"{self._session}/screenshot", timeout=20)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from genesis.html_file import escaped, html_file
 
 HEADER = ("key", "what", "columns", "first seen", "runs", "told")
 _WHAT = {
@@ -53,20 +54,20 @@ def _cell(text: str) -> str:
 def in_html(audits: Sequence[Mapping[str, Any]]) -> str:
     """Audits as one page that needs nothing else."""
     sections = "\n".join(line for audited in audits for line in _html(audited))
-    return f"{_PAGE}{sections}\n</body>\n</html>\n"
+    return html_file("genesis audit", _STYLE, sections)
 
 
 def _html(audited: Mapping[str, Any]) -> Iterator[str]:
-    name, state = html.escape(audited["audit"]), html.escape(audited["state"])
+    name, state = escaped(audited["audit"]), escaped(audited["state"])
     yield f"<h1>{name} <span class={state}>{state}</span></h1>"
-    yield f"<p>{html.escape(_facts(audited))}</p>"
+    yield f"<p>{escaped(_facts(audited))}</p>"
     for problem in audited["problems"]:
-        yield f"<p class=problem>{html.escape(problem)}</p>"
+        yield f"<p class=problem>{escaped(problem)}</p>"
     if rows := key_rows(audited):
         yield "<table>"
         yield "".join(["<tr>", *(f"<th>{name}</th>" for name in HEADER), "</tr>"])
         for row in rows:
-            yield "".join(["<tr>", *(f"<td>{html.escape(cell)}</td>" for cell in row), "</tr>"])
+            yield "".join(["<tr>", *(f"<td>{escaped(cell)}</td>" for cell in row), "</tr>"])
         yield "</table>"
 
 
@@ -87,13 +88,7 @@ def _minute(moment: str) -> str:
     return moment[:16].replace("T", " ")
 
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<title>genesis audit</title>
-<style>
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem }
+_STYLE = """body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem }
 h1 { font-size: 1.3rem; margin-top: 2rem }
 span { border-radius: 4px; color: #fff; font-size: .8rem; padding: 2px 8px; background: #57606a }
 .agrees { background: #1a7f37 } .failing, .failed { background: #b3261e } .watching { background: #9a6700 }
@@ -102,7 +97,4 @@ table { border-collapse: collapse; width: 100% }
 th, td { border-bottom: 1px solid #d0d7de; padding: 4px 8px; text-align: left }
 td:first-child { font-family: ui-monospace, monospace }
 @media (prefers-color-scheme: dark) { body { background: #0d1117; color: #e6edf3 } .problem { color: #ff8a80 } }
-</style>
-</head>
-<body>
 """

@@ -11,11 +11,11 @@ from __future__ import annotations
 import difflib
 import html
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from genesis.html_file import plain
 from genesis.review.changed import Change, Touched, Version
 from genesis.review.differences.difference import code
 from genesis.review.reviewed import Review, causes, sentences, summary
@@ -277,17 +277,6 @@ def touched_text(one: Touched) -> str:
 
 
 # --- text ---------------------------------------------------------------------------------------
-
-
-def plain(text: str) -> str:
-    """Text without characters that steer a terminal, a line or the direction of reading."""
-    return "".join(
-        "�" if unicodedata.category(one) in _STEERING and one not in _KEPT else one for one in text
-    )
-
-
-_STEERING = ("Cc", "Cf", "Cs", "Zl", "Zp")
-_KEPT = ("\t", "\u200d")
 
 
 def link(address: str) -> str:

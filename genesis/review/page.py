@@ -5,34 +5,19 @@ It leaves nothing out. Whatever stands in a project's files is escaped, in one p
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Iterator
 
+from genesis.html_file import escaped, html_file
 from genesis.review.changed import Change
-from genesis.review.comment import plain, sql_diff, touched_text
+from genesis.review.comment import sql_diff, touched_text
 from genesis.review.reviewed import Review, causes, sentences, summary
 from genesis.review.row_changes import Cell, RowChange
 
 
 def page(review: Review) -> str:
     """The whole file."""
-    body = "\n".join(_body(review))
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>{_text(_title(review))}</title>
-<style>
-{_STYLE}</style>
-</head>
-<body>
-<a class="skip" href="#main">Skip to what changes</a>
-{body}
-</body>
-</html>
-"""
+    skip = '<a class="skip" href="#main">Skip to what changes</a>'
+    return html_file(_title(review), _STYLE, "\n".join((skip, *_body(review))))
 
 
 _STYLE = """:root { color-scheme: light dark; --text: #1b1f24; --back: #ffffff; --line: #8a9199; --soft: #f3f4f6;
@@ -60,7 +45,7 @@ def _title(review: Review) -> str:
 
 def _body(review: Review) -> Iterator[str]:
     changes = review.diff.changes
-    yield f'<header><h1>{_text(_title(review))}</h1>\n<p>{_code(review.base)} compared with {_code(review.head)}, as SQL for {_code(review.diff.dialect)}.</p>'  # fmt: skip
+    yield f'<header><h1>{escaped(_title(review))}</h1>\n<p>{_code(review.base)} compared with {_code(review.head)}, as SQL for {_code(review.diff.dialect)}.</p>'  # fmt: skip
     yield "<p>A tracker is a sheet, a base or a file that genesis fills from data and keeps fresh. Nothing is written yet: what stands here happens at each tracker's first refresh after the merge.</p></header>"  # fmt: skip
     yield '<main id="main">'
     if not changes:
@@ -84,7 +69,7 @@ def _risks(review: Review) -> Iterator[str]:
     yield '<section aria-labelledby="first"><h2 id="first">Look at these first</h2><ul>'
     for number, change, mark in sorted(found, key=lambda each: not each[2].is_held):
         sign = "Waits for a person" if mark.is_held else "Risk"
-        link = f'<a href="#change-{number}">{_text(change.now.title or change.name)}</a>'
+        link = f'<a href="#change-{number}">{escaped(change.now.title or change.name)}</a>'
         yield f"<li><strong>{sign}:</strong> {link}, {_ask(change.owner)}: {_prose(mark.said)}</li>"
     yield "</ul></section>"
 
@@ -102,7 +87,7 @@ def _table(review: Review) -> Iterator[str]:
         rows = review.rows(change)
         cells = (
             _code(change.owner) if change.owner else "no owner is named",
-            _text(summary(change)),
+            escaped(summary(change)),
             f"{rows.before:,} → {rows.after:,}" if rows else "not known",
             _code(change.now.sink) if change.now.sink else "no tracker shows it",
         )
@@ -113,8 +98,8 @@ def _table(review: Review) -> Iterator[str]:
 
 def _section(review: Review, change: Change, number: int) -> Iterator[str]:
     yield f'<section id="change-{number}" aria-labelledby="title-{number}"><h2 id="title-{number}">{_code(change.name)}</h2>'  # fmt: skip
-    title = f"{_text(change.now.title)}. " if change.now.title else ""
-    yield f"<p>{title}{_text(summary(change).capitalize())}; {_ask(change.owner)}.</p>"
+    title = f"{escaped(change.now.title)}. " if change.now.title else ""
+    yield f"<p>{title}{escaped(summary(change).capitalize())}; {_ask(change.owner)}.</p>"
     yield _list([*sentences(change), *(f"because {cause}" for cause in causes(change))])
     looked = review.looked.get(change.name)
     if looked is not None and looked.refused is not None:
@@ -142,15 +127,15 @@ def _rows(rows: RowChange) -> Iterator[str]:
 
 
 def _cell(cell: Cell) -> str:
-    value = _text(cell.value)
+    value = escaped(cell.value)
     if cell.was is not None:
-        value = f"<del>{_text(cell.was)}</del> → <ins>{value}</ins>"
-    return f"<td>{_text(cell.label)}: {value}</td>"
+        value = f"<del>{escaped(cell.was)}</del> → <ins>{value}</ins>"
+    return f"<td>{escaped(cell.label)}: {value}</td>"
 
 
 def _line(line: str) -> str:
     tag = {"+": "ins", "-": "del"}.get(line[:1])
-    return f"<{tag}>{_text(line)}</{tag}>" if tag else _text(line)
+    return f"<{tag}>{escaped(line)}</{tag}>" if tag else escaped(line)
 
 
 def _list(sentences_of: Iterable[str]) -> str:
@@ -162,15 +147,11 @@ def _list_of(items: Iterable[str]) -> str:
     return f"<ul>{shown}</ul>" if shown else ""
 
 
-def _text(text: str) -> str:
-    return html.escape(plain(text))
-
-
 def _code(text: str) -> str:
-    return f"<code>{_text(text)}</code>"
+    return f"<code>{escaped(text)}</code>"
 
 
 def _prose(said: str) -> str:
     """A sentence of ours, its code as such."""
     parts = said.split("`")
-    return "".join(_code(part) if at % 2 else _text(part) for at, part in enumerate(parts))
+    return "".join(_code(part) if at % 2 else escaped(part) for at, part in enumerate(parts))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import html
 from collections import Counter
 from typing import Any
 
+from genesis.html_file import escaped, html_file
 from genesis.run.importing import Imported, Outcome
 
 ORDER = ("by hand", "drafted", "proven")
@@ -66,22 +66,22 @@ def as_html(imported: Imported) -> str:
     outcomes = sorted(imported.outcomes, key=lambda one: (ORDER.index(one.status), one.file))
     rows = "\n".join(_html_row(one) for one in outcomes)
     summary = ", ".join(f"<b>{number}</b> {status}" for status, number in numbers.items())
-    return _PAGE.format(summary=summary, rows=rows)
+    return html_file("Reports taken over", _STYLE, _BODY.format(summary=summary, rows=rows))
 
 
 def _html_row(one: Outcome) -> str:
-    said = "".join(f"<p>{html.escape(text)}</p>" for text in _said(one))
-    hint = f"<p class=hint>{html.escape(one.hint)}</p>" if one.hint else ""
-    differing = "".join(f"<pre>{html.escape(row)}</pre>" for row in _rows(one))
+    said = "".join(f"<p>{escaped(text)}</p>" for text in _said(one))
+    hint = f"<p class=hint>{escaped(one.hint)}</p>" if one.hint else ""
+    differing = "".join(f"<pre>{escaped(row)}</pre>" for row in _rows(one))
     draft = (
-        f"<details><summary>input</summary><pre>{html.escape(one.text)}</pre></details>"
+        f"<details><summary>input</summary><pre>{escaped(one.text)}</pre></details>"
         if one.text
         else ""
     )
     sign = {"proven": "✓", "drafted": "◐", "by hand": "✎"}[one.status]
     return (
         f'<tr class="{one.status.replace(" ", "-")}"><td>{sign} {one.status}</td>'
-        f"<td>{html.escape(_place(one))}</td><td>{said}{hint}{differing}{draft}</td>"
+        f"<td>{escaped(_place(one))}</td><td>{said}{hint}{differing}{draft}</td>"
         f"<td>{one.seconds:.2f} s</td></tr>"
     )
 
@@ -107,25 +107,20 @@ def _rows(one: Outcome) -> list[str]:
     return [f"{side} {', '.join(map(str, row))}" for side, row in shown]
 
 
-_PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Reports taken over</title>
-<style>
-:root {{ color-scheme: light dark }}
-body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem }}
-table {{ border-collapse: collapse; width: 100% }}
-th, td {{ border-bottom: 1px solid #8886; padding: .5rem; text-align: left; vertical-align: top }}
-td:first-child {{ white-space: nowrap }}
-p {{ margin: 0 }} .hint {{ font-style: italic }}
-pre {{ overflow-x: auto; margin: .3rem 0; font-size: 13px }}
-.proven td:first-child {{ border-left: 4px solid #2a8 }}
-.drafted td:first-child {{ border-left: 4px solid #c90 }}
-.by-hand td:first-child {{ border-left: 4px solid #c44 }}
-</style>
-<main><h1>Reports taken over</h1>
+_STYLE = """:root { color-scheme: light dark }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem }
+table { border-collapse: collapse; width: 100% }
+th, td { border-bottom: 1px solid #8886; padding: .5rem; text-align: left; vertical-align: top }
+td:first-child { white-space: nowrap }
+p { margin: 0 } .hint { font-style: italic }
+pre { overflow-x: auto; margin: .3rem 0; font-size: 13px }
+.proven td:first-child { border-left: 4px solid #2a8 }
+.drafted td:first-child { border-left: 4px solid #c90 }
+.by-hand td:first-child { border-left: 4px solid #c44 }
+"""
+_BODY = """<main><h1>Reports taken over</h1>
 <p>{summary}</p>
 <table><thead><tr><th scope="col">State</th><th scope="col">Report</th><th scope="col">What was compared, or why not</th><th scope="col">Time</th></tr></thead>
 <tbody>
 {rows}
-</tbody></table></main></html>
-"""
+</tbody></table></main>"""

@@ -180,7 +180,8 @@ def test_the_board_tells_all_three_ends(imported: dict[str, tuple[Imported, Outc
     assert told["schema"] == "genesis/import@1"
     assert sum(told["counts"].values()) == len(board.outcomes)
     page = as_html(board)
-    assert "http" not in page
+    assert "default-src 'none'" in page
+    assert "://" not in page
     assert page.index("by hand") < page.index("call_list.sql")
 
 
