@@ -122,6 +122,8 @@ def test_a_copy_made_anew_ends_the_alert_while_it_is_followed(
 ):
     wait_for_title(server)
     assert alerted() == ["movie"]
+    # A process that was started in the background ignores it otherwise, and this would never end.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def interrupt() -> None:
         deadline = time.monotonic() + 30
