@@ -67,7 +67,10 @@ RECORDS = [
     },
     {"id": 5, "price": "7", "done": True, "name": "differs", "day": None, "rate": 0.1, "at": None},
 ]
+# So many that the sum of their hashes outgrows 64 bits.
+EQUAL = [{**RECORDS[2], "id": number} for number in range(100, 160)]
 OURS = [
+    *EQUAL,
     *RECORDS[:3],
     {**RECORDS[4], "rate": 0.10000000000000002},
     {**RECORDS[3], "id": 6, "name": "not there"},
@@ -95,7 +98,7 @@ def test_the_seeded_differences_and_no_others(
         )
         cursor.executemany(
             "INSERT INTO things VALUES (%(id)s, %(price)s, %(done)s, %(name)s, %(day)s, %(rate)s, %(at)s)",
-            RECORDS,
+            [*EQUAL, *RECORDS],
         )
     project = project_in(tmp_path)
     (tmp_path / "events.jsonl").write_text("".join(f"{json.dumps(each)}\n" for each in OURS))
