@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -158,14 +158,12 @@ def _engine(
             yield files
         return
     _, target = session.target(project)
-    try:
-        opened = find_plugin("engines", target.engine.kind)(root, target)
-        engine = opened.__enter__()
-    except EngineError as error:
-        click.echo(f"no engine, so nothing is proven: {error.problems[0].message}", err=True)
-        yield None
-        return
-    with opened:
+    with ExitStack() as stack:
+        try:
+            engine = stack.enter_context(find_plugin("engines", target.engine.kind)(root, target))
+        except EngineError as error:
+            click.echo(f"no engine, so nothing is proven: {error.problems[0].message}", err=True)
+            engine = None
         yield engine
 
 
