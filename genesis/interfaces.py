@@ -49,10 +49,13 @@ class Views(Protocol):
     """What an engine that keeps views can be asked for."""
 
     def view(self, name: str) -> str | None:
-        """What the engine says a view is, its comment within; `None` where there is none. Raises `EngineError`."""
+        """What the engine says a view is, its comment within; `None` where there is none. Raises `EngineError`.
 
-    def make_view(self, name: str, sql: str, *, comment: str) -> None:
-        """Make a view, or make it anew. Raises `EngineError`."""
+        Of one that can no longer be read, since its table has changed, it says nothing.
+        """
+
+    def make_view(self, name: str, reads: Statement, *, comment: str) -> None:
+        """Make a view of what a statement gives, or make it anew. Raises `EngineError`."""
 
 
 class Sink(Protocol):

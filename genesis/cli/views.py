@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from genesis.cli.session import Session
-from genesis.errors import Problems
+from genesis.errors import EngineBusy, EngineError, Problems
 
 if TYPE_CHECKING:
     from genesis.interfaces import Views
@@ -38,7 +38,9 @@ def diff(session: Session, data_sources: tuple[str, ...]) -> int:
     for each in found:
         click.echo(f"{_MARKS[each.state]} {each.view.name}")
         if each.state != "same":
-            click.echo("".join(f"    {line}\n" for line in each.view.sql.splitlines()), nl=False)
+            click.echo(
+                "".join(f"    {line}\n" for line in each.view.reads.sql.splitlines()), nl=False
+            )
     return int(any(each.state != "same" for each in found))
 
 
@@ -51,11 +53,20 @@ def apply(session: Session, data_sources: tuple[str, ...]) -> None:
     \b
     genesis views apply production task --target trino
     """
+    refused = Problems()
     with _compared(session, data_sources) as (engine, views):
         for each in views:
-            if each.state != "same":
-                engine.make_view(each.view.name, each.view.sql, comment=each.view.mark)
+            try:
+                if each.state != "same":
+                    engine.make_view(each.view.name, each.view.reads, comment=each.view.mark)
+            except EngineBusy:
+                raise
+            except EngineError as error:
+                refused.extend(error.problems)
+                continue
             click.echo(f"{_MARKS[each.state]} {each.view.name}")
+    if refused.errors:
+        raise EngineError(refused.errors)
 
 
 @contextmanager

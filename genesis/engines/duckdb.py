@@ -119,19 +119,24 @@ class DuckDBEngine:
             self._under_way = None
 
     def view(self, name: str) -> str | None:
-        """What the database file says a view is; `None` where there is none. Raises `EngineError`."""
+        """What the database file says a view is, nothing of one that its table has outgrown; `None` where there is none."""
         *schema, view = _folded(table_identifier(name))
         with self._file() as duck:
             asked = "SELECT concat_ws(' ', comment, sql) FROM duckdb_views() WHERE lower(schema_name) = ? AND lower(view_name) = ?"
             found = duck.execute(asked, [schema[-1], view]).fetchone()
+            try:
+                if found:
+                    duck.table(_table(table_identifier(name)).sql("duckdb"))
+            except (duckdb.BinderException, duckdb.CatalogException):
+                return ""
         return None if found is None else str(found[0])
 
-    def make_view(self, name: str, sql: str, *, comment: str) -> None:
+    def make_view(self, name: str, reads: Statement, *, comment: str) -> None:
         """Make a view in the database file, over its tables. Raises `EngineError`."""
         made = _table(table_identifier(name)).sql("duckdb")
         said = exp.Literal.string(comment).sql("duckdb")
         with self._file() as duck:
-            duck.execute(f"CREATE OR REPLACE VIEW {made} AS\n{sql}")
+            duck.execute(f"CREATE OR REPLACE VIEW {made} AS\n{reads.sql}")
             duck.execute(f"COMMENT ON VIEW {made} IS {said}")
 
     @contextmanager

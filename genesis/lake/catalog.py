@@ -190,6 +190,13 @@ def told_as_problem(what: str) -> Iterator[None]:
         if "database is locked" in str(cause):
             problem = Problem("catalog-failed", f"{what} is in use", hint="try again")
             raise EngineBusy(problem) from error
+        if "iceberg_tables" in str(cause):  # a database in which nobody has made them
+            raise EngineError(_NO_TABLES) from error
+        if any(words in str(cause) for words in _AWAY):
+            said = str(cause).splitlines()[0]
+            hint = "try again; `catalog` of the target in `genesis.yaml` has its address"
+            message = f"the catalog's database does not answer: {said}"
+            raise EngineBusy(Problem("catalog-failed", message, hint=hint)) from error
         raise catalog_failed(what, cause) from error
     except ModuleNotFoundError as error:
         driver = Problem(
@@ -201,6 +208,21 @@ def told_as_problem(what: str) -> Iterator[None]:
     except Exception as error:
         # A damaged file of metadata fails in as many ways as it has bytes.
         raise catalog_failed(what, error) from error
+
+
+_NO_TABLES = Problem(
+    "catalog-failed",
+    "there are no tables in the catalog yet",
+    hint="`genesis ingest DATA_SOURCE FILE...` makes them, `genesis register --from TARGET` takes over those of another target",
+)
+# What PostgreSQL and the way to it say where another try may find it.
+_AWAY = (
+    "Connection refused",
+    "connection timeout expired",
+    "server closed the connection",
+    "terminating connection",
+    "the database system is",
+)
 
 
 def catalog_failed(what: str, error: BaseException) -> EngineError:

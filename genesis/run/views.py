@@ -8,17 +8,18 @@ reads these views only when it is asked to, and not while they say something els
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from genesis.compile.dialects.rewrite import to_dialect
 from genesis.compile.identifiers import table
 from genesis.compile.latest import newest_by_rank, view_of
-from genesis.compile.statement import Statement
+from genesis.compile.statement import Scan, Statement
 from genesis.errors import EngineError, Problem, Problems, UsageError, suggest
 from genesis.interfaces import Engine, Views
 from genesis.lake.columns import guessed_columns, record_columns
+from genesis.lake.rules import rules_of
 from genesis.spec.data_source import DataSource, own_column
 from genesis.spec.project import Project
 
@@ -28,12 +29,12 @@ class View:
     """A view as it is to be; `name` is dotted, as definitions name tables."""
 
     name: str
-    sql: str
+    reads: Statement
 
     @property
     def mark(self) -> str:
         """What tells that a view is this one."""
-        return f"genesis {hashlib.sha256(self.sql.encode()).hexdigest()[:16]}"
+        return f"genesis {hashlib.sha256(self.reads.sql.encode()).hexdigest()[:16]}"
 
 
 @dataclass(frozen=True)
@@ -48,25 +49,38 @@ def compared_views(
     project: Project, names: Iterable[str], engine: Views, dialect: str
 ) -> Iterator[Compared]:
     """Each view of these data sources, or of all, against what the engine has."""
-    for source in _sources(project, tuple(names)):
-        view = latest_view(source, dialect, project.settings.dialect)
+    logs: dict[str, list[DataSource]] = {}
+    for source in _logs(project).values():
+        logs.setdefault(view_of(source.table or ""), []).append(source)
+    asked = [view_of(source.table or "") for source in _sources(project, tuple(names))]
+    for name in dict.fromkeys(asked):
+        view = latest_view(logs[name], dialect, project.settings.dialect)
         found = engine.view(view.name)
         state: Literal["changed", "same"] = "same" if found and view.mark in found else "changed"
         yield Compared(view, "new" if found is None else state)
 
 
-def latest_view(source: DataSource, dialect: str, source_dialect: str) -> View:
-    """The newest record of every key of a log, with the columns that its data source names."""
-    if source.latest is None or source.table is None:
-        raise LookupError(f"{source.name} is no log")
-    guessed = guessed_columns(source)
-    columns = [each.name for each in record_columns(source) if each.name not in guessed]
-    key = [own_column(name, source.fields[name]) or name for name in source.primary_key]
-    select = newest_by_rank(
-        table(source.table), columns, key, source.latest, dialect=source_dialect
-    )
+def latest_view(readers: Sequence[DataSource], dialect: str, source_dialect: str) -> View:
+    """The newest record of every key of a log, with the columns that its readers name.
+
+    Raises `DefinitionError` where they tell records apart differently.
+    """
+    first = readers[0]
+    if first.latest is None or first.table is None:
+        raise LookupError(f"{first.name} is no log")
+    if len(readers) > 1:
+        rules_of(first, readers, dialect=source_dialect)
+    columns = list(dict.fromkeys(name for source in readers for name in _named(source)))
+    key = [own_column(name, first.fields[name]) or name for name in first.primary_key]
+    select = newest_by_rank(table(first.table), columns, key, first.latest, dialect=source_dialect)
     sql = to_dialect(select, dialect).sql(dialect, pretty=True)
-    return View(view_of(source.table), sql)
+    scan = Scan(first.table, tuple(sorted({*columns, *key})))
+    return View(view_of(first.table), Statement(sql, (), (scan,)))
+
+
+def _named(source: DataSource) -> list[str]:
+    guessed = guessed_columns(source)
+    return [each.name for each in record_columns(source) if each.name not in guessed]
 
 
 def refuse_other_views(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,7 +14,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.schema import Schema
 from pyiceberg.types import LongType, NestedField
 
-from genesis.errors import DefinitionError, EngineError
+from genesis.errors import DefinitionError, EngineBusy, EngineError
 from genesis.lake.catalog import (
     change_log,
     find_catalog,
@@ -218,6 +219,26 @@ def test_a_catalog_that_is_no_database(tmp_path: Path):
         "catalog-failed",
         "the catalog `.genesis/catalog.db` cannot be used: file is not a database",
     )
+
+
+def test_a_catalog_in_which_nobody_has_made_tables(tmp_path: Path):
+    empty = target(uri="sqlite:///empty.db")
+    sqlite3.connect(tmp_path / "empty.db").close()
+    catalog = find_catalog(tmp_path, empty)
+    assert catalog is not None
+    with closing(catalog), pytest.raises(EngineError) as error:
+        load_table(catalog, ("studio", "movies"))
+    assert refusal(error)[1] == "there are no tables in the catalog yet"
+    assert "genesis register --from TARGET" in str(error.value)
+
+
+def test_a_catalog_whose_database_is_away(tmp_path: Path):
+    """That passes by itself."""
+    catalog = find_catalog(tmp_path, target(uri="postgresql://genesis@127.0.0.1:1/lake"))
+    assert catalog is not None
+    with closing(catalog), pytest.raises(EngineBusy) as error:
+        tables(catalog)
+    assert refusal(error)[1].startswith("the catalog's database does not answer: ")
 
 
 @pytest.mark.parametrize("uri", ["nonsense", "nosuchdatabase://host/db"])

@@ -75,6 +75,45 @@ def test_what_would_change_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert told("diff") == (0, "= studio.task_events_latest")
 
 
+READER = """\
+data_source: deadline
+table: studio.task_events
+primary_key: task_id
+latest: {order_by: [changed_at], deleted: "state = 'gone'"}
+fields: {task_id: integer, state: string}
+"""
+
+
+def test_data_sources_that_read_one_log_have_one_view(
+    warehouse: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the columns of both; which records are newest they agree on."""
+    reader = Path("definitions/deadline.yaml")
+    reader.write_text(READER)
+    assert run_command(["views", "apply"]) == 0
+    assert run_command(["views", "diff", "deadline"]) == run_command(["views", "diff", "task"]) == 0
+    with duckdb.connect(str(warehouse)) as duck:
+        columns = duck.sql("FROM studio.task_events_latest").columns
+        assert sorted(columns) == ["due", "state", "task_id", "title"]
+    reader.write_text(READER.replace("changed_at", "due"))
+    assert run_command(["views", "diff"]) == 2
+    assert "tell the newest records of `studio.task_events` apart" in capsys.readouterr().err
+
+
+def test_a_view_that_its_table_has_outgrown_is_no_longer_the_same(
+    warehouse: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its text is; and of what cannot be written all else is written all the same."""
+    Path("definitions/deadline.yaml").write_text(READER.replace("task_events", "deadlines"))
+    assert run_command(["views", "apply"]) == 3
+    assert "+ studio.task_events_latest" in (told := capsys.readouterr()).out
+    assert "deadlines" in told.err
+    with duckdb.connect(str(warehouse)) as duck:
+        duck.execute("ALTER TABLE studio.task_events RENAME title TO name")
+    assert run_command(["views", "diff", "task"]) == 1
+    assert capsys.readouterr().out.startswith("~ studio.task_events_latest")
+
+
 @pytest.mark.usefixtures("warehouse")
 @pytest.mark.parametrize(
     ("line", "code", "told"),

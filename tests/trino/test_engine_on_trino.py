@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pyiceberg.types import ListType, StringType
+from pyiceberg.types import DecimalType, ListType, StringType
 
 from genesis.compile.statement import Scan, Statement
 from genesis.engines.duckdb import DuckDBEngine
@@ -234,7 +234,7 @@ def test_a_catalog_that_is_not_the_servers_is_told(lake: Lake):
     with TrinoEngine(lake.root, target) as engine:
         (problem,) = problems(engine, ask("SELECT id FROM studio.ours", "studio.ours"))
     assert problem.code == "unknown-table"
-    assert "Trino's catalog is to be the one of the target's `catalog`" in str(problem.hint)
+    assert str(problem.hint).startswith("`catalog` of the target's `engine` in `genesis.yaml`")
 
 
 def test_what_fails_names_its_query(engine: TrinoEngine):
@@ -284,15 +284,47 @@ def test_views_are_made_and_read(lake: Lake, engine: TrinoEngine):
     project = Project(ProjectFile(), data_sources={"it": source_of("studio.viewed")})
     assert {each.state for each in compared_views(project, (), engine, "trino")} == {"new"}
     (made,) = compared_views(project, ["it"], engine, "trino")
-    engine.make_view(made.view.name, made.view.sql, comment=made.view.mark)
+    engine.make_view(made.view.name, made.view.reads, comment=made.view.mark)
     assert {each.state for each in compared_views(project, (), engine, "trino")} == {"same"}
     rows = engine.query(ask("SELECT id FROM studio.viewed_latest", "studio.viewed_latest"))
     assert rows.to_pydict() == {"id": [1]}
     refuse_other_views(project, VIEWED, engine, "trino")
-    engine.make_view(made.view.name, "SELECT 1 AS id", comment="by hand")
+    engine.make_view(made.view.name, ask("SELECT 1 AS id"), comment="by hand")
     with pytest.raises(EngineError, match="is not what the definitions mean"):
         refuse_other_views(project, VIEWED, engine, "trino")
     assert {each.state for each in compared_views(project, (), engine, "trino")} == {"changed"}
+
+
+def test_a_view_that_its_table_has_outgrown_is_made_anew(lake: Lake, engine: TrinoEngine):
+    """A column grew wider, as ingest lets it: Trino would not read the view any more."""
+    lake.land("studio.wider", {"id": 1, "cost": "1.5"}, cost="decimal(6,1)")
+    source = source_of("studio.wider", cost="decimal(6,1)")
+    project = Project(ProjectFile(), data_sources={"it": source})
+
+    def state() -> str:
+        (made,) = compared_views(project, ["it"], engine, "trino")
+        engine.make_view(made.view.name, made.view.reads, comment=made.view.mark)
+        return made.state
+
+    def evolve(**renamed: str) -> None:
+        with closing(make_catalog(lake.root, lake.trino)) as catalog:
+            table = existing_table(catalog, ("studio", "wider"))
+            with table.update_schema() as update:
+                update.update_column("cost", DecimalType(10, 1))
+                for before, after in renamed.items():
+                    update.rename_column(before, after)
+
+    assert [state(), state()] == ["new", "same"]
+    evolve()
+    assert state() == "changed"
+    rows = engine.query(ask("SELECT cost FROM studio.wider_latest", "studio.wider_latest"))
+    assert rows.to_pydict() == {"cost": [Decimal("1.5")]}
+    evolve(cost="price")
+    with TrinoEngine(lake.root, lake.trino) as later:
+        assert later.view("studio.wider_latest") == ""
+        (made,) = compared_views(project, ["it"], later, "trino")
+        with pytest.raises(EngineError, match="has no column `cost`"):
+            later.make_view(made.view.name, made.view.reads, comment=made.view.mark)
 
 
 def test_a_table_is_no_view(lake: Lake, engine: TrinoEngine):

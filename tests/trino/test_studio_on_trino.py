@@ -178,7 +178,7 @@ def test_equal_rows_of_views(studio: Studio, ask: AskBoth, name: str):
     with TrinoEngine(studio.root, studio.target("trino")) as engine:
         for each in compared_views(PROJECT, (), engine, "trino"):
             if each.state == "new":
-                engine.make_view(each.view.name, each.view.sql, comment=each.view.mark)
+                engine.make_view(each.view.name, each.view.reads, comment=each.view.mark)
         statement = compile_input(PROJECT, name, "trino", replace(RUN, views=True))
         refuse_other_views(PROJECT, statement, engine, "trino")
         assert engine.query(statement) == ask(name, RUN)[0]

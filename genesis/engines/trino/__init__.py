@@ -27,7 +27,7 @@ from genesis.compile.identifiers import identifier, table, table_parts
 from genesis.compile.replace_tables import Parts, replace_tables
 from genesis.compile.statement import Scan, Statement
 from genesis.engines.scans import merged, refuse_missing
-from genesis.engines.trino.refusals import told_as_problem
+from genesis.engines.trino.refusals import MISSING, OUTGROWN, told_as_problem, trinos_name
 from genesis.engines.trino.rewriting import TrinoRewriting
 from genesis.engines.trino.session import DEFAULT_SCHEMA, open_session
 from genesis.engines.trino.values import table_of
@@ -86,19 +86,25 @@ class TrinoEngine:
         yield TrinoRewriting(self._ask, name, self._catalog, pinned, rules, late)
 
     def view(self, name: str) -> str | None:
-        """What the server says a view is; `None` where there is none. Raises `EngineError`."""
+        """What the server says a view is, nothing of one that its table has outgrown; `None` where there is none."""
+        shown = table(name).sql("trino")
         try:
-            told = self._ask(f"SHOW CREATE VIEW {table(name).sql('trino')}")
+            told = str(self._ask(f"SHOW CREATE VIEW {shown}").column(0)[0])
+            # The types of a view's columns are those of the day it was made.
+            self._ask(f"EXPLAIN (TYPE VALIDATE) TABLE {shown}")
         except EngineError as error:
-            if error.problems[0].code == "unknown-table":
+            if trinos_name(error) in OUTGROWN:
+                return ""
+            if trinos_name(error) in MISSING:
                 return None
             raise
-        return str(told.column(0)[0])
+        return told
 
-    def make_view(self, name: str, sql: str, *, comment: str) -> None:
-        """Make a view, or make it anew. Raises `EngineError`."""
-        said = exp.Literal.string(comment).sql("trino")
-        self._ask(f"CREATE OR REPLACE VIEW {table(name).sql('trino')} COMMENT {said} AS\n{sql}")
+    def make_view(self, name: str, reads: Statement, *, comment: str) -> None:
+        """Make a view of what a statement gives, or make it anew. Raises `EngineError`."""
+        self._refuse_missing(merged(reads.scans))
+        made, said = table(name).sql("trino"), exp.Literal.string(comment).sql("trino")
+        self._ask(f"CREATE OR REPLACE VIEW {made} COMMENT {said} AS\n{reads.sql}")
 
     def __enter__(self) -> Self:
         return self

@@ -29,12 +29,27 @@ _PASSING = frozenset(
         "TOO_MANY_REQUESTS_FAILED",
     ]
 )
-_TOO_LONG = frozenset(["EXCEEDED_TIME_LIMIT"])
-_UNKNOWN_TABLE = frozenset(["CATALOG_NOT_FOUND", "SCHEMA_NOT_FOUND", "TABLE_NOT_FOUND"])
+
+MISSING = frozenset(["SCHEMA_NOT_FOUND", "TABLE_NOT_FOUND"])
+"""What Trino calls a table that is not there."""
+
+OUTGROWN = frozenset(["INVALID_VIEW", "VIEW_IS_STALE"])
+"""What it calls a view that its table has outgrown."""
+
 _CODES = {
-    **dict.fromkeys(_UNKNOWN_TABLE, "unknown-table"),
+    **dict.fromkeys(MISSING, "unknown-table"),
+    "CATALOG_NOT_FOUND": "unknown-table",
     "COLUMN_NOT_FOUND": "unknown-column",
     "PERMISSION_DENIED": "access-refused",
+}
+
+_ANOTHER_CATALOG = "Trino's catalog is to be the one of the target's `catalog`: both have one `catalog-name` in one database"
+_WAYS_OUT = {
+    **dict.fromkeys(MISSING, _ANOTHER_CATALOG),
+    **dict.fromkeys(OUTGROWN, "`genesis views apply` writes views of newest records anew"),
+    "CATALOG_NOT_FOUND": "`catalog` of the target's `engine` in `genesis.yaml` is to be what the server calls it: `SHOW CATALOGS` there lists them",
+    "EXCEEDED_TIME_LIMIT": "`timeout` of the target in `genesis.yaml` is longer, or ask for less",
+    "PERMISSION_DENIED": "`user` of the target in `genesis.yaml` is who asks: whoever runs the server says what it may do",
 }
 
 # What the client raises over an answer that is none of Trino's, or over a package that it lacks.
@@ -75,17 +90,19 @@ def told_as_problem(config: TrinoTarget) -> Iterator[None]:
         raise EngineError(Problem("query-failed", said, hint=hint)) from error
 
 
+def trinos_name(error: EngineError) -> str | None:
+    """What Trino calls an error; `None` for those that are not its own."""
+    return getattr(error.__cause__, "error_name", None)
+
+
 def _refused(error: exceptions.TrinoQueryError, link: str) -> EngineError:
     name = error.error_name or ""
     said = next(iter(error.message.splitlines()), "") or name
     ways_out = [f"query {error.query_id}, {link}"]
-    if name in _TOO_LONG:
-        ways_out.insert(0, "`timeout` of the target in `genesis.yaml` is longer, or ask for less")
-    if name in _UNKNOWN_TABLE:
-        ways_out.insert(0, "Trino's catalog is to be the one of the target's `catalog`")
-    is_gone = (
-        "snapshot id does not exist" in said.lower()
-    )  # newer ones have taken its place meanwhile
+    if name in _WAYS_OUT:
+        ways_out.insert(0, _WAYS_OUT[name])
+    # Newer ones have taken its place meanwhile.
+    is_gone = "snapshot id does not exist" in said.lower()
     problem = Problem(_CODES.get(name, "query-failed"), said, hint="; ".join(ways_out))
     return EngineBusy(problem) if name in _PASSING or is_gone else EngineError(problem)
 
