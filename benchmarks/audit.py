@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import pwd
-import shutil
 import subprocess
 import tempfile
 import time
@@ -34,7 +32,7 @@ from genesis.lake.compact import compact
 from genesis.lake.rules import rules_of
 from genesis.load import load_project
 from genesis.spec.project import Project, Target
-from tests.postgres import Postgres, _free_port, _programs, _user
+from tests.postgres import running
 
 RUNS = 3
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -145,22 +143,8 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--reladiff", metavar="COMMAND")
     given = parser.parse_args()
-    programs, root = _programs(), Path(tempfile.mkdtemp(prefix="genesis-audit-"))
-    assert programs is not None, (
-        "no PostgreSQL: `initdb` is neither in reach nor below /usr/lib/postgresql"
-    )
-    folder = Path(tempfile.mkdtemp(prefix="genesis-postgres-"))
-    if (user := _user()) is not None:
-        os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
-    server = Postgres(programs, folder, _free_port())
-    server.make()
-    server.start()
-    try:
-        measure(root, server.url(), given.rows, given.reladiff)
-    finally:
-        server.stop()
-        shutil.rmtree(folder)
-        shutil.rmtree(root)
+    with running() as server, tempfile.TemporaryDirectory(prefix="genesis-audit-") as root:
+        measure(Path(root), server.url(), given.rows, given.reladiff)
 
 
 def measure(root: Path, url: str, rows: int, peer: str | None) -> None:

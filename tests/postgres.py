@@ -11,12 +11,13 @@ from __future__ import annotations
 import itertools
 import os
 import pwd
+import random
 import shutil
 import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,10 @@ SETTINGS = {
 }
 _numbers = itertools.count(1)
 
+# Below those that the system gives to whoever connects, so that none of these is taken while it is restarted.
+_PORTS = range(20_000, 30_000)
+_TRIES = 5
+
 
 @dataclass
 class Postgres:
@@ -53,11 +58,22 @@ class Postgres:
         self._run("initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "--no-sync")
         lines = [f"{name} = '{value}'\n" for name, value in SETTINGS.items()]
         with (self.data / "postgresql.conf").open("a") as settings:
-            settings.writelines([*lines, f"port = {self.port}\n"])
+            settings.writelines(lines)
+
+    def start_somewhere(self) -> None:
+        """Start it for the first time; another process may take its port before it does."""
+        for _ in range(_TRIES - 1):
+            with suppress(AssertionError):
+                return self.start()
+            self.port = _free_port()
+        return self.start()
 
     def start(self) -> None:
         log = self.folder / "server.log"
-        self._run("pg_ctl", "start", "-D", str(self.data), "-w", "-s", "-l", str(log))
+        options = f"-p {self.port}"
+        self._run(
+            "pg_ctl", "start", "-D", str(self.data), "-w", "-s", "-l", str(log), "-o", options
+        )
 
     def stop(self) -> None:
         self._run("pg_ctl", "stop", "-D", str(self.data), "-m", "fast", "-s")
@@ -114,10 +130,12 @@ def running() -> Iterator[Postgres]:
         os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
     server = Postgres(programs, folder, _free_port())
     server.make()
-    server.start()
-    yield server
-    server.stop()
-    shutil.rmtree(folder)
+    server.start_somewhere()
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
 
 
 @pytest.fixture
@@ -140,6 +158,7 @@ def _user() -> str | None:
 
 
 def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
+    for port in random.sample(_PORTS, len(_PORTS)):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("no port is free")

@@ -542,6 +542,27 @@ def test_an_interrupted_command_says_so(tmp_path: Path) -> None:
     assert process.returncode == 130
 
 
+INTERRUPTED = """
+import signal, sys
+from genesis.__main__ import main
+
+class Interruption:
+    def find_spec(self, name, *_):
+        if name == "genesis.cli.commands":
+            exec("signal.raise_signal(signal.SIGINT); range(0)")
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Interruption())
+main()
+"""
+
+
+def test_an_interrupted_import_says_so() -> None:
+    """Also in an `exec`, by which dataclasses are made: Python would end itself by the signal."""
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (130, b"interrupted\n")
+
+
 @pytest.mark.parametrize(
     ("environment", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)]
 )

@@ -14,6 +14,7 @@ from genesis.cli.session import Session
 from genesis.errors import DefinitionError, EngineError, Problem, Problems, UsageError, suggest
 
 if TYPE_CHECKING:
+    from genesis.lake.holding import Holding
     from genesis.lake.ingest import Landing
     from genesis.spec.data_source import DataSource
     from genesis.spec.project import Project, SourceSystem
@@ -117,9 +118,12 @@ def _resume(session: Session, names: tuple[str, ...], *, accept: bool) -> int:
     problems = Problems()
     project = session.load(problems)
     _, target = session.target(project)
-    wanted = names or tuple(pause.data_source for pause, _ in all_held(session.root))
+    held = {pause.data_source: holding for pause, holding in all_held(session.root)}
+    wanted = tuple(dict.fromkeys(names or held))
+    ownerless = [name for name in wanted if name in held and not _is_defined(project, name)]
+    sources = [_find(project, name, problems) for name in wanted if name not in ownerless]
     exit_code = 0
-    for source in [_find(project, name, problems) for name in dict.fromkeys(wanted)]:
+    for source in sources:
         consumed = consumed_columns(project, source.table or "")
         landings = resume(
             source, root=session.root, target=target, consumed=consumed, accept=accept
@@ -129,9 +133,32 @@ def _resume(session: Session, names: tuple[str, ...], *, accept: bool) -> int:
         # Also where nothing waited: whoever was killed before this was told left an alert behind.
         if Holding(session.root, source.name).pause is None:
             tell_resumed(project, session.root, source.name, datetime.now(UTC))
+    for name in ownerless:
+        if names and accept:
+            held[name].end()
+            tell_resumed(project, session.root, name, datetime.now(UTC))
+        else:
+            exit_code = max(exit_code, _tell_ownerless(name, held[name]))
     if not wanted:
         click.echo("nothing is held", err=True)
     return exit_code
+
+
+def _is_defined(project: Project, name: str) -> bool:
+    return name in project.data_sources or ("data_source", name) in project.broken
+
+
+def _tell_ownerless(name: str, holding: Holding) -> int:
+    """Tell of what is held for a data source whose definition is gone; the exit code for that."""
+    from genesis.cli.paused import held_text
+    from genesis.console import show_problems
+
+    message = f"data source `{name}` is gone from the definitions, and {held_text(holding)} for it"
+    hint = (
+        f"put it back, or forget what is held of it with `genesis ingest --resume {name} --accept`"
+    )
+    show_problems([Problem("unknown-data-source", message, hint=hint)])
+    return DefinitionError.exit_code
 
 
 def _follow(

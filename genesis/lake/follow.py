@@ -207,6 +207,7 @@ class _Follower:
         self._may_let_go = True
         self._is_afresh = False
         self._stopped: dict[str, EngineError] = {}
+        self._lost: set[str] = set()
         self._told_paused: set[str] = set()
 
     def start(self, *, afresh: bool) -> Iterator[Landing]:
@@ -220,11 +221,9 @@ class _Follower:
         self._publication = self._origin.system.publication or self._slot
         states = {each.source.name: Progress.of(self._log(each)) for each in self._tracked}
         before = server.published(self._connection, self._name, self._publication)
-        if not afresh:
-            for each in self._going_on:
-                self._refuse_gap(each, states[each.source.name], before or frozenset())
         new = [each for each in self._tracked if afresh or states[each.source.name].place is None]
-        self._prepare(new, before)
+        self._stop_lost(states, before or frozenset(), new)
+        self._prepare(new, before or frozenset())
         if new:
             yield from self._copy(new)
 
@@ -234,12 +233,12 @@ class _Follower:
         failed = dict(self._stopped)
         while True:
             # What is not let go comes again from its start, so then all of it is asked for.
-            limit = _MESSAGES_AT_ONCE if self._may_let_go and not failed else None
+            limit = _MESSAGES_AT_ONCE if self._lets_go(failed) else None
             with Spool([each.name for each in self._tracked], self._spool) as spool:
                 self._peek(spool, until, limit)
                 yield from self._land_all(spool, failed)
                 is_all = limit is None or spool.count < limit
-                if self._may_let_go and not failed:
+                if self._lets_go(failed):
                     self._let_go(until if is_all else lsn_text(spool.end or 0))
             if is_all:
                 break
@@ -247,9 +246,13 @@ class _Follower:
         if failed:
             _raise(list(failed.values()))
 
+    def _lets_go(self, failed: Mapping[str, EngineError]) -> bool:
+        """Whether nobody needs what has landed; to a table whose changes are gone it is of no use."""
+        return self._may_let_go and failed.keys() <= self._lost
+
     @property
     def _going_on(self) -> Iterator[_Tracked]:
-        """The tables that nothing stops."""
+        """The tables that nothing has stopped."""
         return (each for each in self._tracked if each.source.name not in self._stopped)
 
     @property
@@ -315,37 +318,53 @@ class _Follower:
                 return slot
         return None
 
-    def _refuse_gap(
-        self, each: _Tracked, state: Progress, published: frozenset[server.Name]
+    def _stop_lost(
+        self,
+        states: Mapping[str, Progress],
+        published: frozenset[server.Name],
+        new: Sequence[_Tracked],
     ) -> None:
-        """Raise `EngineError` where changes may be missing since the last that landed."""
-        if state.place is None:
-            return
+        """Stop the tables of which changes are gone. Raises `EngineError` where that is all of them."""
+        for each in tuple(self._going_on):
+            if each not in new and (lost := self._gap(each, states[each.source.name], published)):
+                self._stopped[each.source.name] = lost
+                self._lost.add(each.source.name)
+        if len(self._lost) == len(self._tracked):
+            _raise(list(self._stopped.values()))
+
+    def _gap(
+        self, each: _Tracked, state: Progress, published: frozenset[server.Name]
+    ) -> EngineError | None:
+        """Why changes may be missing since the last that landed."""
         if state.slot != self._slot:
-            raise server.lost(self._name, state.slot or "")
-        now = server.place_now(self._connection, self._name)
+            return server.lost(self._name, state.slot or "")
+        place, now = state.place or "", server.place_now(self._connection, self._name)
         if each.name not in published:
             why = f"the publication `{self._publication}` no longer has it"
-        elif lsn_number(state.place) > lsn_number(now):
-            why = f"the server's log ends at {now}, before {state.place}, which has landed: it was restored"
+        elif lsn_number(place) > lsn_number(now):
+            why = (
+                f"the server's log ends at {now}, before {place}, which has landed: it was restored"
+            )
         else:
-            return
+            return None
         message = f"changes of `{each.name}` may be missing: {why}"
-        raise EngineError(Problem("not-followed", message, hint=server.SNAPSHOT_HINT))
+        return EngineError(Problem("not-followed", message, hint=server.SNAPSHOT_HINT))
 
-    def _prepare(self, new: Sequence[_Tracked], before: frozenset[server.Name] | None) -> None:
+    def _prepare(self, new: Sequence[_Tracked], published: frozenset[server.Name]) -> None:
         """Name the slot in the new logs, then publish their tables, then make it."""
         self._told("name")
         for each in new:
             self._join(each)
+        others = published - {each.name for each in self._tracked}
+        if not others and len(new) + len(self._lost) == len(self._tracked):
+            # What it keeps is of before the copies. It cannot be read where the publication is made anew.
+            server.drop_slot(self._connection, self._name, self._slot)
         self._told("publish")
-        missing = {each.name for each in self._going_on} - (before or frozenset())
-        if missing:
+        if missing := {each.name for each in self._going_on} - published:
             server.publish(self._connection, self._name, self._publication, missing)
         self._told("slot")
         if server.find_slot(self._connection, self._name, self._slot) is None:
             server.make_slot(self._connection, self._name, self._slot)
-        others = (before or frozenset()) - {each.name for each in self._tracked}
         self._may_let_go = not others
         if others:
             names = ", ".join(f"`{other}`" for other in sorted(others))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -242,6 +242,13 @@ def make_slot(connection: Connection, name: str, slot: str) -> None:
             raise _may_not_replicate(connection, name) from error
 
 
+def drop_slot(connection: Connection, name: str, slot: str) -> None:
+    """Have the server keep nothing for a slot, where there is one."""
+    query = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s AND database = current_database()"
+    with told_as_problem(name):
+        _patiently(lambda: connection.execute(query, [slot]))
+
+
 @contextmanager
 def snapshot(connection: Connection, replication: Connection, name: str) -> Iterator[str]:
     """Read every table as it was at one place in the log, which is given.
@@ -287,11 +294,13 @@ def changes(
     quoted = sql.Identifier(publication).as_string(connection)
 
     def peek() -> psycopg.ServerCursor[Any]:
-        with connection.transaction():  # a refusal leaves the transaction around it as it was
-            cursor = connection.cursor("genesis_changes", binary=True)
+        # A refusal leaves the transaction around it as it was, and no cursor open.
+        with connection.transaction(), ExitStack() as stack:
+            cursor = stack.enter_context(connection.cursor("genesis_changes", binary=True))
             cursor.itersize = 10_000
             cursor.execute(query, [slot, until, limit, quoted])
             first.extend(cursor.fetchmany(1))
+            stack.pop_all()
             return cursor
 
     first: list[tuple[bytes]] = []
@@ -300,6 +309,10 @@ def changes(
             cursor = _patiently(peek)
         except refusals.ObjectNotInPrerequisiteState as error:
             raise lost(name, slot) from error
+        except refusals.UndefinedObject as error:
+            hint = "`--snapshot` of all its tables together copies them anew and follows them from there"
+            message = f"changes in source `{name}` are lost: its publication `{publication}` was not there when they were made"
+            raise _refused(message, hint) from error
         with cursor:
             yield (row[0] for batch in (first, cursor) for row in batch)
 

@@ -49,9 +49,12 @@ class Source:
         with self.connection.transaction():
             self.run(*statements)
 
-    def ingest(self, **options: Any) -> list[Landing]:
+    def ingest(self, *, landed: list[Landing] | None = None, **options: Any) -> list[Landing]:
+        """What landed; in `landed` also where it ends in an error."""
+        landed = [] if landed is None else landed
         origin = Origin("studio_db", self.system, tuple(self.sources))
-        return list(follow(origin, Lake(self.root, Target(), self.clock), **options))
+        landed.extend(follow(origin, Lake(self.root, Target(), self.clock), **options))
+        return landed
 
     def refusal(self, **options: Any) -> EngineError:
         with pytest.raises(EngineError) as error:

@@ -162,17 +162,14 @@ class Storm:
 
     def _kill(self) -> None:
         if self._random.random() < 0.3:
-            restart = threading.Timer(self._random.uniform(0, 0.5), self._restart)
-            restart.start()
-            self._ask(f"kill {self._random.uniform(0.3, 2)}")
-            restart.join()
+            self._tell(f"kill {self._random.uniform(0.3, 2)}")
+            time.sleep(self._random.uniform(0, 0.5))
+            self._server.kill()
+            self._server.start()
+            self._told()
             self.kills["PostgreSQL"] += 1
         else:
             self.kills[self._ask(f"kill {self._random.uniform(0.02, 1.5)}")] += 1
-
-    def _restart(self) -> None:
-        self._server.kill()
-        self._server.start()
 
     def _finish(self) -> None:
         for _ in range(20):
@@ -183,9 +180,15 @@ class Storm:
         raise AssertionError("it never ends")
 
     def _ask(self, what: str) -> str:
+        self._tell(what)
+        return self._told()
+
+    def _tell(self, what: str) -> None:
         assert self._follower.stdin is not None
-        assert self._follower.stdout is not None
         print(what, file=self._follower.stdin, flush=True)
+
+    def _told(self) -> str:
+        assert self._follower.stdout is not None
         return self._follower.stdout.readline().strip()
 
     def _write(self, idle: threading.Event, seed: float) -> None:

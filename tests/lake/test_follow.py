@@ -14,6 +14,7 @@ import pytest
 
 from genesis.errors import EngineBusy, EngineError
 from genesis.lake.changes import PLACE_PROPERTY, Step
+from genesis.lake.ingest import Landing
 from genesis.lake.upkeep import keep_up
 from genesis.sources import replication
 from genesis.spec.data_source import DataSource
@@ -425,6 +426,44 @@ def test_a_table_that_left_the_publication_is_not_believed(source: Source):
     assert f"the publication `{slot}` no longer has it [not-followed]" in str(error)
     source.ingest(afresh=True)
     assert source.newest("id") == [(1,)]
+
+
+def test_a_table_that_left_the_publication_stops_alone(both: Source):
+    """Nothing is kept for it, since none of its changes would come."""
+    both.ingest()
+    (slot,) = both.slots()
+    both.run(f"ALTER PUBLICATION {slot} DROP TABLE movie", "INSERT INTO task VALUES (1, 'a')")
+    landings: list[Landing] = []
+    with pytest.raises(EngineError, match=r"of `public\.movie` may be missing"):
+        both.ingest(landed=landings)
+    assert [landing.data_source for landing in landings] == ["task"]
+    kept = "SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = %s"
+    (place,) = both.connection.execute(kept, [slot]).fetchone() or ("",)
+    assert place == both.log(TASK).properties[PLACE_PROPERTY]
+    both.run("INSERT INTO movie VALUES (1)")
+    both.sources = (MOVIE,)
+    both.ingest(afresh=True)
+    both.sources = (MOVIE, TASK)
+    both.run("INSERT INTO movie VALUES (2)", "INSERT INTO task VALUES (2, 'a')")
+    both.ingest()
+    in_both(both)
+
+
+@pytest.mark.parametrize("is_back", [False, True])
+def test_a_publication_that_was_dropped_is_made_anew_with_a_copy(both: Source, is_back: bool):
+    both.ingest()
+    (slot,) = both.slots()
+    both.run(f"DROP PUBLICATION {slot}", "INSERT INTO movie VALUES (1)")
+    if is_back:
+        both.run(f"CREATE PUBLICATION {slot} FOR TABLE movie, task")
+    said = str(both.refusal())
+    assert ("was not there when they were made" if is_back else "no longer has it") in said
+    assert "`--snapshot`" in said
+    both.ingest(afresh=True)
+    both.run("INSERT INTO movie VALUES (2)", "INSERT INTO task VALUES (1, 'a')")
+    both.ingest()
+    in_both(both)
+    assert len(both.slots()) == 1
 
 
 def test_one_process_follows_at_a_time(source: Source, monkeypatch: pytest.MonkeyPatch):

@@ -103,6 +103,26 @@ def test_what_is_held_on_another_machine_is_not_passed_over(
     assert run_command(["ingest", "movie", "events/monday.jsonl"]) == 0
 
 
+def test_a_data_source_whose_definition_is_gone_holds_nobody_up(
+    project: Path, capsys: pytest.CaptureFixture[str]
+):
+    """What is held of it is forgotten only by its name, and then nobody is alerted any more."""
+    (project / "definitions" / "movie.yaml").unlink()
+    capsys.readouterr()
+    for resumed in ("--resume", "--resume --accept", "--resume movie"):
+        assert run_command(["ingest", *resumed.split()]) == 2
+        said = capsys.readouterr().err
+        assert "data source `movie` is gone from the definitions, and 1 batch held (" in said
+        assert "`genesis ingest --resume movie --accept`" in said
+    assert run_command(["ingest", "--resume", "movie", "--accept"]) == 0
+    assert alerts(project) == []
+    assert run_command(["ingest", "--resume"]) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "movie: nothing waits any more",
+        "nothing is held",
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
