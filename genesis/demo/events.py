@@ -29,21 +29,18 @@ class Wave:
     lines: Mapping[str, tuple[str, ...]]
 
 
-def first_wave(seed: int, anchor: date) -> Wave:
-    """Some 200,000 events: the studio's life so far, its hard cases, and a few broken lines."""
-    calendar = Calendar(anchor)
-    planted = hard_cases.planted(calendar, places())
-    wave = _wave("first", planted, studio_history(seed, calendar, films(), places()))
-    tasks = hard_cases.with_broken_lines(wave.lines["task"])
-    return Wave(wave.name, {**wave.lines, "task": tasks})
+def waves(seed: int, anchor: date) -> tuple[Wave, Wave]:
+    """The studio's life so far, and what came later for the trackers to follow.
 
-
-def second_wave(seed: int, anchor: date) -> Wave:
-    """Some 1,200 later events, for the trackers to have something to follow."""
+    The first has some 200,000 events, the hard cases and a few broken lines among them; the second 1,200.
+    """
     calendar = Calendar(anchor)
     history = studio_history(seed, calendar, films(), places())
+    first = _wave("first", hard_cases.planted(calendar, places()), history)
+    tasks = hard_cases.with_broken_lines(first.lines["task"])
     changes = yesterdays_changes(Random(f"{seed} yesterday"), calendar, history)
-    return _wave("second", hard_cases.planted_yesterday(calendar), changes)
+    second = _wave("second", hard_cases.planted_yesterday(calendar), changes)
+    return Wave(first.name, {**first.lines, "task": tasks}), second
 
 
 def write_wave(wave: Wave, folder: Path) -> list[Path]:

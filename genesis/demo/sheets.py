@@ -10,7 +10,7 @@ import shutil
 from datetime import date
 from pathlib import Path
 
-from genesis.demo.events import Wave, first_wave, write_wave
+from genesis.demo.events import Wave, waves, write_wave
 from genesis.demo.studio import SEED, studio_files
 
 WORKFLOW = Path("workflows") / "sheets.yaml"
@@ -84,7 +84,7 @@ def write_project(folder: Path, *, anchor: date) -> None:
     (folder / "inputs" / "slate.yaml").write_text(_SLATE, encoding="utf-8")
     (folder / "inputs" / "urgent.yaml").write_text(_URGENT, encoding="utf-8")
     (folder / ".gitignore").write_text(".genesis/\nevents/\n", encoding="utf-8")
-    history = first_wave(SEED, anchor)
+    history, _ = waves(SEED, anchor)
     wanted = {source: history.lines[source] for source in SOURCES}
     write_wave(Wave(history.name, wanted), folder / "events" / history.name)
 

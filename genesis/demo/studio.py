@@ -6,7 +6,7 @@ import shutil
 from datetime import date
 from pathlib import Path
 
-from genesis.demo.events import first_wave, second_wave, write_wave
+from genesis.demo.events import waves, write_wave
 
 SEED = 7
 FOLDERS = ("definitions", "inputs", "workflows")
@@ -31,6 +31,9 @@ def write_studio(folder: Path, *, anchor: date) -> None:
 
 def write_events(folder: Path, *, anchor: date) -> None:
     """Write the events of both waves below `events/`, unless they are there."""
-    for name, wave in (("first", first_wave), ("second", second_wave)):
-        if not (folder / "events" / name).is_dir():
-            write_wave(wave(SEED, anchor), folder / "events" / name)
+    folders = [folder / "events" / name for name in ("first", "second")]
+    if all(each.is_dir() for each in folders):
+        return
+    for wave, each in zip(waves(SEED, anchor), folders, strict=True):
+        if not each.is_dir():
+            write_wave(wave, each)

@@ -8,7 +8,9 @@ every set of keys). A key without a value is as good as none, so most keys take 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
 from datetime import timedelta
+from functools import cache
 from typing import Any, get_args
 from zoneinfo import available_timezones
 
@@ -77,7 +79,12 @@ ROOTS: tuple[type[Model], ...] = (
 
 
 def shapes() -> dict[str, Schema]:
-    """The schema of every model, by the model's name."""
+    """The schema of every model, by the model's name; the caller's own."""
+    return deepcopy(_shapes())
+
+
+@cache
+def _shapes() -> dict[str, Schema]:
     _, generated = models_json_schema(
         [(model, "validation") for model in ROOTS],
         ref_template="#/$defs/{model}",

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from genesis.demo import hard_cases as case
-from genesis.demo.events import Wave, first_wave, second_wave, write_wave
+from genesis.demo.events import Wave, waves, write_wave
 
 SEED, ANCHOR = 7, date(2026, 11, 23)
 ROOT = Path(__file__).parents[2]
@@ -26,13 +26,18 @@ Log = dict[str, list[Event]]
 
 
 @pytest.fixture(scope="module")
-def first() -> Wave:
-    return first_wave(SEED, ANCHOR)
+def both() -> tuple[Wave, Wave]:
+    return waves(SEED, ANCHOR)
 
 
 @pytest.fixture(scope="module")
-def second() -> Wave:
-    return second_wave(SEED, ANCHOR)
+def first(both: tuple[Wave, Wave]) -> Wave:
+    return both[0]
+
+
+@pytest.fixture(scope="module")
+def second(both: tuple[Wave, Wave]) -> Wave:
+    return both[1]
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +94,9 @@ def test_another_process_writes_the_same_bytes(first: Wave, tmp_path: Path) -> N
 import sys
 from datetime import date
 from pathlib import Path
-from genesis.demo.events import first_wave, write_wave
-write_wave(first_wave(int(sys.argv[1]), date.fromisoformat(sys.argv[2])), Path(sys.argv[3]))
+from genesis.demo.events import waves, write_wave
+first, _ = waves(int(sys.argv[1]), date.fromisoformat(sys.argv[2]))
+write_wave(first, Path(sys.argv[3]))
 """
     arguments = [str(SEED), ANCHOR.isoformat(), str(tmp_path / "there")]
     environment = {**os.environ, "PYTHONHASHSEED": "1", "PYTHONPATH": str(ROOT)}
@@ -100,7 +106,8 @@ write_wave(first_wave(int(sys.argv[1]), date.fromisoformat(sys.argv[2])), Path(s
 
 
 def test_another_seed_gives_another_studio(second: Wave) -> None:
-    assert second_wave(SEED + 1, ANCHOR) != second
+    _, other = waves(SEED + 1, ANCHOR)
+    assert other != second
 
 
 def test_sizes(first: Wave, second: Wave) -> None:
