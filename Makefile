@@ -17,7 +17,7 @@ demo-clean:  ## forget the demo's lake, ledger, events and trackers
 	rm -rf .genesis trackers events
 
 test: $(READY)  ## all tests
-	$(BIN)/python -m pytest -n auto --dist loadfile -q
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -q
 
 soak: $(READY)  ## COUNT random reports, MUTATIONS of YAML and SCRIPTS of people from SEED (chosen without it); faults are kept below build/
 	$(BIN)/python -m tests.soak.worlds --count $(COUNT) $(if $(SEED),--seed $(SEED)) $(if $(TRINO),--trino $(TRINO))
