@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +82,14 @@ SERVICES: dict[Path, Airtable] = {}
 GOOGLES: dict[Path, SheetsEmulator] = {}
 
 
+@cache
+def state_of(folder: Path) -> State:
+    return State("sqlite:///state.db", folder)
+
+
 def airtable_sink(folder: Path) -> AirtableSink:
     airtable = SERVICES[folder]
-    rates = Buckets(State("sqlite:///state.db", folder), airtable.clock)
+    rates = Buckets(state_of(folder), airtable.clock)
     return AirtableSink(folder, AirtableAccess(endpoint=airtable.url), rates)
 
 
@@ -97,7 +103,7 @@ def read_airtable(path: Path) -> list[Row]:
 
 def google_sink(folder: Path) -> GoogleSheetsSink:
     google = GOOGLES[folder]
-    rates = Buckets(State("sqlite:///state.db", folder), HandClock())
+    rates = Buckets(state_of(folder), HandClock())
     return GoogleSheetsSink(folder, GoogleSheetsAccess(endpoint=google.url), rates)
 
 

@@ -105,7 +105,7 @@ def logs(draw: st.DrawFn) -> list[list[Event]]:
 
 
 @given(batches=logs())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_a_view_is_the_same_after_every_compaction(
     lake: tuple[Catalog, Path], batches: list[list[Event]]
 ):

@@ -29,19 +29,22 @@ def changed(
 
     Where a key would repeat, a to-one join would multiply rows: that is not a change of one column.
     """
-    for schema, table, column in duck.execute(
-        "SELECT table_schema, table_name, column_name FROM information_schema.columns ORDER BY ALL"
+    for schema, table, column, kind in duck.execute(
+        "SELECT table_schema, table_name, column_name, data_type FROM information_schema.columns"
+        " ORDER BY ALL"
     ).fetchall():
         place = [] if schema == "main" else [schema]
         name, target = ".".join(map(quoted, [*place, table])), quoted(column)
-        rows = duck.execute(f"SELECT rowid, {target} FROM {name} ORDER BY rowid").fetchall()
-        values = [value for _, value in rows]
-        for after in ([None] * len(rows), [*values[1:], *values[:1]]):
+        first = f"(SELECT {target} FROM {name} ORDER BY rowid LIMIT 1)"
+        following = f"lead({target}, 1, {first}) OVER (ORDER BY rowid)"
+        for value in (f"CAST(NULL AS {kind})", following):
+            after = f"(SELECT rowid AS row, {value} AS value FROM {name}) AS after"
             duck.begin()
-            for (row, _), value in zip(rows, after, strict=True):
-                duck.execute(f"UPDATE {name} SET {target} = ? WHERE rowid = ?", [value, row])
             try:
-                if any(_repeats(duck, *key) for key in keys):
+                duck.execute(
+                    f"UPDATE {name} SET {target} = after.value FROM {after} WHERE {name}.rowid = after.row"
+                )
+                if any(_repeats(duck, *key) for key in keys if column in key[1]):
                     continue
                 said = rows_of(duck, sql)
             except duckdb.Error:  # a cast, say, that the change has broken
