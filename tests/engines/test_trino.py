@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -37,18 +37,21 @@ def refusal(port: int, root: Path) -> EngineError:
 
 
 @contextmanager
-def answering(status: int, body: bytes, asked: list[Any] | None = None) -> Iterator[int]:
-    """The port of a server that has one answer to everything."""
+def answering(
+    status: int, body: bytes | Callable[[str], bytes], asked: list[Any] | None = None
+) -> Iterator[int]:
+    """The port of a server that has one answer to everything, or to each statement."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             if asked is not None:
                 asked.append(self.headers)
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            sql = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+            answer = body if isinstance(body, bytes) else body(sql)
             self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(answer)
 
         def log_message(self, *_: Any) -> None: ...
 
@@ -66,6 +69,38 @@ def failed(name: str, kind: str, message: str) -> bytes:
     """What Trino answers to a query that fails at once."""
     error = {"message": message, "errorName": name, "errorType": kind, "errorCode": 1}
     return json.dumps({"id": "20261123_1", "error": error, "stats": {}}).encode()
+
+
+def gave(name: str, *values: Any) -> bytes:
+    """What Trino answers to a query of one column that ends at once."""
+    signature = {"rawType": "varchar", "arguments": [{"kind": "LONG", "value": 99}]}
+    varchar = {"name": name, "type": "varchar", "typeSignature": signature}
+    rows = [[value] for value in values]
+    page = {"id": "1", "infoUri": "", "columns": [varchar], "data": rows, "stats": {}}
+    return json.dumps(page).encode()
+
+
+@pytest.mark.parametrize("comment", ["genesis 0123", None])
+def test_a_view_is_known_to_those_who_may_only_read_it(tmp_path: Path, comment: str | None):
+    """By its comment: how it is made is for its owner to see."""
+
+    def answer(sql: str) -> bytes:
+        if sql.startswith("SHOW"):
+            return failed("PERMISSION_DENIED", "USER_ERROR", "Access Denied: Cannot show")
+        if sql.startswith("EXPLAIN"):
+            return gave("Valid", "true")
+        assert "system.metadata.table_comments" in sql
+        assert "catalog_name = 'lake' AND schema_name = 'studio' AND table_name = 'it'" in sql
+        return gave("comment", *([comment] if comment else []))
+
+    with answering(200, answer) as port:
+        target = Target(engine=EngineConfig(trino=config(port)))
+        with TrinoEngine(tmp_path, target) as engine:
+            if comment:
+                assert engine.view("studio.It") == comment
+            else:
+                with pytest.raises(EngineError, match="Access Denied"):
+                    engine.view("studio.It")
 
 
 def test_no_server_is_a_reason_to_try_again(tmp_path: Path):

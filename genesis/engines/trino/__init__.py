@@ -87,11 +87,10 @@ class TrinoEngine:
 
     def view(self, name: str) -> str | None:
         """What the server says a view is, nothing of one that its table has outgrown; `None` where there is none."""
-        shown = table(name).sql("trino")
         try:
-            told = str(self._ask(f"SHOW CREATE VIEW {shown}").column(0)[0])
+            told = self._told_of_view(name)
             # The types of a view's columns are those of the day it was made.
-            self._ask(f"EXPLAIN (TYPE VALIDATE) TABLE {shown}")
+            self._ask(f"EXPLAIN (TYPE VALIDATE) TABLE {table(name).sql('trino')}")
         except EngineError as error:
             if trinos_name(error) in OUTGROWN:
                 return ""
@@ -156,6 +155,25 @@ class TrinoEngine:
         where = exp.and_(_is("table_schema", schema), _is("table_name", table))
         names = exp.select("column_name").from_(_of_schemas(catalog, "columns")).where(where)
         return tuple(self._ask(names.sql("trino")).column(0).to_pylist())
+
+    def _told_of_view(self, name: str) -> str:
+        """How a view is made; its comment alone to those who may read it, but not see that."""
+        try:
+            return str(self._ask(f"SHOW CREATE VIEW {table(name).sql('trino')}").column(0)[0])
+        except EngineError as error:
+            if trinos_name(error) == "PERMISSION_DENIED" and (comment := self._comment(name)):
+                return comment
+            raise
+
+    def _comment(self, name: str) -> str | None:
+        *catalog, schema, view = self._place(name)
+        (catalog_name,) = catalog or [self._config.catalog]
+        place = {"catalog_name": catalog_name, "schema_name": schema, "table_name": view}
+        comments = exp.select("comment").from_("system.metadata.table_comments")
+        found = self._ask(
+            comments.where(*(_is(column, part) for column, part in place.items())).sql("trino")
+        )
+        return next(iter(found.column(0).to_pylist()), None)
 
     def _known(self) -> list[str]:
         """The names of all tables, the server's own among them."""
