@@ -123,9 +123,10 @@ def test_another_kind_of_server_is_told(tmp_path: Path, body: bytes):
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_whom_a_server_turns_away_is_told_who_we_are(tmp_path: Path, status: int):
-    with answering(status, b"no such user") as port:
+    with answering(status, "no such `üser`\nat io.trino".encode()) as port:
         (problem,) = refusal(port, tmp_path).problems
     assert problem.code == "access-refused"
+    assert problem.message.endswith(f"does not let us in: error {status}: no such `üser`")
     assert problem.hint == "`auth` and `user` of the target in `genesis.yaml` say who we are"
 
 

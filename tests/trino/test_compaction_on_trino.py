@@ -218,8 +218,9 @@ def test_a_log_that_trino_cannot_read_stays_as_it_was(lake: Lake):
     (task,) = log.scan().plan_files()
     Path(task.file.file_path.removeprefix("file://")).unlink()
     before = lake.files(rules)
-    with pytest.raises(EngineError):
+    with pytest.raises(EngineError, match="was not compacted") as refused:
         lake.compact(rules)
+    assert "nothing has changed in it" in str(refused.value)
     assert lake.files(rules) == before
     assert not [name for name in tables(lake.catalog) if "compacting" in name]
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import requests
 from trino import exceptions
@@ -48,6 +49,10 @@ _WAYS_OUT = {
     **dict.fromkeys(MISSING, _ANOTHER_CATALOG),
     **dict.fromkeys(OUTGROWN, "`genesis views apply` writes views of newest records anew"),
     "CATALOG_NOT_FOUND": "`catalog` of the target's `engine` in `genesis.yaml` is to be what the server calls it: `SHOW CATALOGS` there lists them",
+    **dict.fromkeys(
+        ["EXCEEDED_GLOBAL_MEMORY_LIMIT", "EXCEEDED_LOCAL_MEMORY_LIMIT"],
+        "`query.max-memory` and `query.max-memory-per-node` of the server are more, or ask for less",
+    ),
     "EXCEEDED_TIME_LIMIT": "`timeout` of the target in `genesis.yaml` is longer, or ask for less",
     "PERMISSION_DENIED": "`user` of the target in `genesis.yaml` is who asks: whoever runs the server says what it may do",
 }
@@ -127,7 +132,8 @@ def _reason(error: BaseException) -> str:
     return text.splitlines()[0] if text else type(error).__name__
 
 
-def _turned_away(server: str, said: str) -> EngineError:
+def _turned_away(server: str, error: str) -> EngineError:
+    said = _read(error)
     if said.startswith(("error 401", "error 403")):
         message = f"the Trino server `{server}` does not let us in: {said}"
         hint = "`auth` and `user` of the target in `genesis.yaml` say who we are"
@@ -135,3 +141,13 @@ def _turned_away(server: str, said: str) -> EngineError:
     message = f"the server `{server}` does not answer as Trino does: {said}"
     hint = "`host`, `port` and `http_scheme` of the target in `genesis.yaml` name it"
     return EngineError(Problem("query-failed", message, hint=hint))
+
+
+def _read(error: str) -> str:
+    """An error of the client's with the answer's first line; it brings the bytes as Python writes them."""
+    status, _, written = error.partition(": b")
+    with suppress(SyntaxError, ValueError):
+        content: bytes = ast.literal_eval(f"b{written}")
+        first = next(iter(content.decode(errors="replace").strip().splitlines()), "")
+        return f"{status}: {first}" if first else status
+    return error

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 
 import pyarrow as pa
@@ -79,8 +80,8 @@ class TrinoRewriting:
         log = self._pinned.table
         staging = make_staging(self._catalog, log, run, key=self._rules.key)
         try:
+            catalog = identifier(self._trinos_catalog).sql("trino")
             for name, value in _WRITING.items():
-                catalog = identifier(self._trinos_catalog).sql("trino")
                 self._ask(f"SET SESSION {catalog}.{name} = {value}")
             self._run(exp.Insert(this=_table(staging), expression=self._kept()))
         except BaseException:
@@ -96,11 +97,11 @@ class TrinoRewriting:
         columns = [exp.Column(this=identifier(name)) for name in self._pinned.columns]
         if not self._rules.has_positions:
             newest = self._survivors(self._pinned.columns).subquery("_survivors")
-            return exp.select(*columns).from_(newest).where(self._is_new())
+            return exp.select(*columns).from_(newest).where(exp.not_(self._is_old()))
         ranked = sorted({*self._rules.columns, POS.name})
         position = exp.Column(this=identifier(POS.name))
         newest = self._survivors(ranked).subquery("_survivors")
-        kept = exp.select(position).from_(newest).where(self._is_new())
+        kept = exp.select(position).from_(newest).where(exp.not_(self._is_old()))
         is_kept = exp.In(this=position.copy(), query=kept.subquery())
         return exp.select(*columns).from_(self._log()).where(is_kept)
 
@@ -121,11 +122,15 @@ class TrinoRewriting:
         is_before = exp.LT(this=at.copy(), expression=instant(self._late))
         return exp.func("COALESCE", exp.and_(deleted.copy(), is_before), exp.false())
 
-    def _is_new(self) -> exp.Expr:
-        return exp.not_(self._is_old())
-
     def _run(self, statement: exp.Expr) -> pa.Table:
-        return self._ask(to_dialect(statement, "trino").sql("trino"))
+        try:
+            return self._ask(to_dialect(statement, "trino").sql("trino"))
+        except EngineError as error:
+            (said,) = error.problems
+            message = f"the table `{self._rules.table}` was not compacted: {said.message}"
+            hints = ["nothing has changed in it, and a target of DuckDB can compact it", said.hint]
+            told = replace(said, message=message, hint="; ".join(filter(None, hints)))
+            raise type(error)(told) from error
 
     def _refuse_elsewhere(self, files: Iterable[DataFile], run: str) -> None:
         """Refuse files that are not in the log's own folder: nobody would sweep them, nor know who wrote them."""
