@@ -19,7 +19,7 @@ _BYTES = 8  # of a number
 
 @dataclass(frozen=True)
 class Keys:
-    """The keys of a side, and their bitmap where they make a good one."""
+    """The keys of a side, of which some may stand there several times, and their bitmap where they make a good one."""
 
     table: pa.Table
     numbers: BitMap64 | None
@@ -32,15 +32,26 @@ class Keys:
 def differing(ours: Keys, theirs: Keys) -> tuple[pa.Table, pa.Table]:
     """The keys that only one side has, of each side; all keys where there are no bitmaps of both."""
     if ours.numbers is None or theirs.numbers is None:
-        return ours.table, theirs.table
+        return _once(ours.table), _once(theirs.table)
     return (
         _table(ours.numbers - theirs.numbers, ours.table.schema),
         _table(theirs.numbers - ours.numbers, theirs.table.schema),
     )
 
 
+def _once(keys: pa.Table) -> pa.Table:
+    """The keys without those that are there before, of the kind that may be."""
+    if not _are_numbers(keys):
+        return keys
+    return pa.table([keys.column(0).unique()], schema=keys.schema)
+
+
+def _are_numbers(keys: pa.Table) -> bool:
+    return bool(keys.schema.types == [pa.int64()])
+
+
 def _is_dense(keys: pa.Table) -> bool:
-    if keys.num_columns != 1 or not pa.types.is_int64(keys.schema.types[0]) or not len(keys):
+    if not _are_numbers(keys) or not len(keys):
         return False
     ends = pc.min_max(keys.column(0)).as_py()
     is_known = keys.column(0).null_count == 0

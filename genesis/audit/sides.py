@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -40,7 +40,7 @@ class Side(Protocol):
         """How many records it has."""
 
     def keys(self) -> pa.Table:
-        """The keys of all records."""
+        """The keys of all records; of those that are one whole number, some may come several times."""
 
     def rows(self) -> pa.Table:
         """The keys and values of all records."""
@@ -163,7 +163,9 @@ class EngineSide:
         return int(counted.column(0)[0].as_py())
 
     def keys(self) -> pa.Table:
-        return self._written(())
+        if [self.source.fields[name].type.name for name in self.key] != ["integer"]:
+            return self._written(())
+        return replace(self, writer=self.writer.repeating())._written(())
 
     def rows(self) -> pa.Table:
         return self._written(self.columns)

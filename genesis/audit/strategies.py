@@ -65,6 +65,8 @@ def find_differences(
         match strategy:
             case "keys":
                 ours, theirs = differing(*both(lambda side: Keys.of(side.keys())))
+                if not len(ours) and not len(theirs):
+                    return Findings.of()
             case "rows":
                 ours, theirs = both(lambda side: side.rows())
             case "checksums":

@@ -98,6 +98,7 @@ def newest_in_phases(
     as_of: datetime | None = None,
     *,
     winners: str,
+    repeats: bool = False,
     dialect: str = "trino",
 ) -> tuple[tuple[exp.Create, ...], exp.Query]:
     """The same for DuckDB and a log that `has_positions`: what to run first, then the query.
@@ -105,7 +106,8 @@ def newest_in_phases(
     The log says with `BASE` what a compaction by the same rules has left alone; only keys of which something
     has landed since are ranked, and no part of their `key` may be NULL. Without a base DuckDB sees that it need not
     look for one. `winners` is the temporary table of the newest events, `winners` and `_touched` that of those keys.
-    Where nothing but keys is asked for, only those with a delete among their events, `winners` and `_doubtful`, are ranked.
+    Where nothing but keys is asked for, only those with a delete among their events, `winners` and `_doubtful`, are ranked;
+    with `repeats` the others come as often as there are events, since to tell a million keys apart takes five times as long as to read them.
     """
     deleted = _deleted(latest.deleted, dialect)
     events = list(_ranked_events(latest, deleted, as_of))
@@ -134,14 +136,15 @@ def newest_in_phases(
     touched_keys = _temporary(touched, landed_since)
     groups = exp.Group(expressions=list(map(_column, key)))
     if is_of_keys:
-        won = _select(shown, ranked, events)
+        every = _select(shown, ranked, events)
+        won = every.copy()
         won.set("group", groups)
+        never_deleted = every if repeats else won.copy()
         if deleted is None:
-            return (touched_keys,), _all_of(won, alone)
+            return (touched_keys,), _all_of(never_deleted, alone)
         doubtful = f"{winners}_doubtful"
         ever_deleted = _select(list(map(_column, key)), table.copy(), [deleted.copy()])
         ever_deleted.set("distinct", exp.Distinct())
-        never_deleted = won.copy()
         never_deleted.append("joins", _by_key("ANTI", doubtful, key))
         won.append("joins", _by_key("SEMI", doubtful, key))
         won.set("having", exp.Having(this=_newest_is_kept(deleted)))

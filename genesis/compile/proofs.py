@@ -67,6 +67,10 @@ class Writer:
     dialect: str
     run: Run
 
+    def repeating(self) -> Writer:
+        """One whose records may come several times, where they are asked for their keys alone."""
+        return replace(self, run=replace(self.run, repeats=True))
+
     def is_sound(self, source: DataSource) -> bool:
         """Whether a data source can be used at all."""
         return self._binder().is_sound(source)

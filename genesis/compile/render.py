@@ -45,7 +45,9 @@ def render(
     else everything is one readable text. Unless it `is_kept`, the plan is used up by it.
     """
     as_of = run.moment if run.as_of else None
-    text = _Text(dialect, source_dialect, as_of, is_kept=is_kept, views=run.views)
+    text = _Text(
+        dialect, source_dialect, as_of, is_kept=is_kept, views=run.views, repeats=run.repeats
+    )
     setup: list[exp.Expr] = []
     unstaged = None
     is_staged = run.staged and not run.views and dialect == "duckdb"
@@ -155,6 +157,7 @@ class _Text:
     setup: list[exp.Expr] | None = None
     is_kept: bool = False
     views: bool = False
+    repeats: bool = False
 
     def whole(self, plan: Plan) -> str:
         ctes = [
@@ -193,6 +196,7 @@ class _Text:
             newest.latest,
             self.as_of,
             winners=f"{name}_winners",
+            repeats=self.repeats,
             dialect=self.source_dialect,
         )
         self.setup.extend(to_dialect(statement, self.dialect) for statement in statements)

@@ -16,6 +16,7 @@ class Run:
     newest records are those of that moment too. `parameters` are values by name, as text or typed;
     `None` where an input is only checked. `limit` caps the rows beyond the input's own. `staged` says that the engine runs setup statements,
     `views` that newest records are read from the engine's views of them, which know of no `as_of`.
+    Where it `repeats`, a record of nothing but its key may come several times, for whoever makes a set of them.
     `dialect` is the engine's, where it is known: what it lacks is an error then.
     """
 
@@ -26,4 +27,5 @@ class Run:
     limit: int | None = None
     staged: bool = False
     views: bool = False
+    repeats: bool = False
     dialect: str | None = None

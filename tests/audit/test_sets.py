@@ -38,6 +38,13 @@ def test_nothing_else_is_left() -> None:
     ]
 
 
+@pytest.mark.parametrize("apart", [1, 1_000])
+def test_a_key_may_come_several_times(apart: int) -> None:
+    """Close together or far apart, it is told once."""
+    few, others = left([0, apart, apart, 0, 2 * apart], [0, 3 * apart, 3 * apart, 0])
+    assert few.count(apart) == others.count(3 * apart) == 1
+
+
 def test_parts_of_a_longer_table_are_no_more_than_they_are() -> None:
     whole = pa.table({"k0": pa.array(range(100), pa.int64())})
     parts = pa.concat_tables([whole.slice(10, 5), whole.slice(20, 5)])

@@ -88,6 +88,9 @@ def _rank(found: Event) -> Row:
     return (found["_ts"], found["_pos"])
 
 
+_DROP = "DROP TABLE IF EXISTS winners; DROP TABLE winners_touched; DROP TABLE IF EXISTS winners_doubtful"
+
+
 def view(catalog: Catalog, rules: Rules = RULES, columns: Sequence[str] = COLUMNS) -> list[Row]:
     """The newest records as DuckDB reads them, after all of its plans agreed."""
     snapshot = pin(catalog, rules.identifier)
@@ -112,9 +115,17 @@ def view(catalog: Catalog, rules: Rules = RULES, columns: Sequence[str] = COLUMN
                     )
                     ranked = newest_by_rank(table("log"), asked, rules.key, rules.latest)
                     assert _run(duck, [*setup, select]) == _run(duck, [ranked])
-                    duck.execute(
-                        "DROP TABLE IF EXISTS winners; DROP TABLE winners_touched; DROP TABLE IF EXISTS winners_doubtful"
-                    )
+                    duck.execute(_DROP)
+                setup, select = newest_in_phases(
+                    table("log_with_base"),
+                    rules.key,
+                    rules.key,
+                    rules.latest,
+                    winners="winners",
+                    repeats=True,
+                )
+                assert in_order(set(_run(duck, [*setup, select]))) == _run(duck, [ranked])
+                duck.execute(_DROP)
     return rows
 
 
