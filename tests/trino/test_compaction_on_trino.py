@@ -212,15 +212,33 @@ def test_a_log_in_which_everything_was_deleted_long_ago(lake: Lake):
 
 
 def test_a_log_that_trino_cannot_read_stays_as_it_was(lake: Lake):
-    """Its file is gone: Trino says so, and nothing is left behind."""
+    """Its file goes while it is compacted: Trino says so."""
     rules = lake.log("broken", [event(1), event(2)])
-    log = existing_table(lake.catalog, rules.identifier)
-    (task,) = log.scan().plan_files()
-    Path(task.file.file_path.removeprefix("file://")).unlink()
+    (task,) = existing_table(lake.catalog, rules.identifier).scan().plan_files()
+    file = Path(task.file.file_path.removeprefix("file://"))
+    before = lake.files(rules) - {str(file)}
+    with pytest.raises(EngineError, match="was not compacted: ") as refused:
+        lake.compact(rules, once("rank", file.unlink))
+    assert "; query " in str(refused.value)
+    assert lake.files(rules) == before
+
+
+def test_a_compaction_that_is_left_leaves_nothing(lake: Lake):
+    """Neither its table nor a file."""
+    rules = lake.log("left", [event(1), event(2)])
     before = lake.files(rules)
-    with pytest.raises(EngineError, match="was not compacted") as refused:
-        lake.compact(rules)
-    assert "nothing has changed in it" in str(refused.value)
+    with TrinoEngine(lake.root, lake.target) as engine:
+
+        def leave(text: str) -> None:
+            if text:
+                raise KeyboardInterrupt
+
+        def told(step: Step) -> None:
+            if step == "write":
+                engine.watch = leave
+
+        with pytest.raises(KeyboardInterrupt):
+            compact(lake.catalog, rules, now=NOW, rewriting=engine.rewriting, told=told)
     assert lake.files(rules) == before
     assert not [name for name in tables(lake.catalog) if "compacting" in name]
 
