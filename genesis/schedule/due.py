@@ -7,8 +7,8 @@ watermark is: beyond `MOST`, moments that are passed over are told as one span, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice, takewhile
 from typing import Literal
@@ -85,17 +85,33 @@ def due(trigger: Trigger, watermark: Watermark | None, now: datetime) -> Due:
     timetable = trigger.timetable
     if watermark is None or watermark.timetable != str(timetable):
         return _led_to(now, trigger)
-    newest = _newest(timetable, watermark.at, now)
-    if newest is None:
-        return _led_to(watermark.at, trigger)
+    near = _near(timetable, watermark.at, now)
+    if near is None:
+        return _long_due(trigger, watermark.at, now)
+    moments, following = near
+    if not moments:
+        return Due((), (), watermark, following)
     if trigger.catchup == "all":
-        return _all_due(trigger, watermark.at, newest, now)
+        return _all_due(trigger, watermark.at, moments[-1], now)
+    *older, newest = moments
+    reason = _why_not(trigger, newest, now)
+    slots = () if reason else (newest,)
+    missed = _each(moments, reason) if reason else _each(older, _missed(trigger))
+    return Due(slots, missed, replace(watermark, at=newest), following)
+
+
+def _long_due(trigger: Trigger, after: datetime, now: datetime) -> Due:
+    """What has become due in so long a time that nobody walks through it."""
+    timetable, newest = trigger.timetable, last_fire(trigger.timetable, after, now)
+    if newest is None:
+        return _led_to(after, trigger)
+    if trigger.catchup == "all":
+        return _all_due(trigger, after, newest, now)
     reason = _why_not(trigger, newest, now)
     if reason is None:
-        older = _passed(timetable, watermark.at, newest - _SECOND, _missed(trigger))
+        older = _passed(timetable, after, newest - _SECOND, _missed(trigger))
         return _led_to(newest, trigger, slots=(newest,), missed=older)
-    missed = _passed(timetable, watermark.at, newest, reason)
-    return _led_to(newest, trigger, missed=missed)
+    return _led_to(newest, trigger, missed=_passed(timetable, after, newest, reason))
 
 
 def is_too_late(slot: datetime, deadline: timedelta | None, now: datetime) -> bool:
@@ -150,15 +166,25 @@ def _passed(
     if len(found) > MOST:
         last = last_fire(timetable, after, until)
         return (Missed(found[0], last or found[-1], reason),)
-    return tuple(Missed(at, at, reason) for at in found)
+    return _each(found, reason)
 
 
-def _newest(timetable: Timetable, after: datetime, until: datetime) -> datetime | None:
-    """The newest moment after one and up to another, found by walking if it is not far."""
-    found = list(islice(_between(timetable, after, until), MOST + 1))
-    if len(found) > MOST:
-        return last_fire(timetable, after, until)
-    return found[-1] if found else None
+def _each(moments: Iterable[datetime], reason: str) -> tuple[Missed, ...]:
+    return tuple(Missed(at, at, reason) for at in moments)
+
+
+def _near(
+    timetable: Timetable, after: datetime, until: datetime
+) -> tuple[list[datetime], datetime | None] | None:
+    """The moments after one and up to another, and the one that follows; nothing where they are too many."""
+    found: list[datetime] = []
+    for at in next_fires(timetable, after):
+        if at > until:
+            return found, at
+        if len(found) == MOST:
+            return None
+        found.append(at)
+    return found, None
 
 
 def _between(timetable: Timetable, after: datetime, until: datetime) -> takewhile[datetime]:
