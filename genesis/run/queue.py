@@ -153,7 +153,10 @@ class Queue:
         if not found:
             return 0
         new = _insert_new(connection, runs, [_row(each, at) for each in found], key="run_key")
-        for slot in sorted({each.slot for each in found if each.reason}):  # some may wait for those
+        # Some may wait for those that are skipped, or for what was done by hand before.
+        told = {each.slot for each in found if each.reason or (new < len(found) and each.needs)}
+        for slot in sorted(told):
+            connection.execute(_LOCKED, {"slot": slot})
             _settle_slot(connection, slot, at)
         return new
 
@@ -452,7 +455,7 @@ _TAKEN = sa.exists().where(
     _permits.c.resource == runs.c.place, _permits.c.lease_until > sa.bindparam("now")
 )
 _NEXT = (
-    sa.select(runs)
+    sa.select(runs.c.id, runs.c.place, runs.c.engine, runs.c.credential)
     .where(runs.c.state == "queued", runs.c.finished_at.is_(None))
     .where(runs.c.try_at <= sa.bindparam("now"), ~_TAKEN)
     .order_by(runs.c.due_at, runs.c.id)
@@ -529,8 +532,8 @@ def _take_permits(
     owner: str,
     now: datetime,
     until: datetime,
-) -> list[sa.RowMapping]:
-    """Lease permits, of each run all of them or none; the runs that have theirs.
+) -> list[int]:
+    """Lease permits, of each run all of them or none; the numbers of the runs that have theirs.
 
     Of two owners that take one at once, on PostgreSQL, one has it.
     """
@@ -548,7 +551,7 @@ def _take_permits(
     taken = Counter(connection.execute(takes, rows).scalars())
     lost = {row["id"] for row, permits in wanted if taken[row["id"]] < len(permits)}
     _free(connection, lost)
-    return [row for row, _ in wanted if row["id"] not in lost]
+    return [row["id"] for row, _ in wanted if row["id"] not in lost]
 
 
 def _taking(dialect: Any) -> sa.Executable:
@@ -564,7 +567,20 @@ def _taking(dialect: Any) -> sa.Executable:
 _TAKE = {False: _taking(sqlite), True: _taking(postgresql)}
 
 
-_CLAIM = runs.update().where(runs.c.id == sa.bindparam("id_"))
+_CLAIM = (
+    runs.update()
+    .where(runs.c.id.in_(sa.bindparam("ids", expanding=True)))
+    .values(
+        state="running",
+        owner=sa.bindparam("by"),
+        fence=sa.func.coalesce(runs.c.fence, 0) + 1,
+        lease_until=sa.bindparam("until"),
+        attempt=sa.func.coalesce(runs.c.attempt, 0) + 1,
+        started_at=sa.bindparam("at"),
+        phase=None,
+    )
+    .returning(runs)
+)
 _LATER = runs.alias("later")
 _SUPERSEDED = sa.select(runs.c.id).where(
     runs.c.id.in_(sa.bindparam("ids", expanding=True)),
@@ -577,34 +593,18 @@ _SUPERSEDED = sa.select(runs.c.id).where(
 
 
 def _claim(
-    connection: sa.Connection,
-    rows: Iterable[sa.RowMapping],
-    owner: str,
-    now: datetime,
-    until: datetime,
+    connection: sa.Connection, ids: list[int], owner: str, now: datetime, until: datetime
 ) -> list[Claim]:
     """Runs that have their permits, now the owner's."""
-    found = []
-    for row in rows:
-        held = {
-            "state": "running",
-            "owner": owner,
-            "fence": (row["fence"] or 0) + 1,
-            "lease_until": text(until),
-            "attempt": (row["attempt"] or 0) + 1,
-            "started_at": text(now),
-            "phase": None,
-        }
-        found.append((row, held))
-    if not found:
+    if not ids:
         return []
-    connection.execute(_CLAIM, [{**held, "id_": row["id"]} for row, held in found])
+    values = {"ids": ids, "by": owner, "until": text(until), "at": text(now)}
+    rows = {row["id"]: row for row in connection.execute(_CLAIM, values).mappings()}
     # Only now that its place is the owner's can no later run begin there.
-    ids = [row["id"] for row, _ in found]
     superseded = set(connection.execute(_SUPERSEDED, {"ids": ids}).scalars())
     return [
-        Claim(run_of({**row, **held}), held["fence"], owner, until, row["id"] in superseded)  # type: ignore[arg-type]  # as a row is
-        for row, held in found
+        Claim(run_of(rows[number]), rows[number]["fence"], owner, until, number in superseded)
+        for number in ids
     ]
 
 
@@ -682,6 +682,12 @@ _WAITING = (
     .with_for_update()
 )
 _OF_SLOT = sa.select(runs).where(runs.c.slot == sa.bindparam("slot"))
+_LOCKED = (
+    sa.select(runs.c.id)
+    .where(runs.c.slot == sa.bindparam("slot"))
+    .order_by(runs.c.id)
+    .with_for_update()
+)
 _WAITS = runs.update().where(runs.c.id == sa.bindparam("waits"), runs.c.state == "waiting")
 
 

@@ -250,6 +250,18 @@ def test_two_that_end_at_once_let_go_what_needs_both(queue: Queue, ledger: Ledge
     assert {run.state for run in queue.open_runs()} == {"queued"}
 
 
+def test_what_was_done_by_hand_before_it_was_asked_for_is_waited_for_no_more(
+    queue: Queue, ledger: Ledger
+) -> None:
+    """As `genesis run w.first --at` does while no scheduler runs."""
+    first = ask("w.first")
+    queue.ask([first], at=NOON)
+    queue.finish(claim(queue), DONE, at=NOON)
+    second = ask("w.second", needs=(first.key,))
+    assert queue.ask([first, second, ask("w.third", needs=(second.key,))], at=NOON) == 2
+    assert states(ledger) == {"w.first": "succeeded", "w.second": "queued", "w.third": "waiting"}
+
+
 def test_what_needs_a_failed_run_is_skipped_to_the_last(queue: Queue, ledger: Ledger) -> None:
     first = ask("w.first")
     second = ask("w.second", needs=(first.key,))
