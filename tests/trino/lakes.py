@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from trino.dbapi import connect
 
@@ -34,8 +35,14 @@ def shared_lake(server: str, database: str, folder: Path) -> Iterator[tuple[Targ
 
 
 @contextmanager
-def catalog_in(server: str, name: str, database: str, folder: Path) -> Iterator[None]:
-    """A catalog of the server's, over an Iceberg catalog in PostgreSQL."""
+def catalog_in(
+    server: str,
+    name: str,
+    database: str,
+    folder: Path,
+    others: Mapping[str, str | None] = MappingProxyType({}),
+) -> Iterator[None]:
+    """A catalog of the server's, over an Iceberg catalog in PostgreSQL; `others` are properties in place of ours."""
     user, _, address = database.removeprefix("postgresql://").partition("@")
     properties = {
         "iceberg.catalog.type": "jdbc",
@@ -47,8 +54,10 @@ def catalog_in(server: str, name: str, database: str, folder: Path) -> Iterator[
         "iceberg.jdbc-catalog.default-warehouse-dir": f"file://{folder}",
         "fs.native-local.enabled": "true",
         "local.location": "/",
+        **others,
     }
-    with made_catalog(server, name, properties):
+    given = {key: value for key, value in properties.items() if value is not None}
+    with made_catalog(server, name, given):
         yield
 
 

@@ -25,13 +25,13 @@ from genesis.run.views import compared_views, refuse_other_views
 from genesis.spec.data_source import DataSource
 from genesis.spec.project import EngineConfig, Project, ProjectFile, Target
 from tests.postgres import Postgres
-from tests.trino.lakes import shared_lake
+from tests.trino.lakes import catalog_in, shared_lake
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 MANY = "SELECT count(*) FROM UNNEST(sequence(1, 10000)) CROSS JOIN UNNEST(sequence(1, 10000)) CROSS JOIN UNNEST(sequence(1, 100))"
 
 
-def source_of(table: str, **fields: str) -> DataSource:
+def source_of(table: str, **fields: Any) -> DataSource:
     """A data source with a number for a key and these fields."""
     given = {"name": "it", "table": table, "primary_key": "id", "latest": True}
     return DataSource.model_validate({**given, "fields": {"id": "integer", **fields}})
@@ -45,7 +45,7 @@ class Lake:
     duckdb: Target
     trino: Target
 
-    def land(self, name: str, *events: dict[str, Any], **fields: str) -> None:
+    def land(self, name: str, *events: dict[str, Any], **fields: Any) -> None:
         """Events of a table with a number for a key and these fields."""
         source = source_of(name, **fields)
         file = self.root / "events.jsonl"
@@ -205,6 +205,17 @@ def test_a_name_without_a_schema_is_in_main(lake: Lake, engine: TrinoEngine):
     assert engine.query(ask("SELECT id FROM alone", "alone")).to_pydict() == {"id": [7]}
 
 
+def test_capitals_are_for_columns(lake: Lake, engine: TrinoEngine):
+    """Trino finds no table by them."""
+    name = 'studio."Written_Otherwise"'
+    for table in ("studio.written", name):
+        lake.land(table, {"id": 1, "Title": "a"}, title={"type": "string", "column": "Title"})
+    rows = engine.query(ask("SELECT Title FROM studio.written", "studio.written"))
+    assert rows.column(0).to_pylist() == ["a"]
+    (problem,) = problems(engine, ask(f"SELECT Title FROM {name}", name))
+    assert "no table there has capitals in its name" in str(problem.hint)
+
+
 def test_tables_of_the_server_alone_are_read_as_they_are(engine: TrinoEngine):
     """A view, or a table of another catalog: nobody pins them."""
     statement = ask("SELECT count(*) > 0 AS any_ FROM system.runtime.nodes", "system.runtime.nodes")
@@ -235,6 +246,26 @@ def test_a_catalog_that_is_not_the_servers_is_told(lake: Lake):
         (problem,) = problems(engine, ask("SELECT id FROM studio.ours", "studio.ours"))
     assert problem.code == "unknown-table"
     assert str(problem.hint).startswith("`catalog` of the target's `engine` in `genesis.yaml`")
+
+
+@pytest.mark.parametrize(
+    "given", [{"fs.native-local.enabled": "true", "local.location": "/srv"}, {}]
+)
+def test_a_catalog_that_does_not_see_the_files_is_told(lake: Lake, given: dict[str, str]):
+    """Below another folder, or of no kind that it reads."""
+    lake.land("studio.hidden", {"id": 1})
+    settings, sql = lake.trino.engine.trino, lake.trino.catalog.sql
+    assert settings is not None
+    assert sql is not None
+    other = settings.model_copy(update={"catalog": f"{settings.catalog}_blind"})
+    target = lake.trino.model_copy(update={"engine": EngineConfig(trino=other)})
+    files = {"fs.native-local.enabled": None, "local.location": None, **given}
+    with (
+        catalog_in(f"{settings.host}:{settings.port}", other.catalog, sql.uri, lake.root, files),
+        TrinoEngine(lake.root, target) as engine,
+    ):
+        (problem,) = problems(engine, ask("SELECT id FROM studio.hidden", "studio.hidden"))
+    assert "has to find the files of the target's `warehouse`" in str(problem.hint)
 
 
 def test_what_fails_names_its_query(engine: TrinoEngine):

@@ -44,9 +44,14 @@ _CODES = {
     "PERMISSION_DENIED": "access-refused",
 }
 
-_ANOTHER_CATALOG = "Trino's catalog is to be the one of the target's `catalog`: both have one `catalog-name` in one database"
+_UNREADABLE = "Trino has to find the files of the target's `warehouse` under the same names: `fs.*` and `local.location` of its catalog say what it reads"
+_ANOTHER_CATALOG = "Trino's catalog is to be the one of the target's `catalog`: both have one `catalog-name` in one database, and no table there has capitals in its name"
 _WAYS_OUT = {
     **dict.fromkeys(MISSING, _ANOTHER_CATALOG),
+    **dict.fromkeys(
+        ["ICEBERG_CANNOT_OPEN_SPLIT", "ICEBERG_FILESYSTEM_ERROR", "ICEBERG_MISSING_METADATA"],
+        _UNREADABLE,
+    ),
     **dict.fromkeys(OUTGROWN, "`genesis views apply` writes views of newest records anew"),
     "CATALOG_NOT_FOUND": "`catalog` of the target's `engine` in `genesis.yaml` is to be what the server calls it: `SHOW CATALOGS` there lists them",
     **dict.fromkeys(
@@ -106,6 +111,10 @@ def _refused(error: exceptions.TrinoQueryError, link: str) -> EngineError:
     ways_out = [f"query {error.query_id}, {link}"]
     if name in _WAYS_OUT:
         ways_out.insert(0, _WAYS_OUT[name])
+    elif said.startswith(
+        "Error processing metadata for table"
+    ):  # of a kind that its catalog has no `fs.*` for
+        ways_out.insert(0, _UNREADABLE)
     # Newer ones have taken its place meanwhile.
     is_gone = "snapshot id does not exist" in said.lower()
     problem = Problem(_CODES.get(name, "query-failed"), said, hint="; ".join(ways_out))
