@@ -13,7 +13,8 @@ import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from fnmatch import fnmatch
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from genesis.errors import Problem, UsageError
@@ -75,6 +76,41 @@ def files(root: Path, revision: Revision) -> Files:
     names = {name: prefix + name for name in (PROJECT_FILE, *FOLDERS)}
     _read(root, revision.commit, names, found, hops=_HOPS)
     return found
+
+
+def files_above(root: Path, revision: Revision | None, patterns: Sequence[str]) -> dict[str, str]:
+    """The texts of files that patterns name in a project's folder, and in those above up to the repository's.
+
+    They are named from the repository's top. Without a revision they are those of the work tree.
+    """
+    top = Path(_git(root, "rev-parse", "--show-toplevel").rstrip("\n"))
+    here = PurePosixPath(_git(root, "rev-parse", "--show-prefix").rstrip("\n"))
+    wanted = [str(folder / one) for folder in (here, *here.parents) for one in patterns]
+    if revision is None:
+        found = {file for one in wanted for file in top.glob(one) if file.is_file()}
+        raw = {file.relative_to(top).as_posix(): file.read_bytes()[:MAX_BYTES] for file in found}
+    else:
+        folders = {posixpath.dirname(one) for one in wanted}
+        blobs = {
+            path: blob
+            for path, blob in _in_folders(root, revision.commit, folders)
+            if any(fnmatch(path, one) for one in wanted)
+        }
+        contents = _contents(root, blobs.values())
+        raw = {path: contents[blob] for path, blob in blobs.items()}
+    return {path: text.decode("utf-8", "replace") for path, text in raw.items()}
+
+
+def _in_folders(root: Path, commit: str, folders: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """The plain files that stand in folders themselves: their paths, their contents' names."""
+    within = [f"{folder}/" for folder in folders if folder]
+    for paths in ([], ["--", *within]):  # without a path it is the repository's top
+        said = _run(root, "ls-tree", "-z", "--full-tree", commit, *paths)
+        for line in said.stdout.split(b"\0")[:-1]:
+            about, _, path = line.partition(b"\t")
+            mode, kind, blob = about.decode().split()
+            if kind == "blob" and mode != _LINK:
+                yield os.fsdecode(path), blob
 
 
 # --- revisions ------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from genesis.errors import Problem, Problems, UsageError
 
 if TYPE_CHECKING:
     from genesis.review.changed import Diff
+    from genesis.review.compilers import Repin
     from genesis.review.reviewed import Looked, Review
     from genesis.revisions import Compared, Revision
     from genesis.spec.project import Project
@@ -92,7 +93,8 @@ def command(
     looked = _look(session, sides, found, limit) if rows else {}
     head = sides.compared.after.name if sides.compared.after else "the work tree"
     base = against(replace(sides.compared, after=None)).replace("`", "")
-    review = Review(base, head, found, looked)
+    repins = _repins(session, sides.compared)
+    review = Review(base, head, found, looked, _compiler(), repins)
     click.echo(_AS[format_](review, _Asked(sides.compared, revisions, verbose, whole)), color=True)
     faults = _faults(found, sides.after)
     is_work_tree = sides.compared.after is None
@@ -154,6 +156,29 @@ def _of_revision(session: Session, revision: Revision, read: Read) -> Project:
     return load_texts(found.texts, Problems(), before=read)
 
 
+def _compiler() -> str:
+    """What compiles here, in words."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    from genesis.review.compilers import PACKAGES
+
+    def told(package: str) -> str:
+        try:
+            return f"`{package} {version(package)}`"
+        except PackageNotFoundError:
+            return f"`{package}` from source"
+
+    return " and ".join(map(told, PACKAGES))
+
+
+def _repins(session: Session, asked: Compared) -> tuple[Repin, ...]:
+    from genesis.review.compilers import FILES, repins
+    from genesis.revisions import files_above
+
+    before, after = (files_above(session.root, one, FILES) for one in (asked.before, asked.after))
+    return repins(before, after)
+
+
 def _look(session: Session, sides: _Sides, found: Diff, limit: int) -> Mapping[str, Looked]:
     """What the target's engine says of the rows of both sides, now."""
     from genesis.cli.diff_rows import Looking
@@ -191,7 +216,11 @@ def _as_json(review: Review, asked: _Asked) -> str:
 
     facts, compared = diff_facts(review), asked.compared
     sides = {"base": compared.base, "before": of(compared.before), "after": of(compared.after)}
-    whole = {"schema": facts["schema"], "compared": sides, **facts}
+    compiler = {
+        "compiler": review.compiler.replace("`", ""),
+        "repins": [one._asdict() for one in review.repins],
+    }
+    whole = {"schema": facts["schema"], "compared": sides, **compiler, **facts}
     return json.dumps(whole, indent=2, ensure_ascii=False, default=str)
 
 

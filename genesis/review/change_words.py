@@ -26,6 +26,7 @@ def diff_text(review: Review, against: str, *, detailed: bool = False, paint: Pa
     """All of it: what it comes to, each change, and what was edited without effect."""
     told = review.diff
     lines = [f"{headline(told)}, against {against}"]
+    lines += (shown(f"compiler: {one}") for one in review.of_compiler())
     for change in told.changes:
         marks = review.marks(change)
         lines.append(line_of(change, marks))

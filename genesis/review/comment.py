@@ -72,6 +72,8 @@ def _pieces(review: Review) -> Iterator[_Piece]:
     yield _Piece(f"{MARKER}\n{_title(review)}\n")
     if changes:
         yield _Piece(_WHAT_IT_IS)
+    yield from _compiler(review)
+    if changes:
         yield from _risks(review)
         yield from _table(review)
         for change in changes:
@@ -106,7 +108,16 @@ def _many(count: int, one: str, more: str | None = None) -> str:
 
 def _compared(review: Review) -> str:
     sides = f"{_name(review.base)} with {_name(review.head)}"
-    return f"Compared: {sides}, as SQL for {_name(review.diff.dialect)}."
+    return (
+        f"Compared: {sides}, as SQL for {_name(review.diff.dialect)}, by {prose(review.compiler)}."
+    )
+
+
+def _compiler(review: Review) -> Iterator[_Piece]:
+    """Another version that is pinned: it stands above all, since it may reach every tracker."""
+    told = [f"- {prose(one)}" for one in review.of_compiler()]
+    if told:
+        yield _Piece("\n".join(["**Another version of what compiles**\n", *told, ""]))
 
 
 # --- risks and the table ------------------------------------------------------------------------

@@ -45,11 +45,14 @@ def _title(review: Review) -> str:
 
 def _body(review: Review) -> Iterator[str]:
     changes = review.diff.changes
-    yield f'<header><h1>{escaped(_title(review))}</h1>\n<p>{_code(review.base)} compared with {_code(review.head)}, as SQL for {_code(review.diff.dialect)}.</p>'  # fmt: skip
+    yield f'<header><h1>{escaped(_title(review))}</h1>\n<p>{_code(review.base)} compared with {_code(review.head)}, as SQL for {_code(review.diff.dialect)}, by {_prose(review.compiler)}.</p>'  # fmt: skip
     yield "<p>A tracker is a sheet, a base or a file that genesis fills from data and keeps fresh. Nothing is written yet: what stands here happens at each tracker's first refresh after the merge.</p></header>"  # fmt: skip
     yield '<main id="main">'
     if not changes:
         yield "<p>No tracker changes.</p>"
+    if review.repins:
+        yield '<section aria-labelledby="compiler"><h2 id="compiler">Another version of what compiles</h2>'
+        yield f"{_list(review.of_compiler())}</section>"
     yield from _risks(review)
     if changes:
         yield from _table(review)

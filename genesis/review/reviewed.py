@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from genesis.review.changed import Change, Diff
+from genesis.review.compilers import SEE_IT, Repin, said
 from genesis.review.differences.difference import code
 from genesis.review.risks import Mark, beside_rows
 from genesis.review.row_changes import RowChange
@@ -26,12 +27,23 @@ class Looked:
 
 @dataclass(frozen=True)
 class Review:
-    """A whole change, told. `base` and `head` say what is compared, `looked` what was seen of rows, by change."""
+    """A whole change, told. `base` and `head` say what is compared, `looked` what was seen of rows, by change.
+
+    `compiler` is what compiled both sides, `repins` where another one is pinned now.
+    """
 
     base: str
     head: str
     diff: Diff
     looked: Mapping[str, Looked] = field(default_factory=dict)
+    compiler: str = "this genesis"
+    repins: tuple[Repin, ...] = ()
+
+    def of_compiler(self) -> Iterator[str]:
+        """What another compiler may do to all trackers, and how to see it; nothing where it is the same."""
+        yield from (said(one, self.compiler) for one in self.repins)
+        if self.repins:
+            yield f"what it does to them: {SEE_IT}"
 
     def rows(self, change: Change) -> RowChange | None:
         """How the rows of a change differ, where somebody looked."""

@@ -57,10 +57,14 @@ def diff(
 
 
 def test_the_comment_is_what_the_command_says(diff: Diff) -> None:
-    """But for the commit, which depends on the hour."""
+    """But for the commit, which depends on the hour, and the versions that compile."""
     code, said = diff("--rows", "--format", "markdown")
     assert code == 0
-    assert re.sub(r"merge base [0-9a-f]{8}", "merge base 902d7a31", said) == block("markdown")
+    said = re.sub(r"merge base [0-9a-f]{8}", "merge base 902d7a31", said)
+    said = re.sub(
+        r"by `genesis.*?`sqlglot .*?`", "by `genesis-trackers 0.1.0` and `sqlglot 30.30.0`", said
+    )
+    assert said == block("markdown")
 
 
 def test_the_rows_are_in_every_format(diff: Diff) -> None:
