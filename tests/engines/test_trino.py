@@ -134,6 +134,7 @@ def test_whom_a_server_turns_away_is_told_who_we_are(tmp_path: Path, status: int
     ("name", "exit_code", "code"),
     [
         ("QUERY_QUEUE_FULL", 75, "query-failed"),
+        ("QUERY_HAS_TOO_MANY_STAGES", 3, "query-failed"),
         ("DIVISION_BY_ZERO", 3, "query-failed"),
         ("PERMISSION_DENIED", 3, "access-refused"),
         ("TABLE_NOT_FOUND", 3, "unknown-table"),

@@ -59,6 +59,7 @@ _WAYS_OUT = {
         "`query.max-memory` and `query.max-memory-per-node` of the server are more, or ask for less",
     ),
     "EXCEEDED_TIME_LIMIT": "`timeout` of the target in `genesis.yaml` is longer, or ask for less",
+    "QUERY_HAS_TOO_MANY_STAGES": "`query.max-stage-count` of the server is more, or the report has fewer joins; with `--views` it ranks nothing",
     "PERMISSION_DENIED": "`user` of the target in `genesis.yaml` is who asks: whoever runs the server says what it may do",
 }
 
