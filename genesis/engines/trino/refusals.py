@@ -59,8 +59,8 @@ _WAYS_OUT = {
         "`query.max-memory` and `query.max-memory-per-node` of the server are more, or ask for less",
     ),
     "EXCEEDED_TIME_LIMIT": "`timeout` of the target in `genesis.yaml` is longer, or ask for less",
-    "QUERY_HAS_TOO_MANY_STAGES": "`query.max-stage-count` of the server is more, or the report has fewer joins; with `--views` it ranks nothing",
     "PERMISSION_DENIED": "`user` of the target in `genesis.yaml` is who asks: whoever runs the server says what it may do",
+    "QUERY_HAS_TOO_MANY_STAGES": "`query.max-stage-count` of the server is more, or the report has fewer joins",
 }
 
 # What the client raises over an answer that is none of Trino's, or over a package that it lacks.
@@ -109,16 +109,13 @@ def trinos_name(error: EngineError) -> str | None:
 def _refused(error: exceptions.TrinoQueryError, link: str) -> EngineError:
     name = error.error_name or ""
     said = next(iter(error.message.splitlines()), "") or name
-    ways_out = [f"query {error.query_id}, {link}"]
-    if name in _WAYS_OUT:
-        ways_out.insert(0, _WAYS_OUT[name])
-    elif said.startswith(
-        "Error processing metadata for table"
-    ):  # of a kind that its catalog has no `fs.*` for
-        ways_out.insert(0, _UNREADABLE)
+    # Files of a kind that its catalog has no `fs.*` for are an internal error to it.
+    is_unreadable = said.startswith("Error processing metadata for table")
+    way_out = _UNREADABLE if is_unreadable else _WAYS_OUT.get(name)
+    hint = "; ".join(filter(None, [way_out, f"query {error.query_id}, {link}"]))
     # Newer ones have taken its place meanwhile.
     is_gone = "snapshot id does not exist" in said.lower()
-    problem = Problem(_CODES.get(name, "query-failed"), said, hint="; ".join(ways_out))
+    problem = Problem(_CODES.get(name, "query-failed"), said, hint=hint)
     return EngineBusy(problem) if name in _PASSING or is_gone else EngineError(problem)
 
 
