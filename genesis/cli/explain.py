@@ -23,6 +23,7 @@ from genesis.cli.session import (
     param_option,
     parse_parameters,
     pick_inputs,
+    require_column,
 )
 from genesis.errors import CODES, Problem, Problems, UsageError, did_you_mean
 
@@ -114,10 +115,7 @@ def _of_input(
     if column is None:
         return explain(Report(project, name, run))
     found = {one.column: one for one in lineages(project, name, run)}
-    if column not in found:
-        hint = did_you_mean(column, found) or f"its columns are {', '.join(found)}"
-        message = f"input `{name}` has no column `{column}`"
-        raise UsageError(Problem("wrong-usage", message, hint=hint))
+    require_column(name, column, found)
     return found[column]
 
 

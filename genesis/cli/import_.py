@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -14,11 +13,11 @@ import click
 
 from genesis.cli.session import Session, definitions_option, param_option, parse_parameters
 from genesis.errors import EngineError, Problem, Problems, UsageError
-from genesis.folders import file_name, yaml_files
+from genesis.folders import yaml_files
 
 if TYPE_CHECKING:
     from genesis.interfaces import Engine
-    from genesis.run.importing import Imported, Overlay
+    from genesis.run.importing import Imported
     from genesis.spec.project import Project
 
 
@@ -88,7 +87,7 @@ def sql(
     from genesis.console import progress
     from genesis.engines.copies import CopiesEngine
     from genesis.run.board import as_html, as_json, as_text
-    from genesis.run.importing import Importer, Script
+    from genesis.run.importing import Importer, Script, overlaid
 
     root = session.shown_root.resolve()
     project = (
@@ -96,9 +95,10 @@ def sql(
         if definitions or session.folder or not data
         else _project(session)
     )
+    own = [file for path in (definitions or (root / "definitions",)) for file in yaml_files(path)]
     scripts = [Script(str(file), _read(file)) for file in files]
     with (
-        _overlay(root, definitions) as (overlay, texts),
+        overlaid(root, own) as (overlay, texts),
         _engine(session, project, root, data) as engine,
     ):
         importer = Importer(
@@ -165,29 +165,6 @@ def _engine(
             click.echo(f"no engine, so nothing is proven: {error.problems[0].message}", err=True)
             engine = None
         yield engine
-
-
-@contextmanager
-def _overlay(
-    root: Path, definitions: tuple[Path, ...]
-) -> Iterator[tuple[Overlay, Mapping[str, str]]]:
-    """What makes the project with more files, and the texts of its own."""
-    from genesis.load import load_files
-
-    own = [file for path in (definitions or (root / "definitions",)) for file in yaml_files(path)]
-    texts = {file_name(file, root): file.read_text(encoding="utf-8") for file in own}
-    with tempfile.TemporaryDirectory() as folder:
-
-        def overlaid(files: Mapping[str, str]) -> Project:
-            for name, text in files.items():
-                if name not in texts:
-                    place = Path(folder, name)
-                    place.parent.mkdir(parents=True, exist_ok=True)
-                    place.write_text(text, encoding="utf-8")
-            changed = {name: text for name, text in files.items() if name in texts}
-            return load_files(root, [*own, Path(folder)], Problems(), texts=changed)
-
-        yield overlaid, texts
 
 
 def _write(files: Mapping[str, str], out: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from genesis.cli.session import (
     param_option,
     parse_parameters,
     pick_inputs,
+    require_column,
 )
 from genesis.errors import DefinitionError, Problem, Problems, UsageError, did_you_mean
 
@@ -69,7 +71,10 @@ def command(
     if name is not None:
         names = pick_inputs(project, [name], session.shown_root, problems)
         problems = Problems()  # what is broken and was not asked for stops nothing
-    told = _traced(project, names, pairs, problems)
+    given = parse_parameters(pairs)
+    if everything:
+        _require_used(project, given)
+    told = _traced(project, names, given, problems)
     if column is not None:
         _require_column(told, column)
     if told:
@@ -77,18 +82,29 @@ def command(
     problems.raise_errors()
 
 
-def _traced(project: Project, names: list[str], pairs: tuple[str, ...], problems: Problems) -> Told:
+def _require_used(project: Project, given: Mapping[str, str]) -> None:
+    """Refuse a parameter that no input has; of all inputs, each takes those that it has."""
+    known = {name for one in project.inputs.values() for name in one.parameters}
+    for name in given.keys() - known:
+        hint = did_you_mean(name, known) or None
+        raise UsageError(Problem("wrong-usage", f"no input has a parameter `{name}`", hint=hint))
+
+
+def _traced(
+    project: Project, names: list[str], given: Mapping[str, str], problems: Problems
+) -> Told:
     """The lineage of inputs, each with its trackers; what keeps others from having any."""
     from genesis.compile.run import Run
     from genesis.review.lineage import report_lineage
     from genesis.review.trackers import trackers_of
 
-    run = Run(parse_parameters(pairs) if pairs else None)
     trackers = trackers_of(project)
     told: Told = []
     for name in names:
+        has = project.inputs[name].parameters
+        own = {key: value for key, value in given.items() if len(names) == 1 or key in has}
         try:
-            found = report_lineage(project, name, run)
+            found = report_lineage(project, name, Run(own or None))
         except DefinitionError as error:
             problems.extend(error.problems)
         else:
@@ -101,11 +117,7 @@ def _require_column(told: Told, column: str) -> None:
         message = f"`--column` goes with one INPUT, and the file has {len(told)}"
         raise UsageError(Problem("wrong-usage", message))
     for report, _ in told:
-        known = [one.column for one in report.columns]
-        if column not in known:
-            hint = did_you_mean(column, known) or f"its columns are {', '.join(known)}"
-            message = f"input `{report.input}` has no column `{column}`"
-            raise UsageError(Problem("wrong-usage", message, hint=hint))
+        require_column(report.input, column, [one.column for one in report.columns])
 
 
 def _said(told: Told, column: str | None, format_: str) -> str:

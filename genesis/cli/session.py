@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -150,6 +150,14 @@ def parse_parameters(pairs: Iterable[str]) -> dict[str, str]:
             raise UsageError(Problem("wrong-usage", f"`--param {pair}` is not `name=value`"))
         parameters[name] = value
     return parameters
+
+
+def require_column(name: str, column: str, known: Collection[str]) -> None:
+    """Refuse a column that an input has not."""
+    if column not in known:
+        hint = did_you_mean(column, known) or f"its columns are {', '.join(known)}"
+        message = f"input `{name}` has no column `{column}`"
+        raise UsageError(Problem("wrong-usage", message, hint=hint))
 
 
 def parse_as_of(text: str | None, option: str = "--as-of") -> datetime | None:

@@ -6,24 +6,28 @@ something is left to decide (a TODO), where rows differ, and where no engine was
 
 from __future__ import annotations
 
+import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
 
 from genesis.compile.compiler import compile_input
 from genesis.compile.run import Run
-from genesis.errors import DefinitionError, EngineError, Problem
+from genesis.errors import DefinitionError, EngineError, Problem, Problems
+from genesis.folders import file_name
 from genesis.interfaces import Engine
 from genesis.lift.facts import ByHand, seen
 from genesis.lift.files import definition_files
 from genesis.lift.places import place_of
 from genesis.lift.report import Lifted, lift
 from genesis.lift.sources import Sources, slug
+from genesis.load import load_files
 from genesis.run.columns import in_words
 from genesis.run.lifted import MOST_COPIED, Changeable, EngineFacts, Proof, Prover, original
 from genesis.spec.project import Project
@@ -72,6 +76,24 @@ class Imported:
 
 Overlay = Callable[[Mapping[str, str]], Project]
 Copies = Callable[[Mapping[str, pa.Table]], AbstractContextManager[Changeable]]
+
+
+@contextmanager
+def overlaid(root: Path, own: Sequence[Path]) -> Iterator[tuple[Overlay, Mapping[str, str]]]:
+    """What makes a project of its own files with more, or other, texts; and the texts that are its own."""
+    texts = {file_name(file, root): file.read_text(encoding="utf-8") for file in own}
+    with tempfile.TemporaryDirectory() as folder:
+
+        def overlay(files: Mapping[str, str]) -> Project:
+            for name, text in files.items():
+                if name not in texts:
+                    place = Path(folder, name)
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    place.write_text(text, encoding="utf-8")
+            changed = {name: text for name, text in files.items() if name in texts}
+            return load_files(root, [*own, Path(folder)], Problems(), texts=changed)
+
+        yield overlay, texts
 
 
 @dataclass

@@ -81,6 +81,15 @@ def test_what_cannot_be_told(capsys: Out) -> None:
         assert lineage(*wrong) == 64
 
 
+def test_of_all_inputs_each_takes_the_parameters_that_it_has(capsys: Out) -> None:
+    """What none has is a slip."""
+    assert lineage("--all", "--param", "region=APAC") == 0
+    assert "regional_productions" in capsys.readouterr().out
+    assert lineage("--all", "--param", "regio=APAC") == 64
+    assert "did you mean `region`?" in capsys.readouterr().err
+    assert lineage("open_tasks", "--param", "region=APAC") == 2
+
+
 def test_values_and_rows_are_drawn_apart() -> None:
     """Along plain arrows what a value is made of, along dashed ones what chooses rows."""
     told = traced("production_tracker").only("is_late")
