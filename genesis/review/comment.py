@@ -130,7 +130,7 @@ def _risks(review: Review) -> Iterator[_Piece]:
         yield _Piece("**Look at these first**\n")
     for change, mark in found:
         sign = "✋ waits for a person" if mark.is_held else "⚠️ risk"
-        who = f"{_name(change.now.title or change.name)}, {_ask(change.owner)}"
+        who = f"{' '.join(map(_name, review.titled(change)))}, {_ask(change.owner)}"
         yield _Piece(f"- {sign}: {who}: {prose(mark.said)}", "risks")
     if found:
         yield _Piece("")

@@ -72,7 +72,7 @@ def _risks(review: Review) -> Iterator[str]:
     yield '<section aria-labelledby="first"><h2 id="first">Look at these first</h2><ul>'
     for number, change, mark in sorted(found, key=lambda each: not each[2].is_held):
         sign = "Waits for a person" if mark.is_held else "Risk"
-        link = f'<a href="#change-{number}">{escaped(change.now.title or change.name)}</a>'
+        link = f'<a href="#change-{number}">{escaped(" ".join(review.titled(change)))}</a>'
         yield f"<li><strong>{sign}:</strong> {link}, {_ask(change.owner)}: {_prose(mark.said)}</li>"
     yield "</ul></section>"
 

@@ -45,6 +45,12 @@ class Review:
         if self.repins:
             yield f"what it does to them: {SEE_IT}"
 
+    def titled(self, change: Change) -> tuple[str, ...]:
+        """What people call a tracker: its title, and its name too where another one has the same title."""
+        title = change.now.title
+        same = sum(one.now.title == title for one in self.diff.changes)
+        return tuple(filter(None, (title, change.name if same > 1 or not title else None)))
+
     def rows(self, change: Change) -> RowChange | None:
         """How the rows of a change differ, where somebody looked."""
         return self.looked.get(change.name, Looked()).rows

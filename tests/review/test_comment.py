@@ -30,6 +30,17 @@ def test_a_person_knows_which_sheet_changes_and_whom_to_ask() -> None:
         assert part in said
 
 
+def test_trackers_of_one_title_are_told_apart() -> None:
+    """By their names, where somebody is asked about one of them."""
+    told = review(TEXTS, edited(EDIT))
+    (one,) = told.diff.changes
+    told = replace(told, diff=replace(told.diff, changes=(one, replace(one, name="films.emea"))))
+    assert "`Films in the making` `films.emea`, ask `films@studio.example.com`" in comment(
+        told, WHOLE
+    )
+    assert "Films in the making films.emea</a>" in page(told)
+
+
 def test_a_script_finds_it_by_its_first_line() -> None:
     assert comment(review(TEXTS, TEXTS), WHOLE).splitlines()[0] == MARKER == "<!-- genesis diff -->"
 
