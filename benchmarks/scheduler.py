@@ -32,6 +32,7 @@ from genesis.run.ledger import Ledger, Run, runs, text
 from genesis.run.queue import Asked, Queue, owner_name
 from genesis.run.runner import Done, Outcome
 from genesis.run.scheduler import Scheduler
+from genesis.run.service import settle
 from genesis.run.worker import Options, Pool, Worker
 from genesis.spec.project import Project
 from tests.postgres import running
@@ -182,6 +183,7 @@ def lag(root: Path, url: str, due: int) -> None:
     pool = Pool(worker_of(ledger, clock), 8, lambda *wrong: print(*wrong))
     commits = itertools.count()
     sa.event.listen(ledger.state._engine, "commit", lambda _: next(commits))
+    settle()
     worked = time.process_time()
     pool.start()
     while not scheduler.tick():

@@ -18,8 +18,8 @@ from genesis.compile.check import check_project
 from genesis.console import show_problems
 from genesis.errors import DefinitionError, Problem, Problems, UsageError, suggest
 from genesis.folders import FOLDERS, PROJECT_FILE, yaml_files
-from genesis.run.asking import SERVICES
 from genesis.run.clock import LedgerClock
+from genesis.run.jobs import SERVICES
 from genesis.run.lease import BEATS, Keeper, Lease
 from genesis.run.ledger import Ledger, Run
 from genesis.run.prune import prune
@@ -28,7 +28,7 @@ from genesis.run.rebuild import in_use
 from genesis.run.reload import Loaded, Reloader
 from genesis.run.runner import Done
 from genesis.run.scheduler import Scheduler, on_change
-from genesis.run.service import TICK, Service, SystemJob
+from genesis.run.service import TICK, Service, SystemJob, settle
 from genesis.run.state import file_of
 from genesis.run.triggers import Triggers
 from genesis.run.watch import Outlets, Watch
@@ -99,6 +99,7 @@ def serve(
             watch.load(found.project, found.problems)
             current.doing = Doing(root, found.project, target, services, ledger)
             unscheduled[:] = [found.project]
+            settle()
         if scheduler and unscheduled:  # until the ledger has taken it
             scheduler.load(unscheduled[0])
             unscheduled.clear()
@@ -145,6 +146,7 @@ def serve(
     _tell_begin(project, workers, scheduler)
     with in_use(file_of(state, root)), watch:
         watch.load(project, loaded.problems)
+        settle()
         is_done = service.serve(until=until, patience=_PATIENCE)
     services.close()
     ledger.close()

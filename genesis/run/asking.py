@@ -8,22 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from genesis.run.jobs import NamedJob, jobs_of
+from genesis.run.jobs import NamedJob
 from genesis.run.ledger import Run
 from genesis.run.queue import Asked
-from genesis.spec.project import Project
-from genesis.spec.workflow import Place, Workflow
-
-SERVICES = ("google_sheets", "airtable")
-"""The sinks that are reached with an account."""
+from genesis.spec.workflow import Workflow
 
 
 def asked_by(
-    project: Project,
-    workflow: Workflow,
+    workflow: str,
+    jobs: Sequence[NamedJob],
     *,
     trigger: str,
     at: datetime,
@@ -34,16 +30,15 @@ def asked_by(
     """The runs of one slot.
 
     Args:
-        project: Where the jobs' templates stand.
-        workflow: Whose jobs are to be run.
+        workflow: Whose slot it is, by its name.
+        jobs: What is to be run, those that others need first.
         trigger: What asks: `cron`, `every`, `change`, `manual`, `backfill`.
         at: The slot's logical time.
         engine: The target that runs the SQL.
         mark: What tells slots of one trigger apart, where it is not their time.
         reason: Why a job is skipped, by its name; nothing where it is to be run.
     """
-    slot = f"{workflow.name}|{trigger}|{mark or at.isoformat()}"
-    jobs = jobs_of(project, workflow)
+    slot = f"{workflow}|{trigger}|{mark or at.isoformat()}"
     keys = {job.short_name: run_key(job.name, trigger, mark or at.isoformat()) for job in jobs}
     for job in jobs:
         yield Asked(
@@ -53,9 +48,9 @@ def asked_by(
             slot=slot,
             logical_time=at,
             due_at=at,
-            place=place_of(job),
+            place=job.place,
             engine=engine if job.job.refresh or job.job.audit else "",
-            credential=credential_of(job),
+            credential=job.credential,
             needs=tuple(keys[name] for name in job.job.needs if name in keys),
             reason=reason(job.name),
         )
@@ -65,9 +60,7 @@ def asked_again(job: NamedJob, run: Run, *, at: datetime) -> Asked:
     """A run that does what another one of the job did not."""
     key = run_key(run.job, "retry", f"{run.id} {at.isoformat()}")
     when = run.logical_time or at
-    return Asked(
-        key, run.job, "retry", key, when, at, place_of(job), run.engine, credential_of(job)
-    )
+    return Asked(key, run.job, "retry", key, when, at, job.place, run.engine, job.credential)
 
 
 def timed_by(workflow: Workflow) -> str:
@@ -84,27 +77,3 @@ def mark_of(snapshots: Mapping[str, int | None]) -> str:
     """What tells the states of tables apart."""
     text = json.dumps(snapshots, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def place_of(job: NamedJob) -> str:
-    """What no two runs may work on at once: a spreadsheet, a base, a file, a log, an audit."""
-    options = job.job
-    if options.to:
-        return _shared_place(options.to)
-    if options.compact:
-        return "log " + " ".join(sorted(options.compact))
-    return f"{options.kind} {options.audit or options.heartbeat}"
-
-
-def credential_of(job: NamedJob) -> str:
-    """The account a job writes with: a project has one for each service."""
-    sink = job.job.to.sink if job.job.to else ""
-    return sink if sink in SERVICES else ""
-
-
-def _shared_place(place: Place) -> str:
-    details = place.details
-    for key in ("spreadsheet", "base", "file"):
-        if shared := getattr(details, key, None):
-            return f"{place.sink} {shared}"
-    raise LookupError("a place is a spreadsheet, a base or a file")

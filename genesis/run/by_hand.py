@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from genesis.errors import EngineBusy, Problem
 from genesis.interfaces import Clock
-from genesis.run.asking import asked_again, place_of, run_key, timed_by
+from genesis.run.asking import asked_again, run_key, timed_by
 from genesis.run.jobs import NamedJob
 from genesis.run.lease import Keeper, Lease
 from genesis.run.ledger import Ledger, Run
@@ -68,7 +68,7 @@ class ByHand:
         if self.at and (run := self.ledger.find(key)) and run.finished_at:
             return asked_again(job, run, at=now)
         slot = f"{job.workflow.name}|{trigger}|{mark}" if self.at else key
-        return Asked(key, job.name, trigger, slot, at, min(at, now), place_of(job))
+        return Asked(key, job.name, trigger, slot, at, min(at, now), job.place)
 
     def _told_elsewhere(self, job: NamedJob, asked: Asked) -> Outcome:
         """How it stands with a run that somebody else has, or had, or whose place is taken."""

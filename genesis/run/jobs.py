@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from genesis.compile.check import job_names
 from genesis.errors import DefinitionError, Problem, did_you_mean, suggest
 from genesis.spec.project import Project
-from genesis.spec.workflow import Job, Workflow
+from genesis.spec.workflow import Job, Place, Workflow
+
+SERVICES = ("google_sheets", "airtable")
+"""The sinks that are reached with an account."""
 
 
 @dataclass(frozen=True)
@@ -19,9 +23,33 @@ class NamedJob:
     short_name: str
     job: Job
 
-    @property
+    @cached_property
     def name(self) -> str:
         return f"{self.workflow.name}.{self.short_name}"
+
+    @cached_property
+    def place(self) -> str:
+        """What no two runs may work on at once: a spreadsheet, a base, a file, a log, an audit."""
+        options = self.job
+        if options.to:
+            return _shared_place(options.to)
+        if options.compact:
+            return "log " + " ".join(sorted(options.compact))
+        return f"{options.kind} {options.audit or options.heartbeat}"
+
+    @cached_property
+    def credential(self) -> str:
+        """The account it writes with: a project has one for each service."""
+        sink = self.job.to.sink if self.job.to else ""
+        return sink if sink in SERVICES else ""
+
+
+def _shared_place(place: Place) -> str:
+    details = place.details
+    for key in ("spreadsheet", "base", "file"):
+        if shared := getattr(details, key, None):
+            return f"{place.sink} {shared}"
+    raise LookupError("a place is a spreadsheet, a base or a file")
 
 
 def jobs_of(project: Project, workflow: Workflow) -> tuple[NamedJob, ...]:

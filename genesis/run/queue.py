@@ -418,6 +418,7 @@ _TRIES = 20  # claims that another owner's permits come before, on PostgreSQL
 
 def _row(asked: Asked, at: datetime) -> dict[str, Any]:
     state = "skipped" if asked.reason else "waiting" if asked.needs else "queued"
+    due_at, now = text(asked.due_at), text(at)
     return {
         "run_key": asked.key,
         "job": asked.job,
@@ -426,10 +427,10 @@ def _row(asked: Asked, at: datetime) -> dict[str, Any]:
         "trigger": asked.trigger,
         "slot": asked.slot,
         "logical_time": text(asked.logical_time),
-        "due_at": text(asked.due_at),
-        "try_at": text(asked.due_at),
-        "started_at": text(at),
-        "finished_at": text(at) if asked.reason else None,
+        "due_at": due_at,
+        "try_at": due_at,
+        "started_at": now,
+        "finished_at": now if asked.reason else None,
         "needs": json.dumps(asked.needs) if asked.needs else None,
         "attempt": 0,
         "fence": 0,

@@ -18,8 +18,8 @@ from functools import partial
 
 import sqlalchemy as sa
 
-from genesis.compile.check import job_names
 from genesis.run.asking import asked_by, mark_of, timed_by
+from genesis.run.jobs import jobs_of
 from genesis.run.ledger import SCHEDULED, runs
 from genesis.run.queue import Asked, Queue
 from genesis.run.renames import follow_renames
@@ -75,12 +75,13 @@ class Scheduler:
             for name, workflow in project.workflows.items()
         }
         timed = {name: trigger for name, trigger in found.items() if trigger}
+        jobs = {name: jobs_of(project, each) for name, each in project.workflows.items()}
         told = {name: str(trigger.timetable) for name, trigger in timed.items()}
         told |= {workflow.name: "on change" for workflow in on_change(project)}
         with self._turn:
             follow_renames(self._state, project)
             marks = self.triggers.begin(told, at=self._clock())
-            self._project, self._triggers = project, timed
+            self._project, self._triggers, self._jobs = project, timed, jobs
             self._next = [
                 (next_fire(trigger.timetable, marks[name]) or _NEVER, name)
                 for name, trigger in timed.items()
@@ -135,8 +136,8 @@ class Scheduler:
                     continue
                 asked = list(
                     asked_by(
-                        self._project,
-                        workflow,
+                        workflow.name,
+                        self._jobs[workflow.name],
                         trigger="change",
                         at=now,
                         engine=self._engine,
@@ -157,12 +158,12 @@ class Scheduler:
 
     def next_by_job(self) -> dict[str, datetime]:
         """When each job is due next; not that of one that is being asked for right now."""
-        workflows = self._project.workflows
+        jobs = self._jobs
         return {
-            f"{name}.{job}": at
+            job.name: at
             for at, name in list(self._next)
-            if at < _NEVER and name in workflows
-            for job in job_names(workflows[name])
+            if at < _NEVER
+            for job in jobs.get(name, ())
         }
 
     def _due(
@@ -180,7 +181,7 @@ class Scheduler:
         """The runs of what is due of a workflow, those that are skipped among them."""
         workflow = self._project.workflows[name]
         ask = partial(
-            asked_by, self._project, workflow, trigger=timed_by(workflow), engine=self._engine
+            asked_by, name, self._jobs[name], trigger=timed_by(workflow), engine=self._engine
         )
         for missed in what.missed:
             reason = _why(missed)
@@ -192,11 +193,7 @@ class Scheduler:
         self, connection: sa.Connection, workflows: Iterable[str], now: datetime
     ) -> Counter[str]:
         """Skip the runs that a newer one has made needless, or that come while one goes on; how many, by reason."""
-        owners = {
-            f"{name}.{job}": self._project.workflows[name]
-            for name in workflows
-            for job in job_names(self._project.workflows[name])
-        }
+        owners = {job.name: job.workflow for name in workflows for job in self._jobs[name]}
         skipped: dict[str, list[int]] = {}
         for job, open_runs in _open(connection, list(owners)).items():
             waiting = {row.at: row.id for row in open_runs if row.state != "running"}

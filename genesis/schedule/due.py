@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import islice, takewhile
 from typing import Literal
 
@@ -173,18 +174,19 @@ def _each(moments: Iterable[datetime], reason: str) -> tuple[Missed, ...]:
     return tuple(Missed(at, at, reason) for at in moments)
 
 
+@lru_cache(maxsize=256)  # of many workflows that are due at once, most were so the last time too
 def _near(
     timetable: Timetable, after: datetime, until: datetime
-) -> tuple[list[datetime], datetime | None] | None:
+) -> tuple[tuple[datetime, ...], datetime | None] | None:
     """The moments after one and up to another, and the one that follows; nothing where they are too many."""
     found: list[datetime] = []
     for at in next_fires(timetable, after):
         if at > until:
-            return found, at
+            return tuple(found), at
         if len(found) == MOST:
             return None
         found.append(at)
-    return found, None
+    return tuple(found), None
 
 
 def _between(timetable: Timetable, after: datetime, until: datetime) -> takewhile[datetime]:

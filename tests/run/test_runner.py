@@ -15,7 +15,6 @@ import pytest
 from genesis.compile.statement import Statement
 from genesis.errors import DefinitionError, Problem, Problems, SinkError
 from genesis.load import load_project
-from genesis.run.asking import place_of
 from genesis.run.by_hand import ByHand
 from genesis.run.jobs import jobs_of, pick_jobs
 from genesis.run.lease import Keeper
@@ -185,7 +184,7 @@ def test_two_runs_do_not_work_on_one_place(tmp_path: Path) -> None:
         project_with(tmp_path, CHAIN),
     )
     queue, (job,) = Queue(ledger.state), pick_jobs(project, ["w.first"])
-    asked = Asked("other", "v.other", "cron", "v", NOON, NOON, place_of(job))
+    asked = Asked("other", "v.other", "cron", "v", NOON, NOON, job.place)
     queue.ask([asked], at=NOON)
     mine = queue.claim("there/1/1", now=NOON, lease=timedelta(minutes=1))
     runner = Runner(project, OneFilm(), lambda _: desk, ledger, lambda: NOON, NOON)
