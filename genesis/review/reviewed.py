@@ -70,10 +70,14 @@ def summary(change: Change) -> str:
         return {"added": "is new", "removed": "goes", "unknown": "cannot be told"}[change.kind]
     found = Counter(one.kind for one in change.differences)
     parts = [kind if n == 1 else f"{n} times {kind}" for kind, n in found.items()]
-    parts += [aspect for aspect in change.aspects if aspect not in ("SQL", "columns")]
+    parts += [_ASPECTS.get(aspect, aspect) for aspect in change.aspects if aspect not in _SHOWN]
     if change.old_name is not None:
         parts.insert(0, "renamed")
     return ", ".join(parts) or "written otherwise"
+
+
+_SHOWN = ("SQL", "columns")  # differences tell what those mean
+_ASPECTS = {"sink": "moves elsewhere", "schedule": "runs at other times"}
 
 
 def sentences(change: Change) -> Iterator[str]:

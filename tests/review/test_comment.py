@@ -41,6 +41,13 @@ def test_trackers_of_one_title_are_told_apart() -> None:
     assert "Films in the making films.emea</a>" in page(told)
 
 
+def test_what_becomes_of_a_tracker_is_told_in_words_of_every_day() -> None:
+    """Who has never seen a workflow knows no sinks and schedules."""
+    moved = WORKFLOW.replace("In the making", "Films").replace("0 7", "0 9")
+    said = comment(review(TEXTS, {**TEXTS, "workflows/films.yaml": moved}), WHOLE)
+    assert "| moves elsewhere, runs at other times |" in said
+
+
 def test_a_script_finds_it_by_its_first_line() -> None:
     assert comment(review(TEXTS, TEXTS), WHOLE).splitlines()[0] == MARKER == "<!-- genesis diff -->"
 

@@ -226,12 +226,12 @@ RECORDS = {
     "another table": (
         "table: studio.task",
         "table: studio.job",
-        ["`table` of data source `task` is `studio.job`, it was `studio.task`"],
+        ["data source `task` is read from `studio.job`, it was `studio.task`"],
     ),
     "newest records": (
         "table: studio.film\n",
         "table: studio.film\nlatest: true\n",
-        ["`latest` of data source `film` is `newest by _ts, _pos of each film_id, gone where _op = 'd'`, it was `none`"],
+        ["of the records of data source `film` count `only the newest of each film_id by _ts, _pos, none where _op = 'd'`, it was `all`"],
     ),
     "another key": ("primary_key: film_id", "primary_key: seat", ["rows are known by `seat`, it was `film_id`"]),
     "sort": ("sort: start desc", "sort: title", ["rows are sorted by `title`, it was `start desc`"]),
