@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 import html
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +19,7 @@ from genesis.html_file import plain
 from genesis.review.changed import Change, Touched, Version
 from genesis.review.differences.difference import code
 from genesis.review.reviewed import Review, causes, sentences, summary
+from genesis.review.risks import Mark
 from genesis.review.row_changes import RowChange, Sample
 
 MARKER = "<!-- genesis diff -->"
@@ -82,6 +83,8 @@ def _pieces(review: Review) -> Iterator[_Piece]:
     yield _Piece(f"\n<sub>{_compared(review)}</sub>")
 
 
+_AT_ONCE = 20  # trackers under one sentence: a comment that is too long loses it as a whole
+
 _WHAT_IT_IS = (
     "A _tracker_ is a sheet, a base or a file that genesis fills from data and keeps fresh. Nothing is written yet:"
     " what stands here happens at each tracker's first refresh after the merge.\n"
@@ -124,16 +127,28 @@ def _compiler(review: Review) -> Iterator[_Piece]:
 
 
 def _risks(review: Review) -> Iterator[_Piece]:
-    found = [(change, mark) for change in review.diff.changes for mark in review.marks(change)]
-    found.sort(key=lambda pair: not pair[1].is_held)
-    if found:
-        yield _Piece("**Look at these first**\n")
-    for change, mark in found:
-        sign = "✋ waits for a person" if mark.is_held else "⚠️ risk"
-        who = f"{' '.join(map(_name, review.titled(change)))}, {_ask(change.owner)}"
-        yield _Piece(f"- {sign}: {who}: {prose(mark.said)}", "risks")
-    if found:
-        yield _Piece("")
+    """What is held first; what threatens several trackers alike is said once."""
+    found: dict[Mark, list[Change]] = {}
+    for change in review.diff.changes:
+        for mark in review.marks(change):
+            found.setdefault(mark, []).append(change)
+    if not found:
+        return
+    yield _Piece("**Look at these first**\n")
+    for mark in sorted(found, key=lambda mark: not mark.is_held):
+        who = [
+            f"{' '.join(map(_name, review.titled(one)))}, {_ask(one.owner)}" for one in found[mark]
+        ]
+        for first in range(0, len(who), _AT_ONCE):
+            yield _Piece(_risk(mark, who[first : first + _AT_ONCE]), "risks")
+    yield _Piece("")
+
+
+def _risk(mark: Mark, who: Sequence[str]) -> str:
+    sign = "✋ waits for a person" if mark.is_held else "⚠️ risk"
+    if len(who) == 1:
+        return f"- {sign}: {who[0]}: {prose(mark.said)}"
+    return "\n".join([f"- {sign}, {len(who)} trackers: {prose(mark.said)}", *(f"  - {each}" for each in who)])  # fmt: skip
 
 
 def _ask(owner: str | None) -> str:

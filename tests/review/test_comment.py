@@ -41,6 +41,18 @@ def test_trackers_of_one_title_are_told_apart() -> None:
     assert "Films in the making films.emea</a>" in page(told)
 
 
+def test_what_threatens_several_trackers_alike_is_said_once() -> None:
+    filters = """filters: ["status in ('PREP', 'SHOOT')"]\n"""
+    told = review(TEXTS, edited(("inputs/films.yaml", filters, "")))
+    (one,) = told.diff.changes
+    told = replace(told, diff=replace(told.diff, changes=(one, replace(one, name="films.emea"))))
+    said = comment(told, WHOLE)
+    first, _, _ = said.partition("| tracker |")
+    assert first.count("is gone: records may come") == 1
+    assert "⚠️ risk, 2 trackers: " in said
+    assert said.count("\n  - `Films in the making` `films.") == 2
+
+
 def test_what_becomes_of_a_tracker_is_told_in_words_of_every_day() -> None:
     """Who has never seen a workflow knows no sinks and schedules."""
     moved = WORKFLOW.replace("In the making", "Films").replace("0 7", "0 9")
@@ -91,7 +103,7 @@ def large(changes: int, sql: int) -> Review:
         (3, 10, []),
         (20, 40, ["rows"]),
         (20, 400, ["rows", "SQL"]),
-        (150, 40, ["rows", "SQL", "explanations"]),
+        (220, 40, ["rows", "SQL", "explanations"]),
         (1000, 5, ["rows", "SQL", "explanations", "lines of the table", "risks"]),
         (1, 100_000, ["rows", "SQL"]),
     ],
