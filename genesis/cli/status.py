@@ -15,7 +15,7 @@ from genesis.errors import DefinitionError, Problem, Problems, suggest
 
 if TYPE_CHECKING:
     from genesis.run.jobs import NamedJob
-    from genesis.run.ledger import Ledger
+    from genesis.run.ledger import Ledger, Run
     from genesis.spec.project import Project
 
 
@@ -51,7 +51,9 @@ def command(session: Session, tracker: str | None, format_: str) -> None:
             raise DefinitionError(unknown)
     ledger = Ledger(resolve_references(project.settings.state, session.root), session.root)
     now = datetime.now(UTC)
-    entries = [_entry(job, ledger, now) for job in jobs]
+    wanted = [job.name for job in jobs]
+    last, successes = ledger.last_done(wanted), ledger.last_successes(wanted)
+    entries = [_entry(job, last.get(job.name), successes.get(job.name), now) for job in jobs]
     audits = [] if tracker else list(_audits(project, ledger))
     paused = [] if tracker else list(_paused(session.root))
     ledger.close()
@@ -98,9 +100,7 @@ def _paused(root: Path) -> Iterator[dict[str, Any]]:
         yield {**pause.to_json(), "held": holding.count, "bytes": holding.size}
 
 
-def _entry(job: NamedJob, ledger: Ledger, now: datetime) -> dict[str, Any]:
-    last = ledger.last_done(job.name)
-    success = ledger.last_success(job.name)
+def _entry(job: NamedJob, last: Run | None, success: Run | None, now: datetime) -> dict[str, Any]:
     refreshed = success.finished_at if success else None
     return {
         "tracker": job.name,

@@ -8,7 +8,7 @@ stands in the same table: `genesis.run.queue` writes it, and this reads.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -167,12 +167,13 @@ class Ledger:
 
     def last_successes(self, jobs: Iterable[str]) -> dict[str, Run]:
         """The same of many jobs, by their names; those that never had one are left out."""
-        names, found = sorted(set(jobs)), dict[str, Run]()
-        with self.state.reading() as connection:
-            for first in range(0, len(names), _AT_ONCE):
-                rows = connection.execute(_last_successes(names[first : first + _AT_ONCE]))
-                found |= {row["job"]: run_of(row) for row in rows.mappings()}
-        return found
+        return self._newest_of_each(jobs, lambda its: its.c.state.in_(SUCCESSES))
+
+    def last_done(self, jobs: Iterable[str]) -> dict[str, Run]:
+        """The newest run of each job that somebody began, and that ended; of those that have one."""
+        return self._newest_of_each(
+            jobs, lambda its: sa.and_(its.c.finished_at.is_not(None), its.c.attempt > 0)
+        )
 
     def last_look(self, job: str) -> Run | None:
         """A job's newest run that read its tracker and left nothing undone."""
@@ -201,10 +202,13 @@ class Ledger:
             wanted.append(runs.c.job.startswith(f"{name}.", autoescape=True))
         return self._select(sa.and_(sa.true(), *wanted), limit)
 
-    def last_done(self, job: str) -> Run | None:
-        """A job's newest run that somebody began, and that ended."""
-        done = runs.c.job == job, runs.c.finished_at.is_not(None), runs.c.attempt > 0
-        return next(iter(self._select(sa.and_(*done), 1)), None)
+    def _newest_of_each(self, jobs: Iterable[str], condition: _Condition) -> dict[str, Run]:
+        names, found = sorted(set(jobs)), dict[str, Run]()
+        with self.state.reading() as connection:
+            for first in range(0, len(names), _AT_ONCE):
+                rows = connection.execute(_newest(names[first : first + _AT_ONCE], condition))
+                found |= {row["job"]: run_of(row) for row in rows.mappings()}
+        return found
 
     def _select(self, condition: sa.ColumnElement[bool], limit: int) -> tuple[Run, ...]:
         query = sa.select(runs).where(condition).order_by(runs.c.id.desc()).limit(limit)
@@ -212,13 +216,16 @@ class Ledger:
             return tuple(run_of(row) for row in connection.execute(query).mappings())
 
 
-def _last_successes(jobs: list[str]) -> sa.Select[Any]:
+_Condition = Callable[[sa.FromClause], sa.ColumnElement[bool]]
+
+
+def _newest(jobs: list[str], condition: _Condition) -> sa.Select[Any]:
     """By the index of each job's runs, from its end: one that is grouped reads all that ever ran."""
     wanted = sa.values(sa.column("job", sa.String), name="wanted").data([(job,) for job in jobs])
     named = wanted.cte()
     its = runs.alias()
-    success = its.c.job == named.c.job, its.c.state.in_(SUCCESSES)
-    last = sa.select(its.c.id).where(*success).order_by(its.c.id.desc()).limit(1)
+    fitting = its.c.job == named.c.job, condition(its)
+    last = sa.select(its.c.id).where(*fitting).order_by(its.c.id.desc()).limit(1)
     return sa.select(runs).join_from(named, runs, runs.c.id == last.scalar_subquery())
 
 

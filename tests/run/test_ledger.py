@@ -70,6 +70,7 @@ def test_the_last_success_is_not_the_last_run(ledger: Ledger) -> None:
     assert success.state == "no_change"
     assert ledger.last_success("w.other") is None
     assert ledger.last_successes(["w.other", "w.j"]) == {"w.j": success}
+    assert ledger.last_done(["w.j", "w.other"])["w.j"].state == "failed"
 
 
 def test_its_file_is_private(ledger: Ledger, tmp_path: Path) -> None:
