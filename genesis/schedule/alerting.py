@@ -135,15 +135,18 @@ class Message:
 
 
 def within(title: str, lines: Sequence[str], largest: int) -> str:
-    """A title with as many of its lines as fit into so many bytes."""
-    text = _cut(title, largest)
+    """A title with as many of its lines as fit into so many bytes, a part of the first one at least."""
+    text = title
     for number, line in enumerate(lines):
         longer = f"{text}\n{line}"
-        rest = len(lines) - number
-        if len(longer.encode()) > largest - len(f"\n... {rest}"):
-            return f"{text}\n... {rest}" if text != title or number else _cut(longer, largest)
+        rest = f"\n... {len(lines) - number}"
+        if len(longer.encode()) > largest - len(rest):
+            if number:
+                return f"{text}{rest}"
+            others = f"\n... {len(lines) - 1}" if len(lines) > 1 else ""
+            return _cut(longer, largest - len(others)) + others
         text = longer
-    return text
+    return _cut(text, largest)
 
 
 def _cut(text: str, largest: int) -> str:

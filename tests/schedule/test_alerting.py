@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from genesis.schedule.alerting import (
@@ -330,6 +330,7 @@ def test_an_owner_is_told_where_somebody_sends_mail() -> None:
     assert receivers_of(["ops"], "the studio", can_mail=True) == ("ops",)
 
 
+@example("a title of more than fifty bytes, since there are such titles", [""], 50)
 @given(st.text(max_size=300), st.lists(st.text(max_size=300)), st.integers(50, 2_000))
 def test_a_message_fits(title: str, lines: list[str], largest: int) -> None:
     """In bytes, whatever is in it."""
