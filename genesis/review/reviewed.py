@@ -69,7 +69,9 @@ def summary(change: Change) -> str:
     if change.kind in ("added", "removed", "unknown"):
         return {"added": "is new", "removed": "goes", "unknown": "cannot be told"}[change.kind]
     found = Counter(one.kind for one in change.differences)
-    parts = [kind if n == 1 else f"{n} times {kind}" for kind, n in found.items()]
+    parts = [
+        _KINDS.get(kind) or (kind if n == 1 else f"{n} times {kind}") for kind, n in found.items()
+    ]
     parts += [_ASPECTS.get(aspect, aspect) for aspect in change.aspects if aspect not in _SHOWN]
     if change.old_name is not None:
         parts.insert(0, "renamed")
@@ -77,6 +79,7 @@ def summary(change: Change) -> str:
 
 
 _SHOWN = ("SQL", "columns")  # differences tell what those mean
+_KINDS = {"records changed": "other records count"}
 _ASPECTS = {"sink": "moves elsewhere", "schedule": "runs at other times"}
 
 

@@ -58,6 +58,8 @@ def test_what_becomes_of_a_tracker_is_told_in_words_of_every_day() -> None:
     moved = WORKFLOW.replace("In the making", "Films").replace("0 7", "0 9")
     said = comment(review(TEXTS, {**TEXTS, "workflows/films.yaml": moved}), WHOLE)
     assert "| moves elsewhere, runs at other times |" in said
+    other_table = edited(("definitions/film.yaml", "studio.film", "studio.cinema"))
+    assert "| other records count |" in comment(review(TEXTS, other_table), WHOLE)
 
 
 def test_a_script_finds_it_by_its_first_line() -> None:
