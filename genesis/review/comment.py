@@ -127,18 +127,12 @@ def _compiler(review: Review) -> Iterator[_Piece]:
 
 
 def _risks(review: Review) -> Iterator[_Piece]:
-    """What is held first; what threatens several trackers alike is said once."""
-    found: dict[Mark, list[Change]] = {}
-    for change in review.diff.changes:
-        for mark in review.marks(change):
-            found.setdefault(mark, []).append(change)
+    found = review.risks()
     if not found:
         return
     yield _Piece("**Look at these first**\n")
-    for mark in sorted(found, key=lambda mark: not mark.is_held):
-        who = [
-            f"{' '.join(map(_name, review.titled(one)))}, {_ask(one.owner)}" for one in found[mark]
-        ]
+    for mark, changes in found.items():
+        who = [f"{' '.join(map(_name, review.titled(one)))}, {_ask(one.owner)}" for one in changes]
         for first in range(0, len(who), _AT_ONCE):
             yield _Piece(_risk(mark, who[first : first + _AT_ONCE]), "risks")
     yield _Piece("")

@@ -66,14 +66,22 @@ def _body(review: Review) -> Iterator[str]:
 
 
 def _risks(review: Review) -> Iterator[str]:
-    found = [(number, change, mark) for number, change in enumerate(review.diff.changes) for mark in review.marks(change)]  # fmt: skip
+    found = review.risks()
     if not found:
         return
+    numbers = {change.name: number for number, change in enumerate(review.diff.changes)}
+
+    def who(change: Change) -> str:
+        title = escaped(" ".join(review.titled(change)))
+        return f'<a href="#change-{numbers[change.name]}">{title}</a>, {_ask(change.owner)}'
+
     yield '<section aria-labelledby="first"><h2 id="first">Look at these first</h2><ul>'
-    for number, change, mark in sorted(found, key=lambda each: not each[2].is_held):
+    for mark, changes in found.items():
         sign = "Waits for a person" if mark.is_held else "Risk"
-        link = f'<a href="#change-{number}">{escaped(" ".join(review.titled(change)))}</a>'
-        yield f"<li><strong>{sign}:</strong> {link}, {_ask(change.owner)}: {_prose(mark.said)}</li>"
+        if len(changes) == 1:
+            yield f"<li><strong>{sign}:</strong> {who(changes[0])}: {_prose(mark.said)}</li>"
+        else:
+            yield f"<li><strong>{sign}, {len(changes)} trackers:</strong> {_prose(mark.said)}{_list_of(map(who, changes))}</li>"  # fmt: skip
     yield "</ul></section>"
 
 
@@ -82,19 +90,22 @@ def _ask(owner: str | None) -> str:
 
 
 def _table(review: Review) -> Iterator[str]:
-    heads = ("Tracker", "Whom to ask", "What happens", "Rows", "Where")
+    changes = review.diff.changes
+    has_rows = any(review.rows(change) for change in changes)
+    heads = ("Tracker", "Whom to ask", "What happens", *(["Rows"] if has_rows else []), "Where")
     yield '<div class="scroll" tabindex="0" role="region" aria-label="What changes"><table><caption>What changes</caption>'  # fmt: skip
     head = "".join(f'<th scope="col">{one}</th>' for one in heads)
     yield f"<thead><tr>{head}</tr></thead><tbody>"
-    for number, change in enumerate(review.diff.changes):
+    for number, change in enumerate(changes):
         rows = review.rows(change)
         cells = (
             _code(change.owner) if change.owner else "no owner is named",
             escaped(summary(change)),
-            f"{rows.before:,} → {rows.after:,}" if rows else "not known",
+            *([f"{rows.before:,} → {rows.after:,}" if rows else "not known"] if has_rows else []),
             _code(change.now.sink) if change.now.sink else "no tracker shows it",
         )
-        name = f'<th scope="row"><a href="#change-{number}">{_code(change.name)}</a></th>'
+        title = f"{escaped(change.now.title)}<br>" if change.now.title else ""
+        name = f'<th scope="row"><a href="#change-{number}">{title}{_code(change.name)}</a></th>'
         yield f"<tr>{name}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
     yield "</tbody></table></div>"
 

@@ -63,6 +63,14 @@ class Review:
             told = [beside_rows(mark, looked.rows) for mark in told]
         return tuple(sorted(told, key=lambda mark: not mark.is_held))
 
+    def risks(self) -> dict[Mark, list[Change]]:
+        """What is at risk and for whom, what is held first; what threatens several alike is said once."""
+        found: dict[Mark, list[Change]] = {}
+        for change in self.diff.changes:
+            for mark in self.marks(change):
+                found.setdefault(mark, []).append(change)
+        return dict(sorted(found.items(), key=lambda each: not each[0].is_held))
+
 
 def summary(change: Change) -> str:
     """What happens to a tracker, in a few words."""
