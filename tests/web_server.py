@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,13 +19,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 @dataclass
 class Hook:
-    """What it answers, and what it was sent: path, the host that was named, body."""
+    """What it answers, what it was sent (path, the host that was named, body), and what happens before it answers."""
 
     port: int = 0
     status: int = 200
     answer: bytes = b"ok"
     headers: dict[str, str] = field(default_factory=dict)
     calls: list[tuple[str, str, bytes]] = field(default_factory=list)
+    before: Callable[[], None] = lambda: None
 
 
 @contextmanager
@@ -37,6 +38,7 @@ def hook(certificate: Path | None = None) -> Iterator[Hook]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             kept.calls.append((self.path, self.headers["Host"], body))
+            kept.before()
             self.send_response(kept.status)
             for name, value in {**kept.headers, "Content-Length": str(len(kept.answer))}.items():
                 self.send_header(name, value)
