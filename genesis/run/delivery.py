@@ -39,13 +39,19 @@ def deliver(
             break
         try:
             open_notifier(delivery.message.receiver).send(delivery.message)
-        except GenesisError as error:
-            alerts.failed(delivery, str(error.problems[0].message), at=clock.now())
+        except Exception as error:  # noqa: BLE001  # one notifier's bug may not keep others from their messages
+            alerts.failed(delivery, _why(error), at=clock.now())
             counts(delivery.message.receiver, False)
         else:
             arrived += alerts.sent(delivery, at=clock.now())
             counts(delivery.message.receiver, True)
     return arrived
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, GenesisError):
+        return error.problems[0].message
+    return f"a bug in its notifier: {type(error).__name__}: {error}"
 
 
 def opener(receivers: Mapping[str, Receiver], root: Path) -> Callable[[str], Notifier]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from genesis.interfaces import Notifier
 from genesis.run.alerts import LEASE, Alerts
 from genesis.run.delivery import deliver, opener
 from genesis.run.ledger import Ledger
@@ -146,3 +147,30 @@ def test_the_disk_is_full_while_it_delivers(tmp_path: Path, moment: str, comes: 
         assert heard(server) == comes
     assert not ledger.alerts.unsent()
     ledger.close()
+
+
+def test_a_notifier_with_a_bug_keeps_nobody_else_from_a_message(url: str, tmp_path: Path) -> None:
+    """What it raised is told beside the message that waits."""
+    ledger = Ledger(url, tmp_path)
+    posted(ledger)
+    ledger.alerts.post(Message("k3", "broken", "notice", "message 3", (), MONDAY))
+    clock = VirtualClock(MONDAY)
+    with hook() as server:
+        to = {"ops": Receiver(webhook=f"http://127.0.0.1:{server.port}/a", allow_private=True)}
+        find = opener(to, tmp_path)
+
+        def open_notifier(name: str) -> Notifier:
+            return Broken() if name == "broken" else find(name)
+
+        assert deliver(ledger.alerts, open_notifier, owner="first", clock=clock) == 2
+    (waiting,) = ledger.alerts.unsent()
+    assert (waiting.message.receiver, waiting.attempts) == ("broken", 1)
+    assert waiting.error == "a bug in its notifier: ZeroDivisionError: by zero"
+    ledger.close()
+
+
+class Broken:
+    """A notifier that somebody wrote."""
+
+    def send(self, _message: Message) -> None:
+        raise ZeroDivisionError("by zero")
