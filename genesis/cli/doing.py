@@ -137,8 +137,8 @@ class Doing:
         try:
             found = pick_jobs(self.project, [run.job])
         except DefinitionError as error:
-            raise UnknownJob(*error.problems) from error
+            raise UnknownJob(error.problems) from error
         if not found:  # it is told elsewhere what is wrong with its workflow
             problem = Problem("unknown-workflow", f"the workflow of `{run.job}` is broken")
-            raise UnknownJob(problem)
+            raise UnknownJob(problem, is_broken=True)
         return found[0]

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Protocol
 
-from genesis.errors import DefinitionError, GenesisError
+from genesis.errors import DefinitionError, GenesisError, Problem
 from genesis.interfaces import Clock
 from genesis.run.lease import BEATS, Keeper, Lease, Stopped
 from genesis.run.ledger import SCHEDULED, Run
@@ -29,10 +29,15 @@ from genesis.schedule.order import SUPERSEDED
 from genesis.schedule.retries import ErrorClass, error_class, next_attempt
 
 ELSEWHERE = 5  # tries until nobody will know a job: some minutes
+REMOVED = "no node knows its job any more"
 
 
 class UnknownJob(DefinitionError):
-    """The project has no such job, as this node has read it."""
+    """The project has no such job, as this node has read it; or the job's workflow is broken."""
+
+    def __init__(self, problems: Problem | tuple[Problem, ...], *, is_broken: bool = False) -> None:
+        super().__init__(problems)
+        self.is_broken = is_broken
 
 
 @dataclass(frozen=True)
@@ -317,9 +322,11 @@ def _failed(error: GenesisError) -> End:
 
 
 def _unknown(error: UnknownJob, run: Run) -> End:
-    """Left to a node that knows the job, as long as there may be one."""
+    """Left to a node that knows the job, as long as there may be one; after that it was removed."""
     end = _failed(error)
-    return end if run.attempt > ELSEWHERE else replace(end, error_class="transient")
+    if run.attempt <= ELSEWHERE:
+        return replace(end, error_class="transient")
+    return end if error.is_broken else End("skipped", reason=REMOVED)
 
 
 def _broken(error: Exception) -> End:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from genesis.run.lease import Lease
 from genesis.run.ledger import SUCCESSES, Ledger, Run
 from genesis.run.queue import Asked, Claim, End, Queue
 from genesis.run.runner import Done, Outcome
-from genesis.run.worker import ELSEWHERE, Options, Pool, UnknownJob
+from genesis.run.worker import ELSEWHERE, REMOVED, Options, Pool, UnknownJob
 from tests.run.virtual import MONDAY, Node, Places, VirtualClock, busy
 
 MINUTE = timedelta(minutes=1)
@@ -170,16 +170,32 @@ def test_a_job_that_nobody_knows_is_told_in_the_end(
         node.work()
         places.clock.sleep(MINUTE)
     found = run(ledger, "w.gone")
-    assert (found.state, found.error_class, found.attempt) == ("failed", "user", ELSEWHERE + 1)
-    assert found.problems[0]["message"] == "unknown job `w.gone`"
+    assert (found.state, found.reason, found.attempt) == ("skipped", REMOVED, ELSEWHERE + 1)
     assert places.clock.now() < MONDAY + 30 * MINUTE
 
 
+def test_a_run_whose_workflow_is_broken_everywhere_fails(
+    ledger: Ledger, places: Places, node: Node
+) -> None:
+    node.worker.doer = Behind(is_broken=True)
+    ask(node, "w.gone")
+    while node.queue.open_runs():
+        node.work()
+        places.clock.sleep(MINUTE)
+    found = run(ledger, "w.gone")
+    assert (found.state, found.error_class, found.attempt) == ("failed", "user", ELSEWHERE + 1)
+    assert found.problems[0]["message"] == "unknown job `w.gone`"
+
+
+@dataclass
 class Behind:
-    """A doer whose project has none of the jobs."""
+    """A doer whose project has none of the jobs, or only what is broken."""
+
+    is_broken: bool = False
 
     def options(self, run: Run) -> Options:
-        raise UnknownJob(Problem("unknown-job", f"unknown job `{run.job}`"))
+        unknown = Problem("unknown-job", f"unknown job `{run.job}`")
+        raise UnknownJob(unknown, is_broken=self.is_broken)
 
     def do(self, run: Run, _lease: Lease, _phase: Callable[[str], None]) -> Done:
         raise LookupError(run.job)
