@@ -2,7 +2,7 @@
 
     python -m tests.run.steps ROOT URL      `HOUR STEP` a line; answers `killed`, or `done` and how many steps there were
 
-A step is a statement or a commit in the ledger, or a call of a service, before it and after it.
+A step is before, or after, a commit in the ledger or a call of a service.
 Nothing of ours is replaced but the clock. It imports once and forks, since to import takes longer.
 """
 
