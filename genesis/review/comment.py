@@ -92,17 +92,19 @@ _WHAT_IT_IS = (
 
 
 def _title(review: Review) -> str:
-    changes, rest = review.diff.changes, review.diff.unchanged
-    trackers = sum(change.subject == "tracker" for change in changes)
-    reports = len(changes) - trackers
-    parts = [_many(trackers, "tracker")] if trackers else []
+    known = [change.subject for change in review.diff.changes if change.kind != "unknown"]
+    unknown = len(review.diff.changes) - len(known)
+    trackers, reports = known.count("tracker"), known.count("report")
+    parts = [_many(trackers, "tracker")] * bool(trackers)
     parts += [_many(reports, "report without a tracker", "reports without a tracker")] * bool(
         reports
     )
-    what = f"{' and '.join(parts) or 'no tracker'} {'change' if len(changes) > 1 else 'changes'}"
-    return (
-        f"### genesis: {what}, {'1 stays as it is' if rest == 1 else f'{rest:,} stay as they are'}"
-    )
+    does = "change" if len(known) > 1 else "changes"
+    said = [f"{_many(unknown, 'tracker')} cannot be told"] * bool(unknown)
+    said += [f"{' and '.join(parts) or 'no tracker'} {does}"] * bool(parts or not unknown)
+    rest = review.diff.unchanged
+    said.append("1 stays as it is" if rest == 1 else f"{rest:,} stay as they are")
+    return f"### genesis: {', '.join(said)}"
 
 
 def _many(count: int, one: str, more: str | None = None) -> str:
@@ -226,7 +228,9 @@ def _of_change(review: Review, change: Change) -> Iterator[_Piece]:
 
 
 def sql_diff(change: Change) -> Iterator[str]:
-    """The lines of a unified diff of the SQL, without its header."""
+    """The lines of a unified diff of the SQL, without its header; none where one side could not be read."""
+    if change.kind == "unknown":
+        return
     old, new = (side.sql if side and side.sql else "" for side in (change.before, change.after))
     found = difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="", n=3)
     yield from (plain(line) for at, line in enumerate(found) if at > 1)

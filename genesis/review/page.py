@@ -39,8 +39,11 @@ section { border-top: 1px solid var(--line); margin-top: 1.5rem; } summary { cur
 
 
 def _title(review: Review) -> str:
-    changes = len(review.diff.changes)
-    return f"genesis: {changes:,} changed, {review.diff.unchanged:,} as they were"
+    unknown = sum(change.kind == "unknown" for change in review.diff.changes)
+    changes = len(review.diff.changes) - unknown
+    said = [f"{unknown:,} cannot be told"] * bool(unknown)
+    said += [f"{changes:,} changed", f"{review.diff.unchanged:,} as they were"]
+    return f"genesis: {', '.join(said)}"
 
 
 def _body(review: Review) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from genesis.errors import Problem
 from genesis.review.changed import Change, Diff
 from genesis.review.compilers import SEE_IT, Repin, said
 from genesis.review.differences.difference import code
@@ -113,12 +114,16 @@ def causes(change: Change) -> Iterator[str]:
         yield f"{reason.kind} {code(reason.name)} was {reason.edit}{keys}{at}"
 
 
+def _told(problem: Problem) -> str:
+    return f"{problem.message} ({code(problem.at)})" if problem.at else problem.message
+
+
 def _moved(change: Change) -> Iterator[Mark]:
     """The risks of a tracker that comes, goes or is kept elsewhere, and of one that cannot be compared."""
     before, after = change.before, change.after
     if change.kind == "unknown":
         problems = [*(after.problems if after else ()), *(before.problems if before else ())]
-        why = f": {code(problems[0].message)}" if problems else ""
+        why = f": {_told(problems[0])}" if problems else ""
         yield Mark("cannot be told", f"what happens to it cannot be told{why}")
     elif after is None and before is not None and before.sink:
         yield Mark(

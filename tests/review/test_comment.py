@@ -75,6 +75,16 @@ def test_a_change_without_effect_says_so() -> None:
     assert "input `films` in `inputs/films.yaml:1`: only comments or formatting differ" in said
 
 
+def test_a_tracker_that_cannot_be_compared_is_no_change() -> None:
+    """What is broken is told with its place; its SQL is not shown as if it went."""
+    told = review(TEXTS, edited(("inputs/films.yaml", "  - status\n", "  - sttus\n")))
+    said = comment(told, WHOLE)
+    assert "genesis: 1 tracker cannot be told, 0 stay as they are" in said
+    assert "unknown field `sttus` in data source `film` (`inputs/films.yaml:" in said
+    assert "SELECT" not in said
+    assert "genesis: 1 cannot be told, 0 changed, 0 as they were" in page(told)
+
+
 # --- size ---------------------------------------------------------------------------------------
 
 
