@@ -17,7 +17,7 @@ from genesis.folders import yaml_files
 
 if TYPE_CHECKING:
     from genesis.interfaces import Engine
-    from genesis.run.importing import Imported
+    from genesis.run.importing import Imported, Script
     from genesis.spec.project import Project
 
 
@@ -33,7 +33,11 @@ def command() -> None:
 
 @command.command("sql")
 @click.argument(
-    "files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."
+    "files",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE...",
 )
 @click.option(
     "--dialect",
@@ -87,7 +91,7 @@ def sql(
     from genesis.console import progress
     from genesis.engines.copies import CopiesEngine
     from genesis.run.board import as_html, as_json, as_text
-    from genesis.run.importing import Importer, Script, overlaid
+    from genesis.run.importing import Importer, overlaid
 
     root = session.shown_root.resolve()
     project = (
@@ -96,7 +100,7 @@ def sql(
         else _project(session)
     )
     own = [file for path in (definitions or (root / "definitions",)) for file in yaml_files(path)]
-    scripts = [Script(str(file), _read(file)) for file in files]
+    scripts = [_read(file) for file in files]
     with (
         overlaid(root, own) as (overlay, texts),
         _engine(session, project, root, data) as engine,
@@ -135,14 +139,16 @@ def _project(session: Session) -> Project:
     return session.load(Problems())
 
 
-def _read(file: Path) -> str:
+def _read(file: Path) -> Script:
+    """A file's SQL; one that has no text stops none of the others."""
+    from genesis.run.importing import Script
+
     try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
-        raise UsageError(
-            Problem("unreadable-file", f"`{file}` cannot be read: {reason.lower()}")
-        ) from error
+        return Script(str(file), file.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        return Script(str(file), "", unreadable="no UTF-8 text")
+    except OSError as error:
+        return Script(str(file), "", unreadable=(error.strerror or str(error)).lower())
 
 
 @contextmanager

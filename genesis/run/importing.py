@@ -38,10 +38,11 @@ Status = Literal["proven", "drafted", "by hand"]
 
 @dataclass(frozen=True)
 class Script:
-    """A file of hand-written SQL."""
+    """A file of hand-written SQL; `unreadable` says why it has no text."""
 
     file: str
     text: str
+    unreadable: str = ""
 
 
 @dataclass
@@ -165,6 +166,8 @@ class Importer:
         start = time.monotonic()
         outcome = Outcome(script.file, name, "drafted")
         try:
+            if script.unreadable:
+                raise ByHand(f"it cannot be read: {script.unreadable}")
             with sources.unless_refused():
                 outcome.lifted = lift(
                     script.text,

@@ -221,3 +221,11 @@ def test_drafts_overwrite_nothing(tmp_path: Path) -> None:
     code, _, told = _run(tmp_path, *arguments)
     assert code == 64
     assert "overwrite nothing" in told
+
+
+def test_a_file_without_text_stops_none_of_the_others(tmp_path: Path) -> None:
+    (tmp_path / "odd.sql").write_bytes(b"\xff\xfe")
+    code, _, told = _run(tmp_path, "odd.sql", "open_work.sql", "--data", "exports")
+    assert code == 1
+    assert "by hand  odd.sql:1:1: it cannot be read: no UTF-8 text\n" in told
+    assert told.endswith("1 proven, 0 drafted, 1 by hand\n")
