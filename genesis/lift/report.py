@@ -205,8 +205,9 @@ class _Report:
             return
         if not self.block.aggregates:
             node = many[0]
+            keeps = ", and keeps those without any" if node.use.kind == "left" else ""
             raise ByHand(
-                f"`{node.use.alias}` repeats the rows of `{self._root.use.alias}`, and keeps those without any",
+                f"`{node.use.alias}` repeats the rows of `{self._root.use.alias}`{keeps}",
                 node.use.node,
                 hint=f"aggregate its columns (`list`, `count`, `max`), pick one row, or make `{node.use.alias}` the first table",
             )

@@ -78,7 +78,8 @@ def tracker_line(tracker: Tracker) -> str:
 def impact_text(told: Impact) -> str:
     """How much is reached and whom to ask; then input by input what, and through what."""
     known = len(told.inputs) + len(told.not_reached)
-    counts = f"reaches {len(told.inputs)} of {known} inputs, {len(told.trackers)} trackers"
+    trackers = "1 tracker" if len(told.trackers) == 1 else f"{len(told.trackers)} trackers"
+    counts = f"reaches {len(told.inputs)} of {known} inputs, {trackers}"
     owners = f"; ask {', '.join(told.owners)}" if told.owners else ""
     place = f" ({_place(told.subject.at)})" if told.subject.at else ""
     sections = [
