@@ -302,9 +302,8 @@ class _SelectReader:
         group = self._select.args.get("group")
         if group is None:
             return
-        for key in ("grouping_sets", "rollup", "cube"):
-            if group.args.get(key):
-                word = key.replace("_", " ").upper()
+        for node in group.expressions:
+            if word := _GROUPINGS.get(type(node)):
                 raise ByHand(
                     f"{word} makes several groupings", word, hint="one input for each grouping"
                 )
@@ -607,6 +606,11 @@ def _part(part: exp.Expr) -> str:
     return name if name.replace("_", "a").isalnum() and name[:1].isalpha() else f'"{name}"'
 
 
+_GROUPINGS: Mapping[type[exp.Expr], str] = {
+    exp.Rollup: "ROLLUP",
+    exp.Cube: "CUBE",
+    exp.GroupingSets: "GROUPING SETS",
+}
 _UNSAID: Mapping[str, str] = {
     "laterals": "LATERAL",
     "windows": "a named WINDOW",

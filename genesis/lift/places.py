@@ -21,7 +21,7 @@ def _start(node: exp.Expr | str | None, text: str, dialect: str) -> int:
         return 0
     if isinstance(node, str):
         for token in sqlglot.Dialect.get_or_raise(dialect).tokenize(text):
-            if token.text.upper() == node.split()[0].upper():
+            if token.text.upper().partition(" ")[0] == node.upper().partition(" ")[0]:
                 return int(token.start)
         return 0
     starts = [one.meta["start"] for one in node.walk() if "start" in one.meta]
