@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from genesis.introspect.facts import Place
     from genesis.spec.project import Project
 
+_PARQUET = (".parquet", ".pq")
 _POSTGRES = ("postgresql://", "postgres://", "${env:", "${file:")
 
 
 @click.command("introspect")
-@click.argument("place", metavar="URL|PATH|SOURCE|SCHEMA")
+@click.argument("places", nargs=-1, required=True, metavar="URL|PATH...|SOURCE|SCHEMA")
 @click.option(
     "--table",
     "patterns",
@@ -49,7 +50,7 @@ _POSTGRES = ("postgresql://", "postgres://", "${env:", "${file:")
 @click.pass_obj
 def command(
     session: Session,
-    place: str,
+    places: tuple[str, ...],
     patterns: tuple[str, ...],
     out: Path | None,
     sample: int,
@@ -61,12 +62,13 @@ def command(
 
     \b
     genesis introspect warehouse.duckdb --out definitions
+    genesis introspect exports/*.parquet
     genesis introspect '${env:STUDIO_DB_URL}' --table 'public.*' --quick
     """
     from genesis.introspect.draft import draft, together
     from genesis.introspect.look import look
 
-    with _open(session, place) as opened:
+    with _open(session, places) as opened:
         tables = [
             table
             for table in opened.tables()
@@ -86,11 +88,19 @@ def _is_wanted(called: str, patterns: tuple[str, ...]) -> bool:
     return not patterns or any(fnmatchcase(name, each) for name in names for each in patterns)
 
 
-def _open(session: Session, place: str) -> AbstractContextManager[Place]:
+def _open(session: Session, asked: tuple[str, ...]) -> AbstractContextManager[Place]:
     from genesis.introspect import places
     from genesis.redaction import hide
     from genesis.spec.project import SourceSystem
 
+    files = [Path(each) for each in asked]
+    others = [file for file in files if not file.is_file() or file.suffix not in _PARQUET]
+    if not others:
+        return places.parquet_files(files)
+    if len(files) > 1:
+        message = f"`{others[0]}` is no Parquet file, and only those are looked at together"
+        raise UsageError(Problem("wrong-usage", message, hint="ask for each by itself"))
+    (place,) = asked
     root = session.folder or find_root(Path.cwd()) or Path.cwd()
     if place.startswith(_POSTGRES):
         if "${" not in place:
@@ -102,8 +112,6 @@ def _open(session: Session, place: str) -> AbstractContextManager[Place]:
     if path.is_dir():
         return places.parquet_files(_parquet_in(path))
     if path.is_file():
-        if path.suffix in (".parquet", ".pq"):
-            return places.parquet_files([path])
         return places.duckdb_file(path)
     return _of_project(session, place, root)
 
@@ -113,7 +121,7 @@ def _parquet_in(folder: Path) -> list[Path]:
     found = [
         each
         for each in sorted(folder.iterdir())
-        if each.suffix in (".parquet", ".pq") or (each.is_dir() and any(each.rglob("*.parquet")))
+        if each.suffix in _PARQUET or (each.is_dir() and any(each.rglob("*.parquet")))
     ]
     if not found:
         message = f"there are no Parquet files in `{folder}`"

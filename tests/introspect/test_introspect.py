@@ -367,6 +367,17 @@ def test_what_is_no_place_is_refused(
     assert told in err
 
 
+def test_files_of_parquet_are_looked_at_together(genesis: Callable[..., Said], tpch: Path) -> None:
+    """With the joins between them; nothing else is."""
+    files = [str(tpch / "parquet" / f"{name}.parquet") for name in ("nation", "region")]
+    code, out, err = genesis("introspect", *files)
+    assert code == 0, err
+    assert "joins:\n  region: {by:" in out
+    code, _, err = genesis("introspect", *files, "shop.duckdb")
+    assert code == 64
+    assert "`shop.duckdb` is no Parquet file, and only those are looked at together" in err
+
+
 def test_a_source_of_the_project_is_asked_and_not_written_to(
     genesis: Callable[..., Said], database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
