@@ -254,6 +254,7 @@ MISTAKES = [
     Mistake("an unknown input", "unknown-input", "did you mean", "input: report\nsource: production\nfields: [title]\n---\nworkflow: nightly\njobs:\n  - {refresh: «reprot», to: {csv: {file: r.csv}}}"),
     Mistake("an unknown job", "unknown-job", "did you mean `one`?", "workflow: nightly\njobs:\n  - {compact: movie, name: one}\n  - {compact: task, needs: «noe»}"),
     Mistake("an unknown receiver", "unknown-alert", "under `alerts`", "workflow: nightly\nalerts: {on_failure: «slack»}\njobs: [{compact: movie}]"),
+    Mistake("a key of the workflow in its schedule", "unknown-key", "beside `schedule`", "workflow: nightly\nschedule: {every: 1h, «catchup»: all}\njobs: [{compact: movie}]"),
     Mistake("jobs in a circle", "cycle", "", "workflow: nightly\njobs:\n  - {compact: movie, name: one, «needs»: two}\n  - {compact: task, name: two, needs: one}"),
     Mistake("a job that needs itself", "cycle", "", "workflow: nightly\njobs:\n  - {compact: movie, name: one, «needs»: one}\n  - {compact: task, needs: one}"),
     Mistake("a cron of four fields", "wrong-type", "minute, hour", "workflow: nightly\nschedule: {cron: «\"0 9 * *\"»}\njobs: [{compact: movie}]"),

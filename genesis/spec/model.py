@@ -337,6 +337,8 @@ class _Report:
         message = f"unknown key {describe(path[-1])}"
         free = self._free_keys(path[:-1])
         hint = f"did you mean {either(meant)}?" if meant else listed(free)
+        if not meant and path[-1] in _keys_at(self._model, path[:-2]):
+            hint = f"it stands beside {describe(path[-2])}, not in it"
         if len(meant) == 1 and misspelt(str(path[-1]), free) == meant[0]:
             hint = Meant(str(path[-1]), meant[0])
         self._problems.add("unknown-key", message, self._document.locate_key(*path), hint=hint)
