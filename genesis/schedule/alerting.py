@@ -283,6 +283,16 @@ _IS: Mapping[Kind, str] = {
     "heartbeat": "has a heartbeat that did not arrive",
     "ingest": "takes no events in",
 }
+_WAS: Mapping[Kind, str] = {
+    "failing": "was failing",
+    "late": "was late",
+    "long": "took much longer than usual",
+    "definition": "was broken",
+    "audit": "differed from its source",
+    "shared": "could be read by anyone who had its link",
+    "heartbeat": "had a heartbeat that did not arrive",
+    "ingest": "took no events in",
+}
 
 
 def _message(saying: Saying, alerts: Sequence[Alert], now: datetime) -> Message:
@@ -307,8 +317,9 @@ def _title(alerts: Sequence[Alert]) -> str:
 def _recovery(alerts: Sequence[Alert]) -> str:
     first, number = alerts[0], len(alerts)
     if number == 1:
-        return f"`{first.subject}` is well again; it was: {_IS[first.kind]}"
-    return f"{number:,} trackers are well again; it was: {first.cause or _IS[first.kind]}"
+        return f"`{first.subject}` is well again; it {_WAS[first.kind]}"
+    it = f"it was: {first.cause}" if first.cause else f"each {_WAS[first.kind]}"
+    return f"{number:,} trackers are well again; {it}"
 
 
 def _lines(saying: Saying, alerts: Sequence[Alert]) -> Iterator[str]:

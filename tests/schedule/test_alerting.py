@@ -82,7 +82,7 @@ def down(subject: str, **more: object) -> Trouble:
 
 
 ALARM = "alarm: `w.j` is failing"
-RECOVERY = "recovery: `w.j` is well again; it was: is failing"
+RECOVERY = "recovery: `w.j` is well again; it was failing"
 
 
 def test_trouble_is_told_once_and_once_that_it_is_over(desk: Desk) -> None:
@@ -172,9 +172,11 @@ def test_what_fails_alike_by_itself_is_told_together_and_waits_for_nobody(desk: 
     assert desk.said[0].lines == ("`a`: the SQL is wrong", "`b`: the SQL is wrong")
     desk.hear(trouble("c"), well("a"))
     assert desk.wait() == [
-        "recovery: `a` is well again; it was: is failing",
+        "recovery: `a` is well again; it was failing",
         "alarm: `c` is failing",
     ]
+    desk.hear(well("b"), well("c"))
+    assert desk.wait() == ["recovery: 2 trackers are well again; each was failing"]
 
 
 def test_what_is_looked_at_again_is_not_heard_again(desk: Desk) -> None:
@@ -192,7 +194,7 @@ def test_what_stays_ill_keeps_nobody_from_hearing_of_the_others(desk: Desk) -> N
     desk.wait()
     desk.hear(well("a"))
     assert desk.wait() == []
-    assert desk.wait(MORE) == ["recovery: `a` is well again; it was: is failing"]
+    assert desk.wait(MORE) == ["recovery: `a` is well again; it was failing"]
 
 
 def test_of_what_is_silent_nothing_is_said(desk: Desk) -> None:
