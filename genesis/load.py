@@ -19,14 +19,20 @@ from genesis.spec.data_source import DataSource
 from genesis.spec.extend import inherit
 from genesis.spec.formatter import BUILT_IN, Formatter
 from genesis.spec.input import Input
-from genesis.spec.model import Definition, Located, read_definition, read_entries, read_model
+from genesis.spec.model import (
+    DEFINITIONS,
+    ENTRIES,
+    FIRST_KEYS,
+    Definition,
+    Located,
+    read_definition,
+    read_entries,
+    read_model,
+)
 from genesis.spec.project import SETTINGS, Project, ProjectFile
 
 MAX_BYTES = 4 * 1024 * 1024  # of a file: far more than any that is read, far less than memory
 MOST_BYTES = 64 * 1024  # that most files have
-
-_DEFINITIONS = ("data_source", "input", "workflow", "audit")
-_ENTRIES = ("formatters", "templates", "tests")
 
 
 def load_project(
@@ -219,9 +225,9 @@ class _Loader:
             self._problems.add("unknown-document", message, document.locate(), hint=_first_keys())
             return
         kind = next(iter(data))
-        if kind in _DEFINITIONS:
+        if kind in DEFINITIONS:
             self._take_definition(_definition(kind), document)
-        elif kind in _ENTRIES:
+        elif kind in ENTRIES:
             self._take_entries(kind, document)
         else:
             self._tell_unknown(kind, document)
@@ -234,7 +240,7 @@ class _Loader:
             self._mark_broken(kind, document.data[kind])
 
     def _tell_unknown(self, kind: str, document: Document) -> None:
-        known = [*_DEFINITIONS, *_ENTRIES]
+        known = FIRST_KEYS
         later = next((key for key in document.data if key in known), None)
         cutoff = 0.8 if later else 0.6
         close = nearest(kind, known, cutoff=cutoff)
@@ -253,7 +259,7 @@ class _Loader:
 
     def _guess_broken(self, file: str) -> None:
         """Most files are called as what they define."""
-        self._broken |= {(kind, Path(file).stem) for kind in _DEFINITIONS}
+        self._broken |= {(kind, Path(file).stem) for kind in DEFINITIONS}
 
     def _mark_broken(self, kind: str, names: object) -> None:
         """Remember that a name, or the keys of a mapping, are defined, though not how."""
@@ -350,5 +356,5 @@ def _names_in(text: str) -> Iterator[tuple[str, str]]:
 
 def _first_keys() -> str:
     return "the first key is one of " + ", ".join(
-        f"`{kind}`" for kind in sorted([*_DEFINITIONS, *_ENTRIES])
+        f"`{kind}`" for kind in sorted([*DEFINITIONS, *ENTRIES])
     )

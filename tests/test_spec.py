@@ -458,6 +458,7 @@ joins:
         ("input: a\nfrom: b\nfields: [c]", "unknown key `from`, did you mean `source`?"),
         ("input: a\nsource: b\nfields: [{fild: c}]", "unknown key `fild`, did you mean `field`?"),
         ("input: a\nsource: b\nfields: [c]\nname: d", "unknown key `name`, the name stands after `input:`"),
+        ("input: a\nsource: b\nfields: [c]\ntests: {d: {expect: []}}", "unknown key `tests`, it begins a document of its own: `---` before it"),
         ("workflow: a\njob: [{heartbeat: b}]", "unknown key `job`, did you mean `jobs`?"),
         ("workflow: a\njobs: [{refersh: b, to: {csv: {file: c}}}]", "unknown key `refersh`, did you mean `refresh`?"),
         ("workflow: a\njobs: [{refresh: b, too: {csv: {file: c}}}]", "unknown key `too`, did you mean `to`?"),

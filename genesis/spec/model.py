@@ -28,6 +28,11 @@ from genesis.document import Document, Path
 from genesis.errors import Fix, Location, Meant, Problems, did_you_mean, misspelt, nearest
 from genesis.spec.values import Name, describe, either, listed, mistake
 
+DEFINITIONS = ("data_source", "input", "workflow", "audit")
+ENTRIES = ("formatters", "templates", "tests")
+FIRST_KEYS = (*DEFINITIONS, *ENTRIES)
+"""What a document begins with: the kind of the one that it defines, or of the many."""
+
 M = TypeVar("M", bound="Model")
 D = TypeVar("D", bound="Definition")
 L = TypeVar("L", bound="Located")
@@ -339,6 +344,8 @@ class _Report:
         hint = f"did you mean {either(meant)}?" if meant else listed(free)
         if not meant and path[-1] in _keys_at(self._model, path[:-2]):
             hint = f"it stands beside {describe(path[-2])}, not in it"
+        if len(path) == 1 and path[0] in FIRST_KEYS:
+            hint = "it begins a document of its own: `---` before it"
         if len(meant) == 1 and misspelt(str(path[-1]), free) == meant[0]:
             hint = Meant(str(path[-1]), meant[0])
         self._problems.add("unknown-key", message, self._document.locate_key(*path), hint=hint)
