@@ -87,6 +87,23 @@ def test_the_tests_of_the_studio_pass(capsys: pytest.CaptureFixture[str]) -> Non
     assert "3 tests: 3 passed, 0 failed" in err
 
 
+def test_a_file_that_is_named_and_broken_does_not_pass(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A test that cannot be read is no test that passed."""
+    (tmp_path / "genesis.yaml").touch()
+    (tmp_path / "inputs").mkdir()
+    (tmp_path / "inputs" / "a.yaml").write_text(f"{REPORT}tests: {{b: {{expect: []}}}}\n")
+    (tmp_path / "inputs" / "b.yaml").write_text("tests: {c: {input: nobody, expect: []}}\n")
+    for name, told in (("a", "0 tests: 0 passed, 0 failed"), ("b", "0 failed, 1 cannot run")):
+        assert (
+            run_command(["-C", str(tmp_path), "test", str(tmp_path / f"inputs/{name}.yaml")]) == 2
+        )
+        err = capsys.readouterr().err
+        assert f"--> inputs/{name}.yaml:" in err
+        assert told in err
+
+
 def test_the_test_of_the_language_reference_passes(tell: Tell) -> None:
     page = [block for block in blocks() if not block.startswith(("project:", "workflow:"))]
     assert tell(*page) == []

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -75,9 +75,15 @@ def command(
     """
     problems = Problems()
     project = session.load(problems, definitions, inputs, tests=True)
-    wanted = _wanted(project, names, session.shown_root.resolve())
+    root = session.shown_root.resolve()
+    wanted = _wanted(project, names, root)
     files = {project.tests[name].file for name in wanted}
-    found = Problems(p for p in problems.errors if not names or (p.at and p.at.file in files))
+    found = Problems(
+        problem
+        for problem in problems.errors
+        if not names
+        or (problem.at and (problem.at.file in files or _is_in(problem.at.file, names, root)))
+    )
     results = list(_run(project, wanted, found))
     show_problems(found.errors, root=session.shown_root)
     if format_ == "json":
@@ -85,8 +91,9 @@ def command(
     else:
         _show(results)
     failed = sum(not result.has_passed for result in results)
-    said = f"{len(results)} test{'' if len(results) == 1 else 's'}: {len(results) - failed} passed, {failed} failed"
-    click.echo(said, err=True)
+    broken = len(wanted) - len(results)
+    said = f"{len(wanted)} test{'' if len(wanted) == 1 else 's'}: {len(results) - failed} passed, {failed} failed"
+    click.echo(f"{said}, {broken} cannot run" if broken else said, err=True)
     return WRONG if found.errors else FAILED if failed else 0
 
 
@@ -96,14 +103,12 @@ def _wanted(project: Project, names: Sequence[str], root: Path) -> list[str]:
         return list(project.tests)
     found: dict[str, None] = {}
     for asked in names:
-        place = file_name(Path(asked), root)
         inside = [
             name
             for name, test in project.tests.items()
             if asked in (name, test.input)
             or (test.input is None and asked in _beside(project, name))
-            or place in (".", test.file)
-            or test.file.startswith(f"{place}/")
+            or _is_in(test.file, (asked,), root)
         ]
         if not inside and asked not in project.inputs and not Path(asked).exists():
             hint = suggested(asked, [*project.tests, *project.inputs])
@@ -111,6 +116,12 @@ def _wanted(project: Project, names: Sequence[str], root: Path) -> list[str]:
             raise UsageError(Problem("wrong-usage", message, hint=hint))
         found |= dict.fromkeys(inside)
     return list(found)
+
+
+def _is_in(file: str, asked: Iterable[str], root: Path) -> bool:
+    """Whether a file is one that is asked for, or lies in such a folder."""
+    places = [file_name(Path(each), root) for each in asked]
+    return any(place in (".", file) or file.startswith(f"{place}/") for place in places)
 
 
 def _beside(project: Project, name: str) -> list[str]:
