@@ -94,12 +94,7 @@ def sql(
     from genesis.run.importing import Importer, overlaid
 
     root = session.shown_root.resolve()
-    project = (
-        session.load(Problems(), definitions)
-        if definitions or session.folder or not data
-        else _project(session)
-    )
-    own = [file for path in (definitions or (root / "definitions",)) for file in yaml_files(path)]
+    project, own = _project(session, definitions, is_needed=not data)
     scripts = [_read(file) for file in files]
     with (
         overlaid(root, own) as (overlay, texts),
@@ -129,14 +124,18 @@ def sql(
     return 0 if all(one.status == "proven" for one in imported.outcomes) else 1
 
 
-def _project(session: Session) -> Project:
-    """The project, or one without anything where there is none: `--data` is enough to try."""
+def _project(
+    session: Session, definitions: tuple[Path, ...], *, is_needed: bool
+) -> tuple[Project, list[Path]]:
+    """The project and the files of its definitions; where there is none, one without anything, if that will do."""
     from genesis.folders import find_root
     from genesis.load import load_files
 
-    if find_root(Path.cwd()) is None:
-        return load_files(Path.cwd(), [], Problems())
-    return session.load(Problems())
+    if not (is_needed or definitions or session.folder or find_root(Path.cwd())):
+        return load_files(Path.cwd(), [], Problems()), []
+    places = definitions or (session.shown_root / "definitions",)
+    own = [file for place in places for file in yaml_files(place)]
+    return session.load(Problems(), definitions), own
 
 
 def _read(file: Path) -> Script:

@@ -229,3 +229,13 @@ def test_a_file_without_text_stops_none_of_the_others(tmp_path: Path) -> None:
     assert code == 1
     assert "by hand  odd.sql:1:1: it cannot be read: no UTF-8 text\n" in told
     assert told.endswith("1 proven, 0 drafted, 1 by hand\n")
+
+
+def test_where_no_project_is_none_is_read(tmp_path: Path) -> None:
+    """Definitions that lie about in the folder are neither used nor in the way of the drafts."""
+    (tmp_path / "definitions").mkdir()
+    (tmp_path / "definitions" / "all.yaml").write_text(
+        "data_source: task\ntable: other.task\nprimary_key: id\nfields: {id: integer}\n"
+    )
+    code, out, told = _run(tmp_path, "open_work.sql", "--data", "exports")
+    assert (code, "table: studio.task" in out) == (0, True), told
