@@ -124,7 +124,7 @@ class HealthServer:
             message = (
                 f"`{address}:{port}` cannot be served: {(error.strerror or str(error)).lower()}"
             )
-            raise UsageError(Problem("wrong-usage", message, hint="another `port`?")) from error
+            raise UsageError(Problem("wrong-usage", message, hint="take another port")) from error
         self._thread = threading.Thread(
             target=lambda: self._server.serve_forever(poll_interval=0.1), name="health", daemon=True
         )
